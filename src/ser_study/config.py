@@ -1,0 +1,321 @@
+"""All settings, their defaults and their units: the only place with defaults.
+
+A preset is a *difference* from the defaults; an override is a dotted name (``audio.sample_rate``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Audio:
+    """How a clip is prepared before any feature is taken."""
+
+    sample_rate: int = 16_000  # Hz
+    trim: bool = True
+    trim_top_db: float = 40.0  # dB below the loudest frame
+    trim_frame_length: int = 2048  # samples
+    trim_hop_length: int = 512  # samples
+    length: float = 0.0  # s; 0 keeps each clip's own length, otherwise centre-pad or crop
+    min_length: float = 0.1  # s; a shorter clip is centre-padded with zeros
+    max_length: float = 60.0  # s; a longer clip is centre-cropped (and the audit says so)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The one short-time Fourier transform and what is read from it."""
+
+    n_fft: int = 1024  # samples
+    hop_length: int = 256  # samples
+    n_mels: int = 64
+    n_mfcc: int = 20
+    f0_min: float = 60.0  # Hz
+    f0_max: float = 500.0  # Hz
+    voicing: float = 0.35  # normalised autocorrelation above which a frame counts as voiced
+    quiet: float = 40.0  # dB below the loudest frame; a frame this quiet counts as unvoiced
+
+
+@dataclass(frozen=True)
+class Images:
+    """Log-mel images."""
+
+    n_mels: int = 128
+    n_fft: int = 2048  # samples
+    hop_length: int = 512  # samples
+    n_frames: int = 128
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The built-in corpus; its truth is known because it is set here (480 clips as it stands)."""
+
+    n_speakers: int = 8  # odd numbers are women
+    n_statements: int = 4  # at most 8
+    n_repetitions: int = 2  # takes of the strong clips of every second statement; all else has one take
+    sample_rate: int = 16_000  # Hz
+    seed: int = 7  # of the generator
+    emotion_strength: float = 1.0  # 0: the labels mean nothing, for anybody
+    speaker_confound: float = 1.0  # how far each speaker's own way of acting strays from the common one
+    sentence_confound: float = 0.5  # how far an emotion's cues differ between sentences
+    noise: float = 1.0  # how much two takes of the same thing differ
+
+
+@dataclass(frozen=True)
+class Models:
+    """Hyperparameters and the values searched; the choice is made on valid rows of the outer fold."""
+
+    logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01, 0.1)
+    logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
+    svm_c_fixed: float = 0.001
+    forest_trees: int = 200
+    boosting_rounds: int = 100
+    boosting_leaves: int = 15
+    boosting_rate: float = 0.1
+    class_weight: str = ""  # "" or "balanced"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Intervals and tests."""
+
+    level: float = 0.95
+    n_bootstrap: int = 10_000
+    n_permutations: int = 10_000
+    calibration_bins: int = 10
+
+
+@dataclass(frozen=True)
+class Study:
+    """Which experiments a run holds."""
+
+    corpora: tuple[str, ...] = ()  # empty: every corpus found
+    features: tuple[str, ...] = ("seed184", "summary", "egemaps")
+    large_features: tuple[str, ...] = ("compare",)  # linear models only
+    large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
+    models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
+    ladder_feature: str = "egemaps"
+    ladder_model: str = "logistic"
+    ladder_draws: int = 5
+    curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
+    shuffles: int = 20  # shuffled-label repeats of the control
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run; part of no fingerprint and of no folder name."""
+
+    jobs: int = 0  # worker processes; 0: one a core
+    cluster: str = ""  # address of a Dask scheduler
+    force: bool = False  # compute again what is stored
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a run. ``preset`` and ``overrides`` say how it came about."""
+
+    preset: str = "full"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 2026
+    audio: Audio = Audio()
+    seed_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as the seeds load their clips
+    frames: Frames = Frames()
+    seed_frames: Frames = Frames(n_fft=2048, hop_length=512, n_mels=128, n_mfcc=40)
+    images: Images = Images()
+    synthetic: Synthetic = Synthetic()
+    models: Models = Models()
+    evaluation: Evaluation = Evaluation()
+    study: Study = Study()
+    run: Run = Run()
+
+    @property
+    def run_name(self) -> str:
+        """Folder of the run's report: the preset, and a fingerprint where settings were changed."""
+        kept = {name: value for name, value in self.overrides.items() if not name.startswith("run.")}
+        return self.preset if not kept else f"{self.preset}+{fingerprint(kept)[:8]}"
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "demo": {
+        "study.corpora": ["synthetic"],
+        "study.features": ["seed184", "summary"],
+        "study.large_features": [],
+        "study.ladder_feature": "summary",
+        "study.curve_speakers": [2, 4, 6],
+        "models.forest_trees": 100,
+        "models.boosting_rounds": 40,
+        "study.shuffles": 10,
+    },
+    "quick": {"models.forest_trees": 150, "models.boosting_rounds": 60},
+    "full": {},
+}
+
+
+def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Config:
+    """Settings of a preset with overrides applied.
+
+    Parameters
+    ----------
+    preset : a key of ``PRESETS``
+    overrides : dotted name → value; text is converted to the setting's type
+
+    Raises
+    ------
+    ValueError
+        An unknown preset or name (with a suggestion), or a value of the wrong type (with the value).
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"Unknown preset {preset!r}{_suggest(preset, PRESETS)}; known: {', '.join(PRESETS)}.")
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise ValueError(f"Overrides must be a table of names and values; found {overrides!r}.")
+    config = Config(preset=preset)
+    for name, value in PRESETS[preset].items():
+        config = _replaced(config, name, value)
+    clean = {}
+    for name, value in (overrides or {}).items():
+        config = _replaced(config, name, value)
+        clean[name] = _plain(_get(config, name))
+    return dataclasses.replace(config, overrides=clean)
+
+
+def read_overrides(path: Path) -> dict[str, Any]:
+    """Overrides from a TOML file; ``[audio] sample_rate = 22050`` becomes ``audio.sample_rate``.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is not TOML; the message holds line and column.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No settings file at {path}; write one, or use --set name=value.")
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}. Example: [audio] then sample_rate = 22050.") from None
+    return _flatten(tree)
+
+
+def parse_set(pairs: list[str]) -> dict[str, str]:
+    """``["audio.sample_rate=22050"]`` → ``{"audio.sample_rate": "22050"}``."""
+    parsed = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"--set takes name=value, found {pair!r}; for example --set audio.sample_rate=22050.")
+        parsed[name.strip()] = value.strip()
+    return parsed
+
+
+def setting_names() -> list[str]:
+    """Every dotted name that can be overridden."""
+    names = []
+    for item in dataclasses.fields(Config):
+        if item.name in ("preset", "overrides"):
+            continue
+        part = getattr(Config(), item.name)
+        if dataclasses.is_dataclass(part):
+            names += [f"{item.name}.{inner.name}" for inner in dataclasses.fields(part)]
+        else:
+            names.append(item.name)
+    return names
+
+
+def as_dict(settings: Any) -> Any:
+    """Settings as plain JSON values."""
+    return _plain(dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings)
+
+
+def fingerprint(parts: Any) -> str:
+    """SHA-256 (hex) of settings, text, numbers and their containers; equal parts give equal text."""
+    text = json.dumps(parts, sort_keys=True, default=as_dict, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rng(config: Config, purpose: str) -> np.random.Generator:
+    """A random stream of its own for each purpose; the same seed and purpose give the same numbers."""
+    return np.random.default_rng([config.seed, zlib.crc32(purpose.encode())])
+
+
+def random_state(config: Config, purpose: str) -> int:
+    """A seed below 2³¹ for libraries that take an integer."""
+    return int(rng(config, purpose).integers(2**31))
+
+
+def _suggest(name: str, known) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f", did you mean {near[0]!r}?" if near else "."
+
+
+def _flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
+
+
+def _get(config: Config, name: str) -> Any:
+    section, _, inner = name.partition(".")
+    part = getattr(config, section)
+    return getattr(part, inner) if inner else part
+
+
+def _replaced(config: Config, name: str, value: Any) -> Config:
+    if name not in setting_names():
+        raise ValueError(f"Unknown setting {name!r}{_suggest(name, setting_names())} See ser_study/config.py.")
+    section, _, inner = name.partition(".")
+    part = getattr(config, section) if inner else config
+    kind = get_type_hints(type(part))[inner or section]
+    changed = dataclasses.replace(part, **{inner or section: _typed(name, value, kind)})
+    return dataclasses.replace(config, **{section: changed}) if inner else changed
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """The value in the setting's type; text is read, anything else must fit already."""
+    wrong = ValueError(f"Setting {name!r} takes {getattr(kind, '__name__', kind)}, found {value!r}.")
+    if get_origin(kind) is tuple:
+        items = value
+        if isinstance(value, str):
+            items = [item.strip() for item in value.split(",") if item.strip()]
+        if not isinstance(items, (list, tuple)):
+            raise wrong
+        return tuple(_typed(name, item, get_args(kind)[0]) for item in items)
+    if kind is bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        if not isinstance(value, bool):
+            raise wrong
+        return value
+    if isinstance(value, bool) or not isinstance(value, (str, int) if kind is int else (str, int, float)):
+        raise wrong
+    if kind is str:
+        return str(value) if isinstance(value, str) else _raise(wrong)
+    try:
+        number = kind(value)
+    except ValueError:
+        raise wrong from None
+    return number if np.isfinite(number) else _raise(wrong)
+
+
+def _raise(error: Exception):
+    raise error
