@@ -1,0 +1,169 @@
+"""Artefacts by name and content: what is computed once is kept, and found again by what it rests on.
+
+Conventions
+-----------
+A file's name is a readable name plus a fingerprint of everything it was made from; a ``.json`` beside
+it says the same in words. Files are written under a temporary name and renamed, so a file that is
+there is whole; each write holds a lock of its own, so two runs can share a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from ser_study import config as settings
+from ser_study.config import Config
+
+LOCK_WAIT = 3600  # s; another run may be computing the same thing
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where things are: ``raw`` (the user's audio, never written), ``derived`` (ours, deletable),
+    ``run`` (report of this run) and ``project`` (the checkout, for committed folds and the ledger)."""
+
+    raw: Path
+    derived: Path
+    run: Path
+    project: Path
+    force: bool = False
+
+    def path(self, name: str, parts: Mapping[str, Any], suffix: str) -> Path:
+        """Path of the artefact ``name`` made from ``parts``; ``name`` may hold folders."""
+        return self.derived / f"{name}-{settings.fingerprint(parts)[:16]}{suffix}"
+
+    def cached(self, name: str, parts: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A table from the store, or made, kept and returned.
+
+        Parameters
+        ----------
+        name : readable name, e.g. ``"clips/ravdess"``
+        parts : everything the table depends on: versions, settings, hashes of inputs
+        make : called without arguments when the table is not there
+
+        Returns
+        -------
+        DataFrame, read back from its file either way, so that both ways give the same types.
+        """
+        path = self.path(name, parts, ".parquet")
+        if self.force or read_table(path) is None:
+            with locked(path):
+                if self.force or read_table(path) is None:
+                    write_table(path, make(), about=parts)
+        table = read_table(path)
+        if table is None:
+            raise OSError(f"{path.name} was written and cannot be read back; check the disk, then run again.")
+        return table
+
+
+def project_root() -> Path:
+    """Folder of the checkout: the nearest one upwards that holds ``run_all.py`` and ``notebooks``."""
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "run_all.py").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise FileNotFoundError("No checkout of ser_study found here; change into its folder (it holds run_all.py).")
+
+
+def open_study(
+    preset: str = "full",
+    overrides: Mapping[str, Any] | None = None,
+    data: str = "",
+) -> tuple[Config, Store]:
+    """The two objects that everything takes.
+
+    Parameters
+    ----------
+    preset : "demo", "quick" or "full"
+    overrides : dotted setting → value
+    data : raw data folder; empty: the variable SER_STUDY_DATA, else ``data/raw`` of the checkout
+
+    Raises
+    ------
+    ValueError
+        An unknown preset or setting, or a value of the wrong type.
+    FileNotFoundError
+        ``data`` was given and is no folder.
+    """
+    config = settings.load(preset, overrides)
+    project = project_root()
+    raw = Path(data or os.environ.get("SER_STUDY_DATA", "") or project / "data" / "raw").expanduser()
+    if data and not raw.is_dir():
+        raise FileNotFoundError(f"The data folder {data!r} is not there; give the folder that holds ravdess/, tess/, …")
+    derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived")
+    reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports")
+    return config, Store(raw, derived, reports / config.run_name, project, force=config.run.force)
+
+
+def read_table(path: Path) -> pd.DataFrame | None:
+    """A table, or None when it is absent or damaged (a damaged file is moved aside and said so)."""
+    if not path.is_file():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors derive from these
+        aside = path.with_suffix(".damaged")
+        os.replace(path, aside)
+        print(f"{path.name} is damaged ({error}); kept as {aside.name} and made again.", file=sys.stderr)
+        return None
+
+
+def write_table(path: Path, table: pd.DataFrame, *, about: Mapping[str, Any]) -> None:
+    """Write a table as Parquet and, beside it, ``about`` as JSON; whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_json(path.with_suffix(".json"), about)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=1, default=settings.as_dict, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of ``path`` when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        Disk full or folder not writable: with what to do; nothing half-written stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Could not write {path.name} in {path.parent.name}/: {error.strerror or error}. "
+            "Free some space or choose a writable folder, then run again; nothing finished is lost",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of an artefact; a run that dies lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_WAIT):
+            yield
+    except Timeout:
+        raise TimeoutError(
+            f"Another run has been making {path.name} for {LOCK_WAIT // 60} minutes; stop it, or wait for it."
+        ) from None
