@@ -1,0 +1,168 @@
+"""Map a function over clips: in order, with a progress bar, on local processes or a Dask cluster.
+
+One bad clip never ends the run: its error comes back as a ``Failure`` in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BATCH = 8  # clips a task: large enough to hide the cost of sending, small enough to balance
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with one item."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def n_workers(jobs: int) -> int:
+    """Worker processes for a ``jobs`` setting; 0 means one a core this process may use."""
+    if jobs < 0:
+        raise ValueError(f"The number of jobs is {jobs}; give 0 (one a core) or more.")
+    if jobs:
+        return jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_clips(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    *,
+    jobs: int = 0,
+    cluster: str = "",
+    label: str = "",
+    apart: bool = False,
+    batch: int = BATCH,
+) -> Iterator[tuple[Any, Any]]:
+    """``(item, function(item))`` for each item, in order.
+
+    Parameters
+    ----------
+    function : importable at top level (it travels to other processes), or a partial of one
+    items : what to map over
+    jobs : worker processes, 0 = one a core; 1 runs here unless ``apart``
+    cluster : address of a Dask scheduler (``tcp://host:8786``); the extra ``cluster`` must be installed
+    label : word before the progress bar; empty for none
+    apart : never run in this process (openSMILE crashes where TensorFlow was imported first)
+    batch : items sent to a worker at a time
+
+    Yields
+    ------
+    (item, value or Failure). The number of workers changes no value.
+
+    Raises
+    ------
+    ConnectionError
+        No scheduler answers at ``cluster``.
+    """
+    chunks = [items[start : start + batch] for start in range(0, len(items), batch)]
+    if cluster:
+        results = _on_cluster(function, chunks, cluster)
+    elif (n_workers(jobs) == 1 and not apart) or (len(items) <= 1 and not apart):
+        results = (_apply(function, chunk) for chunk in chunks)
+    else:
+        results = _in_processes(function, chunks, n_workers(jobs))
+    with _progress(len(items), label) as bar:
+        for chunk, values in zip(chunks, results):
+            bar.update(len(chunk))
+            yield from zip(chunk, values)
+
+
+def _apply(function: Callable, chunk: Sequence) -> list:
+    """Values of one chunk; an exception becomes a Failure, so that the other clips go on."""
+    values = []
+    for item in chunk:
+        try:
+            values.append(function(item))
+        except Exception as error:  # any error of one clip is reported with that clip, none ends the run
+            values.append(Failure(_reason(error)))
+    return values
+
+
+def _reason(error: Exception) -> str:
+    """One line; a programming error also says where it happened."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, (ValueError, OSError)):
+        return str(error) or text
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{text} ({os.path.basename(where.filename)}:{where.lineno})"
+
+
+def _in_processes(function: Callable, chunks: list, workers: int) -> Iterator[list]:
+    """Local processes; each worker computes on one thread, so that results do not depend on their number.
+
+    At most a few chunks are ahead of the reader, which keeps memory flat. A chunk whose worker
+    crashes is tried once more, item by item, so that only the guilty clip fails.
+    """
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    def executor():
+        return get_reusable_executor(max_workers=workers, initializer=_one_thread, timeout=60)
+
+    def submit(chunk):
+        return executor().submit(_apply, function, chunk)
+
+    waiting, ahead = [], 3 * workers
+    for position in range(len(chunks) + ahead):
+        if position < len(chunks):
+            waiting.append((chunks[position], submit(chunks[position])))
+        if position >= ahead and waiting:
+            chunk, future = waiting.pop(0)
+            try:
+                yield future.result()
+            except TerminatedWorkerError:
+                yield [_alone(submit, item, TerminatedWorkerError) for item in chunk]
+                waiting = [(later, submit(later)) for later, _ in waiting]
+
+
+def _alone(submit: Callable, item: Any, crash: type[Exception]) -> Any:
+    """One item of a chunk whose worker crashed."""
+    try:
+        return submit([item]).result()[0]
+    except crash:
+        return Failure("The worker process crashed on this clip (a native library failed); leave the clip out.")
+
+
+def _on_cluster(function: Callable, chunks: list, address: str) -> Iterator[list]:
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise ConnectionError("--cluster needs Dask; install it with: pip install 'ser_study[cluster]'.") from None
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"No Dask scheduler answers at {address} ({error}). Start one with 'dask scheduler', "
+            "workers with 'dask worker ADDRESS', or leave --cluster out."
+        ) from None
+    with client:
+        futures = client.map(_apply, [function] * len(chunks), chunks, pure=False)
+        for future in futures:
+            yield future.result()
+            future.release()
+
+
+def _one_thread() -> None:
+    """Keep native thread pools to one thread in a worker."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[variable] = "1"
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
+def _progress(total: int, label: str):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=label, unit=" clips", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1)

@@ -1,0 +1,112 @@
+"""Mapping over clips: order, failures, and equal bytes on one worker, many, and a Dask cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ser_study.parallel import Failure, map_clips, n_workers
+
+
+def spectrum(seed: int) -> np.ndarray:
+    if seed == 5:
+        raise ValueError("Clip 5 is silent; leave it out.")
+    signal = np.random.default_rng(seed).standard_normal(4096).astype(np.float32)
+    return np.abs(np.fft.rfft(signal)).astype(np.float32) @ np.ones((2049, 3), np.float32)
+
+
+def crash(item: int) -> int:
+    if item == 3:
+        os._exit(9)
+    return item
+
+
+def digest(results) -> str:
+    sums = hashlib.sha256()
+    for item, value in results:
+        sums.update(repr(item).encode())
+        sums.update(value.reason.encode() if isinstance(value, Failure) else value.tobytes())
+    return sums.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A real scheduler and two worker processes on the loopback address."""
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--dashboard-address", "127.0.0.1:0"]
+    scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1"]
+    worker += ["--no-dashboard", "--host", "127.0.0.1"]
+    workers = subprocess.Popen(worker, stderr=subprocess.DEVNULL, env=environment)
+    yield address
+    for process in (workers, scheduler):
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_in_order_with_failures_in_their_place():
+    results = list(map_clips(spectrum, list(range(20)), jobs=2, batch=3))
+    assert [item for item, _ in results] == list(range(20))
+    failed = [(item, value) for item, value in results if isinstance(value, Failure)]
+    assert failed == [(5, Failure("Clip 5 is silent; leave it out."))]
+
+
+def test_one_worker_and_two_and_any_batch_give_equal_bytes():
+    items = list(range(40))
+    expected = digest(map_clips(spectrum, items, jobs=1))
+    assert digest(map_clips(spectrum, items, jobs=2, batch=7)) == expected
+    assert digest(map_clips(spectrum, items, jobs=1, apart=True, batch=1)) == expected
+
+
+def test_cluster_gives_the_same_bytes(cluster):
+    items = list(range(40))
+    assert digest(map_clips(spectrum, items, cluster=cluster)) == digest(map_clips(spectrum, items, jobs=1))
+
+
+def test_absent_cluster_says_how_to_start_one():
+    with pytest.raises(ConnectionError, match="dask scheduler"):
+        list(map_clips(spectrum, [1, 2], cluster="tcp://127.0.0.1:9"))
+
+
+def test_a_crashing_clip_fails_alone():
+    results = dict(map_clips(crash, list(range(12)), jobs=2, batch=4))
+    assert isinstance(results[3], Failure)
+    assert "crashed" in results[3].reason
+    assert [results[item] for item in range(12) if item != 3] == [0, 1, 2, *range(4, 12)]
+
+
+def test_apart_never_runs_here():
+    ((_, pid),) = map_clips(_pid, [0], jobs=1, apart=True)
+    assert pid != os.getpid()
+
+
+def _pid(_: int) -> int:
+    return os.getpid()
+
+
+def test_number_of_workers():
+    assert n_workers(3) == 3
+    assert n_workers(0) >= 1
+    with pytest.raises(ValueError, match="-1"):
+        n_workers(-1)
+
+
+def test_results_stream_before_the_end():
+    started = time.monotonic()
+    first = next(iter(map_clips(_nap, list(range(6)), jobs=1, batch=1)))
+    assert first[0] == 0
+    assert time.monotonic() - started < 0.9
+
+
+def _nap(item: int) -> int:
+    time.sleep(0.2)
+    return item
