@@ -1,0 +1,217 @@
+"""Corpora → clips: one module a corpus, found by being in this folder.
+
+Conventions
+-----------
+A corpus module offers ``INFO`` and ``rows(root)`` (see ``corpora.info``); one that makes its own audio also
+offers ``generate(root, settings)``, which returns the folder it filled. To add a corpus, add a file.
+
+``load`` gives every clip *found*; ``analysed`` leaves out what no study may use: silent or unreadable clips,
+copies (the first ``clip_id`` stays), and sounds that occur under two different labels (all go).
+A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+
+from ser_study import schema
+from ser_study.config import Config
+from ser_study.corpora import scan
+from ser_study.corpora.info import audio_files
+from ser_study.store import Store
+
+SHARED = ("audit", "info", "scan")  # modules here that are no corpus
+PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
+    "ravdess-speech": ("ravdess", "channel", "speech"),
+    "ravdess-song": ("ravdess", "channel", "song"),
+    "iemocap-improvised": ("iemocap", "script", "impro"),
+}
+
+
+def names() -> list[str]:
+    """Every corpus that this package knows, in alphabetical order."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name not in SHARED)
+
+
+def module(name: str) -> ModuleType:
+    """The module of a corpus.
+
+    Raises
+    ------
+    ValueError
+        No corpus has this name; the message suggests one.
+    """
+    if name not in names():
+        raise ValueError(f"Unknown corpus {name!r}{_nearest(name, names())} Known: {', '.join(names())}.")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def found(raw: Path) -> list[str]:
+    """Corpora that have at least one audio file below ``raw``; a corpus that makes its own audio is none of them."""
+    there = [name for name in names() if (raw / name).is_dir() and audio_files(raw / name)]
+    return [name for name in there if not hasattr(module(name), "generate")]
+
+
+def root_of(corpus: str, store: Store) -> Path:
+    """Folder that the ``path`` column of a corpus is below; a corpus that makes its own audio is a derived one."""
+    return store.derived if hasattr(module(corpus), "generate") else store.raw
+
+
+def folder_of(corpus: str, *, config: Config, store: Store) -> Path:
+    """Folder of a corpus; one that makes its own audio makes it now, unless it is there already."""
+    folder, generate = root_of(corpus, store) / corpus, getattr(module(corpus), "generate", None)
+    return generate(folder, config.synthetic) if generate else folder
+
+
+def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
+    """Every clip found of a corpus.
+
+    Returns
+    -------
+    Clips table, sorted by ``clip_id``, with one more column: ``silent`` (bool), which ``analysed`` needs.
+
+    Raises
+    ------
+    FileNotFoundError
+        The corpus has no audio here; the message says how to get it.
+    ValueError
+        Two files claim the same clip, or a side file cannot be understood.
+    """
+    table = one_file_a_clip(scanned(name, config=config, store=store))
+    table = table.sort_values("clip_id", ignore_index=True)
+    return schema.check_clips(table).assign(silent=table["silent"])
+
+
+def scanned(name: str, *, config: Config, store: Store) -> pd.DataFrame:
+    """One row a file that is a clip of the corpus: the clips columns and those of ``scan``."""
+    corpus, base, root = module(name), root_of(name, store), folder_of(name, config=config, store=store)
+    rows = corpus.rows(root) if root.is_dir() else []
+    if not rows:
+        raise FileNotFoundError(
+            f"No clip of {corpus.INFO.title} below {name}/ in the data folder. {corpus.INFO.how_to_get}"
+        )
+    table = pd.DataFrame(rows).reindex(columns=list(schema.CLIP_COLUMNS)).assign(corpus=name)
+    table["path"] = [_below(path, root, base) for path in table["path"]]
+    table["take"] = [take_of(row) for row in table.to_dict(orient="records")]
+    measured = scan.kept_scan(sorted(table["path"]), base=base, corpus=name, config=config, store=store)
+    told = [column for column in table.columns if column == "path" or column not in measured.columns]
+    return table[told].merge(measured, on="path", how="left", validate="many_to_one")
+
+
+def take_of(row: Mapping) -> str | None:
+    """Name of the take: corpus, speaker, emotion, intensity, statement and channel joined.
+
+    Empty where speaker, emotion or statement is unknown: then nobody can tell which clips are takes of one thing.
+    """
+    if any(not isinstance(row[column], str) for column in ("speaker", "emotion", "statement")):
+        return None
+    columns = ("corpus", "speaker", "emotion", "intensity", "statement", "channel")
+    return "|".join(row[column] if isinstance(row[column], str) else "" for column in columns)
+
+
+def one_file_a_clip(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without files that repeat a clip: same name, same sound (as when an archive was unpacked twice).
+
+    Raises
+    ------
+    ValueError
+        Two files of one name hold different sounds; the message names both.
+    """
+    table = table.sort_values(["clip_id", "path"], ignore_index=True)
+    again = table["clip_id"].duplicated()
+    first = table.groupby("clip_id")[["path", "sha256"]].transform("first")
+    for i in table.index[again & ~(table["sha256"] == first["sha256"])]:
+        raise ValueError(
+            f"Two files claim the clip {table['clip_id'][i]!r} and differ: {first['path'][i]} and {table['path'][i]}. "
+            "Rename or delete one."
+        )
+    if again.any():
+        copy, kept = table.loc[again, "path"].iloc[0], first.loc[again, "path"].iloc[0]
+        warnings.warn(
+            f"{again.sum()} files repeat another file and are left out, first {copy} (kept: {kept}).", stacklevel=2
+        )
+    return table[~again].reset_index(drop=True)
+
+
+def analysed(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What may be studied, and what was dropped and why.
+
+    Parameters
+    ----------
+    clips : one or more tables from ``load``, concatenated
+
+    Returns
+    -------
+    clips : clips table, in its order
+    dropped : columns ``clip_id``, ``corpus``, ``reason`` (unreadable, silent, conflict, duplicate), ``detail``
+    """
+    schema.check_columns(clips, ["silent"], what="clips (take it from corpora.load)")
+    reasons = drop_reasons(clips)
+    dropped = clips.loc[reasons["reason"].notna(), ["clip_id", "corpus"]].join(reasons)
+    return schema.check_clips(clips[reasons["reason"].isna()].reset_index(drop=True)), dropped.reset_index(drop=True)
+
+
+def drop_reasons(clips: pd.DataFrame) -> pd.DataFrame:
+    """``reason`` and ``detail`` of each clip, empty for one that stays; indexed like ``clips``."""
+    reasons = pd.DataFrame({"reason": None, "detail": None}, index=clips.index, dtype=object)
+    reasons.loc[clips["sha256"].isna()] = ["unreadable", "the file cannot be read; see validate"]
+    reasons.loc[clips["silent"].astype(bool)] = ["silent", "no sample rises above the silence threshold"]
+    heard = clips[reasons["reason"].isna()].sort_values("clip_id")
+    for _, copies in heard[heard["sha256"].duplicated(keep=False)].groupby("sha256"):
+        if copies["emotion"].nunique(dropna=False) > 1:
+            listed = ", ".join(f"{clip} ({emotion})" for clip, emotion in zip(copies["clip_id"], copies["emotion"]))
+            reasons.loc[copies.index] = ["conflict", f"one sound, different labels: {listed}"]
+        else:
+            reasons.loc[copies.index[1:]] = [
+                "duplicate",
+                f"the same sound and label as {copies['clip_id'].iloc[0]}, which stays",
+            ]
+    return reasons
+
+
+def selections() -> list[str]:
+    """Every name that ``select`` takes."""
+    return names() + list(PARTS)
+
+
+def corpus_of(selection: str) -> str:
+    """Corpus that a selection belongs to.
+
+    Raises
+    ------
+    ValueError
+        Unknown selection; the message suggests one.
+    """
+    if selection not in selections():
+        raise ValueError(
+            f"Unknown selection {selection!r}{_nearest(selection, selections())} Known: {', '.join(selections())}."
+        )
+    return PARTS[selection][0] if selection in PARTS else selection
+
+
+def select(clips: pd.DataFrame, selection: str) -> pd.DataFrame:
+    """The clips of a selection, in their order, freshly indexed."""
+    chosen = clips["corpus"] == corpus_of(selection)
+    if selection in PARTS:
+        _, column, start = PARTS[selection]
+        chosen &= clips[column].str.startswith(start).fillna(False).astype(bool)
+    return clips[chosen].reset_index(drop=True)
+
+
+def _below(path: Path, root: Path, base: Path) -> str:
+    """``path`` below ``base``, with forward slashes; loaders may give it with or without ``root``."""
+    whole = path if path.is_relative_to(root) else root / path
+    return whole.relative_to(base).as_posix()
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {near[0]!r}?" if near else "."

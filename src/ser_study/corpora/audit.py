@@ -1,0 +1,227 @@
+"""Is the data what it should be? Defects of a corpus, each known from upstream or unexpected.
+
+Issues
+------
+unreadable, silent, clipped (``CLIPPED_SAMPLES`` or more at full scale), duplicate (same sound, same label),
+conflict (same sound, different labels), stereo, odd rate (not the corpus's commonest), short, long,
+copied (a file again under the same name), unused (audio that is no clip of the corpus), count (not the
+expected number), side file (missing), labels (the loader could not read them), no speaker, and noted
+(a clip that upstream's users complained of).
+
+*Known* issues are upstream's and make no failure: those named in ``INFO.known_defects`` or ``INFO.skips``,
+the recording level of a published corpus, and a part that was not fetched at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ser_study import corpora
+from ser_study.config import Audio, Config
+from ser_study.corpora.info import CorpusInfo, audio_files, side_file
+from ser_study.store import Store
+
+CLIPPED_SAMPLES = 3  # at full scale; one or two are the peak of a normalised clip
+COLUMNS = ["issue", "clip_id", "detail", "known"]
+COUNTED = (
+    "unreadable",
+    "silent",
+    "clipped",
+    "duplicate",
+    "conflict",
+    "stereo",
+    "odd rate",
+    "short",
+    "long",
+    "copied",
+    "unused",
+)
+
+
+def validate(
+    store: Store, config: Config, names: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Audit every corpus, or the named ones.
+
+    Returns
+    -------
+    table : one row a corpus (see ``summary``)
+    details : columns ``corpus`` and those of ``audit``
+    exit_code : 0 when everything present is as expected, else 1; an absent corpus is no error
+
+    Raises
+    ------
+    ValueError
+        A name is unknown.
+    """
+    if names is None:
+        names = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
+    audits = {name: _audit_of(name, store, config) for name in names}
+    details = pd.concat([issues.assign(corpus=name) for name, (_, issues) in audits.items()], ignore_index=True)
+    details = details[["corpus", *COLUMNS]]
+    return summary(audits), details, int((~details["known"].astype(bool)).any())
+
+
+def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path, base: Path, audio: Audio) -> pd.DataFrame:
+    """Issues of one corpus.
+
+    Parameters
+    ----------
+    scan : table from ``corpora.scanned``
+    info : its facts
+    root : folder of the corpus, for side files and unused audio
+    base : folder that the paths of the scan are below
+    audio : settings; clips shorter than ``min_length`` or longer than ``max_length`` (s) are issues
+
+    Returns
+    -------
+    DataFrame with ``issue``, ``clip_id`` (empty when it concerns the corpus), ``detail``, ``known`` (bool).
+    """
+    found = [*_clip_issues(scan, audio), *_sound_issues(scan), *_corpus_issues(scan, info, root)]
+    table = pd.DataFrame([(*row, False) for row in found], columns=COLUMNS)
+    table["known"] = [_is_known(issue, clip, info) for issue, clip in zip(table["issue"], table["clip_id"])]
+    unused = pd.DataFrame(_unused(scan, info, root, base), columns=COLUMNS)
+    noted = pd.DataFrame(_noted(scan, table, info), columns=COLUMNS)
+    parts = [part for part in (table, unused, noted) if len(part)]
+    whole = pd.concat(parts, ignore_index=True) if parts else table
+    return whole.astype({"issue": "str", "clip_id": "str", "detail": "str", "known": "bool"})
+
+
+def summary(audits: dict[str, tuple[pd.DataFrame | None, pd.DataFrame]]) -> pd.DataFrame:
+    """One row a corpus: found, expected, analysed, the count of each issue, how many are unexpected, and a verdict.
+
+    Parameters
+    ----------
+    audits : corpus → (its scan, or None when it is absent or could not be read; its issues)
+    """
+    rows = []
+    for name, (scan, issues) in audits.items():
+        expected = corpora.module(name).INFO.expected
+        unexpected = int((~issues["known"].astype(bool)).sum())
+        kept = 0 if scan is None else int(corpora.drop_reasons(_first_files(scan))["reason"].isna().sum())
+        absent = scan is None and issues.empty
+        rows.append(
+            {
+                "corpus": name,
+                "found": 0 if scan is None else scan["clip_id"].nunique(),
+                "expected": sum(expected.values()) if expected else None,
+                "analysed": kept,
+                **{issue: int((issues["issue"] == issue).sum()) for issue in COUNTED},
+                "unexpected": unexpected,
+                "verdict": "absent" if absent else "as expected" if not unexpected else "look",
+            }
+        )
+    return pd.DataFrame(rows).astype({"expected": "Int64"})
+
+
+def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | None, pd.DataFrame]:
+    """Scan and issues of a corpus; labels that cannot be read are an issue, not an end."""
+    info = corpora.module(name).INFO
+    is_made = hasattr(corpora.module(name), "generate")
+    nothing = pd.DataFrame(columns=COLUMNS).astype({"known": "bool"})
+    try:
+        root = corpora.folder_of(name, config=config, store=store)
+        if not is_made and not (root.is_dir() and audio_files(root)):
+            return None, nothing
+        scan = corpora.scanned(name, config=config, store=store)
+    except (ValueError, OSError) as error:
+        return None, pd.DataFrame([("labels", "", str(error), False)], columns=COLUMNS)
+    return scan, audit(scan, info, root=root, base=corpora.root_of(name, store), audio=config.audio)
+
+
+def _clip_issues(scan: pd.DataFrame, audio: Audio) -> Iterator[tuple[str, str, str]]:
+    rate = scan["sample_rate"].mode()
+    for clip in scan.itertuples():
+        if pd.notna(clip.error):
+            yield "unreadable", clip.clip_id, f"{clip.path}: {clip.error}"
+            continue
+        if clip.silent:
+            yield "silent", clip.clip_id, f"peak {clip.peak:.6f} of full scale"
+        if clip.n_full_scale >= CLIPPED_SAMPLES:
+            yield (
+                "clipped",
+                clip.clip_id,
+                f"{clip.n_full_scale:.0f} samples at full scale ({clip.full_scale_share:.2%})",
+            )
+        if clip.n_channels > 1:
+            yield "stereo", clip.clip_id, f"{clip.n_channels:.0f} channels; their mean is used"
+        if clip.sample_rate != rate.iloc[0]:
+            yield "odd rate", clip.clip_id, f"{clip.sample_rate:.0f} Hz; most have {rate.iloc[0]:.0f} Hz"
+        if clip.duration < audio.min_length:
+            yield "short", clip.clip_id, f"{clip.duration:.3f} s, less than {audio.min_length:g} s; padded with zeros"
+        if clip.duration > audio.max_length:
+            yield "long", clip.clip_id, f"{clip.duration:.1f} s, more than {audio.max_length:g} s; the middle is used"
+
+
+def _sound_issues(scan: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Duplicates and conflicts between clips, copies of files."""
+    again = scan.sort_values(["clip_id", "path"])
+    again = again[again["clip_id"].duplicated(keep=False)]
+    for clip, files in again.groupby("clip_id"):
+        is_same = files["sha256"].nunique(dropna=False) == 1
+        words = "the same sound, one is used" if is_same else "different sounds; rename or delete one"
+        yield "copied" if is_same else "labels", clip, f"{' and '.join(files['path'])}: {words}"
+    first = _first_files(scan)
+    reasons = corpora.drop_reasons(first)
+    for index in reasons.index[reasons["reason"].isin(["duplicate", "conflict"])]:
+        yield reasons["reason"][index], first["clip_id"][index], reasons["detail"][index]
+
+
+def _corpus_issues(scan: pd.DataFrame, info: CorpusInfo, root: Path) -> Iterator[tuple[str, str, str]]:
+    for name in info.side_files:
+        if side_file(root, name) is None:
+            yield "side file", "", f"{info.name}/{name} is missing; {info.how_to_get}"
+    clips = _first_files(scan)
+    for part, expected in info.expected.items():
+        n = int((clips[info.part] == part).sum()) if info.part else len(clips)
+        if n == 0:
+            yield "part absent", "", f"none of the {expected} clips of {part} is here"
+        elif n != expected:
+            yield (
+                "count",
+                "",
+                f"{n} of {expected} clips of {info.name} ({part}); fetch the missing ones or remove the others",
+            )
+    if (n := int(clips["speaker"].isna().sum())) > 0:
+        yield (
+            "no speaker",
+            "",
+            f"{n} of {len(clips)} clips name no speaker: no speaker-independent protocol is possible",
+        )
+
+
+def _unused(scan: pd.DataFrame, info: CorpusInfo, root: Path, base: Path) -> list[tuple[str, str, str, bool]]:
+    """Audio that is no clip: one line for each known reason with its count, one line for each strange file."""
+    used = {base / path for path in scan["path"]}
+    lines, strange = [], [path for path in audio_files(root) if path not in used]
+    for pattern, reason in info.skips.items():
+        fitting = [path for path in strange if re.fullmatch(pattern, path.stem)]
+        strange = [path for path in strange if not re.fullmatch(pattern, path.stem)]
+        if fitting:
+            lines.append(("unused", "", f"{len(fitting)} files, first {fitting[0].name}: {reason}", True))
+    return lines + [
+        ("unused", "", f"{path.relative_to(base).as_posix()} is no clip of {info.name}: name or label unknown", False)
+        for path in strange
+    ]
+
+
+def _noted(scan: pd.DataFrame, issues: pd.DataFrame, info: CorpusInfo) -> list[tuple[str, str, str, bool]]:
+    """Known defects that the audit itself cannot see."""
+    seen = set(issues["clip_id"])
+    here = set(scan["clip_id"])
+    return [("noted", clip, words, True) for clip, words in info.known_defects.items() if clip in here - seen]
+
+
+def _is_known(issue: str, clip_id: str, info: CorpusInfo) -> bool:
+    if issue in ("part absent", "no speaker") or (issue == "clipped" and info.expected):
+        return True
+    return issue in info.known_defects.get(clip_id, "")
+
+
+def _first_files(scan: pd.DataFrame) -> pd.DataFrame:
+    """One row a clip: the first of its files."""
+    return scan.sort_values(["clip_id", "path"]).drop_duplicates("clip_id").reset_index(drop=True)

@@ -1,0 +1,187 @@
+"""Your own recordings: a table, or a folder for each emotion.
+
+Put audio into ``own/`` in one of two ways.
+
+*A table*: ``own/clips.csv`` (or any single CSV file there) with the columns ``path,emotion`` and any other
+column of the clips contract that you know: ``speaker``, ``gender``, ``age``, ``statement``, ``intensity``,
+``session``, ``language`` and so on. Paths are below ``own/``.
+
+*Folders*: ``own/angry/…``, ``own/sad/…``; the first folder names the emotion.
+
+Emotions are English words ("anger", "Angry", "fear"; see ``info.EMOTION_WORDS``); a word that is not known is an
+error with its line number, never a guess. A clip's id is its path without the suffix. Without speakers no
+speaker-independent protocol is possible, and a random split of such clips shows little: give ``speaker`` if you can.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ser_study.corpora.info import CorpusInfo, audio_files, canonical_emotion
+from ser_study.schema import CLIP_COLUMNS, EMOTIONS
+
+TABLE = "clips.csv"
+COMPUTED = ("clip_id", "corpus", "take", "duration", "sample_rate", "n_channels", "sha256")
+COLUMNS = tuple(column for column in CLIP_COLUMNS if column not in COMPUTED)
+GENDERS = {
+    **dict.fromkeys(("f", "female", "woman", "w"), "female"),
+    **dict.fromkeys(("m", "male", "man"), "male"),
+}
+_NUMBERS = tuple(column for column in COLUMNS if CLIP_COLUMNS[column] == "float64")
+
+INFO = CorpusInfo(
+    name="own",
+    title="Your own recordings",
+    description="Audio with labels of your own, from a table or from one folder an emotion.",
+    licence="yours",
+    citation="none",
+    source="you",
+    how_to_get=(
+        "Put audio into own/<emotion>/; or into own/ together with a clips.csv that has the columns "
+        "path,emotion[,speaker,gender,…]."
+    ),
+    skips={r".*": "is not listed in the table"},
+)
+
+
+def rows(root: Path) -> list[dict[str, Any]]:
+    """One row a line of the table; without a table one row a file, its first folder being the emotion.
+
+    Raises
+    ------
+    ValueError
+        Unknown words, columns or numbers, with the lines; several tables.
+    FileNotFoundError
+        The table names files that are not there, with the lines.
+    """
+    table = _table(root)
+    return _from_folders(root) if table is None else _from_table(root, table)
+
+
+def _table(root: Path) -> Path | None:
+    if (root / TABLE).is_file():
+        return root / TABLE
+    tables = sorted(path for path in root.glob("*.csv") if not path.name.startswith("."))
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise ValueError(f"own/ holds {len(tables)} tables ({names}); name the one to use {TABLE}.")
+    return tables[0] if tables else None
+
+
+def _from_folders(root: Path) -> list[dict[str, Any]]:
+    files = [(path, path.relative_to(root)) for path in audio_files(root)]
+    loose = [relative for _, relative in files if len(relative.parts) == 1]
+    if loose:
+        raise ValueError(
+            f"{len(loose)} files lie directly in own/ (first {loose[0]}); put them into folders named after their "
+            f"emotion, or describe them in own/{TABLE}."
+        )
+    words = sorted({relative.parts[0] for _, relative in files})
+    _refuse([f"folder {word!r}" for word in words if canonical_emotion(word) is None], what="emotion")
+    return [_row(path, relative, {"emotion": canonical_emotion(relative.parts[0])}) for path, relative in files]
+
+
+def _from_table(root: Path, table: Path) -> list[dict[str, Any]]:
+    lines = _read(table)
+    _columns_known(table, lines[0][1] if lines else {})
+    missing = [f"line {n} ({line['path']})" for n, line in lines if not _is_inside(root, line["path"])]
+    if missing:
+        raise FileNotFoundError(
+            f"own/{table.name} names {len(missing)} of {len(lines)} files that are not below own/: {_some(missing)}."
+        )
+    values = {column: _converted(lines, column) for column in COLUMNS if lines and column in lines[0][1]}
+    return [
+        _row(root / line["path"], PurePosixPath(line["path"]), {column: values[column][i] for column in values})
+        for i, (_, line) in enumerate(lines)
+    ]
+
+
+def _row(path: Path, relative: PurePosixPath | Path, given: dict[str, Any]) -> dict[str, Any]:
+    prefixed = {column: f"own/{given[column]}" for column in ("speaker", "statement") if given.get(column)}
+    return {**given, **prefixed, "clip_id": f"own/{relative.with_suffix('').as_posix()}", "path": path}
+
+
+def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column → text) of each line; commas or semicolons."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"own/{table.name} is not UTF-8 text ({error}); save it as CSV UTF-8.") from None
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(text.splitlines(), delimiter=";" if first.count(";") > first.count(",") else ",")
+    lines = []
+    for line in reader:
+        if None in line or None in line.values():
+            raise ValueError(
+                f"own/{table.name} line {reader.line_num} has not the {len(reader.fieldnames or ())} columns of its "
+                "first line; put text that holds commas between double quotes."
+            )
+        lines.append((reader.line_num, {str(column).strip(): value.strip() for column, value in line.items()}))
+    return lines
+
+
+def _columns_known(table: Path, line: dict[str, str]) -> None:
+    lacking = [column for column in ("path", "emotion") if column not in line]
+    if lacking:
+        raise ValueError(
+            f"own/{table.name} lacks {' and '.join(lacking)} (or has no line); it needs path,emotion and may have more."
+        )
+    strange = [column for column in line if column not in COLUMNS]
+    if strange:
+        near = difflib.get_close_matches(strange[0], COLUMNS, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"own/{table.name} has unknown columns: {', '.join(strange)}.{hint} Rename or delete them; known are "
+            f"{', '.join(COLUMNS)}."
+        )
+
+
+def _is_inside(root: Path, relative: str) -> bool:
+    """The file exists, and its path does not lead out of the folder."""
+    path = PurePosixPath(relative)
+    return bool(relative) and not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
+
+
+def _converted(lines: list[tuple[int, dict[str, str]]], column: str) -> list[Any]:
+    """The values of one column in the contract's type; empty text is unknown."""
+    convert = _CONVERT.get(column) or (_number if column in _NUMBERS else _text)
+    found = [(n, line[column], convert(line[column]) if line[column] else None) for n, line in lines]
+    needed = column == "emotion"
+    _refuse([f"line {n} {text!r}" for n, text, value in found if value is None and (text or needed)], what=column)
+    return [value for _, _, value in found]
+
+
+def _refuse(wrong: list[str], *, what: str) -> None:
+    if not wrong:
+        return
+    known = {
+        "emotion": f"use {', '.join(EMOTIONS)} (or a word for one of them, like anger or joy)",
+        "gender": "use female or male, or leave it empty",
+    }.get(what, "give a number, or leave it empty")
+    raise ValueError(f"own/: {len(wrong)} values of {what} are not understood: {_some(wrong)}; {known}.")
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "emotion": canonical_emotion,
+    "gender": lambda word: GENDERS.get(word.lower()),
+}

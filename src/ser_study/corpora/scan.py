@@ -1,0 +1,139 @@
+"""What the samples of each file say: length, rate, channels, hash, level, silence, damage.
+
+Conventions
+-----------
+A scan has one row a file. A file that cannot be used has its reason in ``error`` and nothing else.
+``sha256`` is of the decoded mono samples before resampling, so that the same sound in another
+container is equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study.audio import prepare
+from ser_study.config import Config
+from ser_study.parallel import Failure, map_clips
+from ser_study.store import Store
+
+VERSION = 1  # raise when the same file gives other values
+FULL_SCALE = 0.999  # a sample from here on counts as full scale
+SILENT_PEAK = 0.001  # a clip that never reaches this (60 dB below full scale) counts as silent
+BATCH = 32  # files a task; one takes about 2 ms
+COLUMNS = {
+    "path": "str",  # below the folder that was scanned
+    "duration": "float64",  # s
+    "sample_rate": "float64",  # Hz
+    "n_channels": "float64",
+    "sha256": "str",
+    "peak": "float64",  # largest absolute value; 1 is full scale
+    "rms": "float64",
+    "n_full_scale": "float64",  # samples
+    "full_scale_share": "float64",
+    "silent": "bool",
+    "error": "str",
+}
+
+
+def measure(path: str, *, base: str) -> dict[str, Any]:
+    """One row of a scan.
+
+    Parameters
+    ----------
+    path : below ``base``
+    base : folder
+
+    Raises
+    ------
+    OSError, ValueError
+        The file cannot be read, or holds no sound.
+    """
+    samples, sample_rate = prepare.read(Path(base, path))
+    signal = prepare.to_mono(samples)
+    level = np.abs(samples).max(axis=1)  # (s, channels) → (s,): a channel that clips is not hidden by the mean
+    n_full_scale = int(np.count_nonzero(level >= FULL_SCALE))
+    return {
+        "path": path,
+        "duration": len(signal) / sample_rate,
+        "sample_rate": float(sample_rate),
+        "n_channels": float(samples.shape[1]),
+        "sha256": prepare.sample_hash(samples),
+        "peak": float(level.max()),
+        "rms": float(np.sqrt(np.mean(np.square(signal, dtype=np.float64)))),
+        "n_full_scale": float(n_full_scale),
+        "full_scale_share": n_full_scale / len(signal),
+        "silent": bool(level.max() < SILENT_PEAK),
+        "error": None,
+    }
+
+
+def scan(paths: Sequence[str], *, base: Path, jobs: int = 0, cluster: str = "", label: str = "") -> pd.DataFrame:
+    """Measure files.
+
+    Parameters
+    ----------
+    paths : below ``base``, with forward slashes
+    base : folder
+    jobs, cluster, label : as in ``parallel.map_clips``
+
+    Returns
+    -------
+    DataFrame with ``COLUMNS``, one row a path, in order; a file that failed has its reason in ``error``.
+    """
+    work = partial(measure, base=str(base))
+    found = []
+    for path, value in map_clips(work, list(paths), jobs=jobs, cluster=cluster, label=label, batch=BATCH):
+        if isinstance(value, Failure):
+            value = {"path": path, "silent": False, "error": explain(base / path, value.reason)}
+        found.append(value)
+    return pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def kept_scan(paths: Sequence[str], *, base: Path, corpus: str, config: Config, store: Store) -> pd.DataFrame:
+    """A scan from the store, made again when a file was added, removed, replaced or became readable."""
+    parts = {
+        "step": "scan",
+        "version": VERSION,
+        "corpus": corpus,
+        "n_files": len(paths),
+        "listing": settings.fingerprint([_stamp(base, path) for path in paths]),
+    }
+    run = config.run
+
+    def make() -> pd.DataFrame:
+        return scan(paths, base=base, jobs=run.jobs, cluster=run.cluster, label=f"scan · {corpus}")
+
+    return store.cached(f"scan/{corpus}", parts, make)
+
+
+def explain(path: Path, reason: str) -> str:
+    """Why a file cannot be used, in words that say what to do; no folder of this machine is named."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(40)
+    except OSError as error:
+        advice = "the link leads nowhere" if path.is_symlink() else "check its permissions"
+        return f"the file cannot be opened ({error.strerror}); {advice}"
+    if size == 0:
+        return "the file is empty (0 bytes); fetch it again"
+    if start.startswith(b"version https://git-lfs"):
+        return f"the file is a Git LFS pointer of {size} bytes, not sound; run 'git lfs pull' or fetch it elsewhere"
+    return f"{reason.replace(str(path), path.name).rstrip('.')} ({size} bytes)"
+
+
+def _stamp(base: Path, path: str) -> list:
+    """Path, size, time of change (ns) and readability: what tells that a file is still the same."""
+    file = base / path
+    if not os.access(file, os.R_OK):
+        return [path, -1, 0, False]
+    found = file.stat()
+    return [path, found.st_size, found.st_mtime_ns, True]
