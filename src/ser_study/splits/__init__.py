@@ -1,0 +1,27 @@
+"""Clips → folds: protocols that declare what they separate, published lists, committed fold files."""
+
+from ser_study.splits.files import load_or_make, read_folds, write_folds, write_sums
+from ser_study.splits.fixed import LISTS, FixedList, coverage, fixed, listed
+from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible, separation_table
+from ser_study.splits.subsample import subsample
+from ser_study.splits.units import UNITS
+
+__all__ = [
+    "LISTS",
+    "PROTOCOLS",
+    "UNITS",
+    "FixedList",
+    "Protocol",
+    "assert_disjoint",
+    "coverage",
+    "fixed",
+    "listed",
+    "load_or_make",
+    "make",
+    "possible",
+    "read_folds",
+    "separation_table",
+    "subsample",
+    "write_folds",
+    "write_sums",
+]

@@ -1,0 +1,144 @@
+"""Committed fold files: the same folds for everybody, checked by hash when they are read.
+
+``data/folds/<selection>/<protocol>.csv`` has one row a clip and one column a fold; a cell holds the role,
+or nothing where the fold does not use the clip. ``data/folds/SHA256SUMS`` holds the hash of every file.
+The files hold repeat 0, drawn with the default seed on the native classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from ser_study.config import Config
+from ser_study.splits.protocols import as_table, assert_disjoint, make
+
+SUMS = "SHA256SUMS"
+
+
+def load_or_make(
+    clips: pd.DataFrame,
+    *,
+    selection: str,
+    protocol: str,
+    classes: pd.Series,
+    config: Config,
+    folder: Path,
+    repeat: int = 0,
+) -> tuple[pd.DataFrame, str]:
+    """The committed folds where they cover exactly these clips, else folds made anew.
+
+    Parameters
+    ----------
+    clips, protocol, classes, config, repeat : as for ``make``
+    selection : name of the selection, e.g. ``"ravdess-speech"``
+    folder : the project's ``data/folds``
+
+    Returns
+    -------
+    Folds table, and why the committed file was not used: a sentence, empty when it was or is not there.
+
+    Raises
+    ------
+    ValueError
+        As ``make``; or the committed file was changed.
+    """
+    remake = partial(make, clips, protocol, classes=classes, config=config, repeat=repeat)
+    if repeat or not fold_path(selection, protocol, folder).is_file():
+        return remake(), ""
+    what, default = f"Folds of {selection}, {protocol}", Config().seed
+    if config.seed != default:
+        return remake(), f"{what}: made with seed {config.seed}; the committed ones have seed {default}."
+    folds = read_folds(selection, protocol, folder=folder)
+    here, there = set(clips["clip_id"]), set(folds["clip_id"])
+    if here != there:
+        counts = f"{len(there - here)} clips that are not here and lack {len(here - there)} that are"
+        return remake(), f"{what}: made anew, because the committed ones hold {counts}."
+    assert_disjoint(folds, clips, protocol)
+    return folds, ""
+
+
+def fold_path(selection: str, protocol: str, folder: Path) -> Path:
+    """Place of a committed fold file."""
+    return folder / selection / f"{protocol}.csv"
+
+
+def read_folds(selection: str, protocol: str, *, folder: Path) -> pd.DataFrame:
+    """Committed folds as a folds table.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file differs from its hash in ``SHA256SUMS``.
+    """
+    path = fold_path(selection, protocol, folder)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No committed folds for {selection!r} and {protocol!r}; make them, or restore the checkout."
+        )
+    check_hash(path, folder=folder)
+    wide = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return as_table(wide["clip_id"], [wide[name] for name in wide.columns[1:]], protocol=protocol)
+
+
+def write_folds(folds: pd.DataFrame, *, selection: str, folder: Path) -> Path:
+    """Write one repeat of one protocol as a fold file; call ``write_sums`` after the last one.
+
+    Parameters
+    ----------
+    folds : folds table of one protocol, repeat 0, variant 0
+    selection : name of the selection
+    folder : the project's ``data/folds``
+    """
+    if folds["protocol"].nunique() != 1 or folds["repeat"].any() or folds["variant"].any():
+        raise ValueError("A fold file holds one protocol, repeat 0 and clean clips; select these rows first.")
+    wide = folds.pivot(index="clip_id", columns="fold", values="role").fillna("").sort_index()
+    path = fold_path(selection, folds["protocol"].iloc[0], folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, wide.add_prefix("fold_").to_csv(lineterminator="\n"))
+    return path
+
+
+def write_sums(folder: Path) -> Path:
+    """Write the hashes of all fold files and lists below ``folder``, in the form that sha256sum reads."""
+    files = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
+    _write(folder / SUMS, "".join(f"{_sha256(folder / name)}  {name}\n" for name in files))
+    return folder / SUMS
+
+
+def check_hash(path: Path, *, folder: Path) -> None:
+    """Raise ``ValueError`` when a file below ``folder`` is not the one that ``SHA256SUMS`` names."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        raise FileNotFoundError(f"No {SUMS} in {folder.name}; restore it from the checkout, or write the folds anew.")
+    lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8").splitlines()]
+    name = path.relative_to(folder).as_posix()
+    expected = {entry: digest for digest, entry in lines}.get(name, "no hash")
+    found = _sha256(path)
+    if found != expected:
+        raise ValueError(
+            f"{name} was changed: SHA-256 {found[:12]}, {SUMS} says {expected[:12]}. "
+            "Restore it from the checkout, or write the folds anew."
+        )
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (path for suffix in ("csv", "json") for path in folder.glob(f"*/*.{suffix}"))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename, so that a file that is there is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(text.encode())
+    os.replace(temporary, path)
