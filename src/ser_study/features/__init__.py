@@ -1,0 +1,191 @@
+"""Features: one registry, one cache.
+
+A feature is a function of a prepared signal. Values are kept by the content of the clip (the hash of
+its decoded samples), so ten new files cost ten extractions, and a killed extraction goes on where it was.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study import corpora
+from ser_study.audio import augment, prepare
+from ser_study.config import Audio, Config
+from ser_study.features import cache, images, opensmile, vectors
+from ser_study.parallel import Failure, map_clips
+from ser_study.schema import FeatureSet
+from ser_study.store import Store, locked
+
+GROUP = 256  # clips written to disk at a time
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One way to describe a clip; ``version`` rises when its numbers change."""
+
+    name: str
+    title: str
+    extract: Callable[..., np.ndarray]  # (signal, sample_rate, **options) → float32 array
+    columns: Callable[..., tuple[str, ...]]  # (**options) → names
+    audio: str = "audio"  # section of config that prepares the clip
+    options: tuple[str, ...] = ()  # sections of config that the extractor reads
+    apart: bool = False  # only in worker processes
+    version: int = 1
+
+    def settings(self, config: Config) -> dict[str, Any]:
+        """The slice of settings the values depend on."""
+        sections = {name: getattr(config, name) for name in self.options}
+        return {"feature": self.name, "version": self.version, "audio": getattr(config, self.audio), **sections}
+
+
+def _openname(name: str) -> Callable[[], tuple[str, ...]]:
+    return partial(opensmile.column_names, name)
+
+
+REGISTRY: Mapping[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature("seed184", "184 means (seed 001)", vectors.seed184, vectors.seed184_columns, "seed_audio", ("seed_frames",)),
+        Feature("seed180", "180 means (seed 002)", vectors.seed180, vectors.seed180_columns, "seed180_audio", ("seed_frames",)),
+        Feature("summary", "frame statistics (ours)", vectors.summary, vectors.summary_columns, "audio", ("frames",)),
+        Feature("log_mel", "log-mel image", images.log_mel, images.log_mel_columns, "audio", ("images",)),
+        Feature("egemaps", "eGeMAPSv02", partial(opensmile.functionals, name="egemaps"), _openname("egemaps"), apart=True),
+        Feature("compare", "ComParE 2016", partial(opensmile.functionals, name="compare"), _openname("compare"), apart=True),
+    )
+}
+
+
+def names() -> list[str]:
+    """Every registered feature."""
+    return list(REGISTRY)
+
+
+def get(name: str) -> Feature:
+    """A registered feature; ``ValueError`` with the known names otherwise."""
+    if name not in REGISTRY:
+        raise ValueError(f"Unknown feature {name!r}; known: {', '.join(REGISTRY)}.")
+    return REGISTRY[name]
+
+
+def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int = 0) -> FeatureSet:
+    """Features of clips, from the cache or extracted now.
+
+    Parameters
+    ----------
+    name : a key of ``REGISTRY``
+    clips : clips table; clips of several corpora may be mixed
+    variant : 0 for the clean clip, 1… for the augmentations of ``audio.augment``
+
+    Returns
+    -------
+    FeatureSet in the order of ``clips``; a clip whose extraction failed is absent and named on stderr.
+    """
+    feature = get(name)
+    ids, rows, columns = [], [], ()
+    for corpus, part in clips.groupby("corpus", sort=False):
+        block = _corpus_block(feature, corpus, part, config=config, store=store, variant=variant)
+        place = pd.Index(block.keys).get_indexer(part["sha256"])
+        ids.append(part["clip_id"].to_numpy(dtype=object)[place >= 0])
+        rows.append(block.values[place[place >= 0]])
+        columns = block.columns
+    if not ids:
+        raise ValueError(f"No clips to extract {name!r} from; check the data folder with: ser-study validate.")
+    clip_id = np.concatenate(ids)
+    order = pd.Index(clip_id).get_indexer(clips["clip_id"])
+    order = order[order >= 0]
+    values = np.concatenate(rows)[order]
+    return FeatureSet(name, clip_id[order], np.full(len(order), variant), values, columns)
+
+
+def _corpus_block(
+    feature: Feature, corpus: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int
+) -> cache.Block:
+    """Values of one corpus's clips, by content hash; what is missing is extracted and kept."""
+    slice_ = feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
+    folder = store.path(f"features/{feature.name}", slice_, "") / corpus
+    wanted = clips.drop_duplicates("sha256")
+    block = cache.read(folder)
+    if block is not None and not config.run.force and pd.Index(wanted["sha256"]).isin(block.keys).all():
+        return block
+    with locked(folder / "block"):
+        block = None if config.run.force else cache.read(folder)
+        todo = wanted if block is None else wanted[~wanted["sha256"].isin(block.keys)]
+        work = partial(_extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant)
+        columns = _columns(feature, slice_, config) if len(todo) else ()
+        failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
+        block = cache.consolidate(folder, about=slice_)
+    if failures:
+        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:5])
+        print(f"{len(failures)} of {len(wanted)} clips of {corpus} gave no {feature.name}: {listed}", file=sys.stderr)
+    return block
+
+
+def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[str, Failure]]:
+    """Extract clips, writing each group as soon as it is done."""
+    items = list(zip(todo["sha256"], todo["path"]))
+    feature = get(work.keywords["feature"])
+    failures, keys, values = [], [], []
+    for (sha, path), value in map_clips(
+        work, items, jobs=config.run.jobs, cluster=config.run.cluster, label=label if items else "", apart=feature.apart
+    ):
+        if isinstance(value, Failure):
+            failures.append((path, value))
+            continue
+        keys.append(sha)
+        values.append(value)
+        if len(keys) == GROUP:
+            cache.append(folder, cache.Block(np.array(keys, dtype=object), np.stack(values), columns))
+            keys, values = [], []
+    if keys:
+        cache.append(folder, cache.Block(np.array(keys, dtype=object), np.stack(values), columns))
+    return failures
+
+
+def _extract(item: tuple[str, str], *, feature: str, slice_: dict, root: Path, variant: int) -> np.ndarray:
+    """Values of one clip; runs in any process."""
+    sha, path = item
+    audio: Audio = slice_["audio"]
+    signal = prepare.load(root / path, audio)
+    if variant:
+        signal = augment.variant(signal, audio.sample_rate, variant, seed=sha)
+    registered = REGISTRY[feature]
+    return registered.extract(signal, audio.sample_rate, *[slice_[name] for name in registered.options])
+
+
+def _columns(feature: Feature, slice_: dict, config: Config) -> tuple[str, ...]:
+    """Column names; where openSMILE must be asked, in a worker."""
+    ask = partial(_names_of, feature.name)
+    options = [slice_[name] for name in feature.options]
+    if not feature.apart:
+        return ask(options)
+    ((_, found),) = map_clips(ask, [options], jobs=1, apart=True)
+    if isinstance(found, Failure):
+        raise RuntimeError(found.reason)
+    return found
+
+
+def _names_of(name: str, options: list) -> tuple[str, ...]:
+    return tuple(REGISTRY[name].columns(*options))
+
+
+def describe(config: Config) -> pd.DataFrame:
+    """One row a feature: name, title, sampling rate and version."""
+    rows = [
+        {"feature": f.name, "title": f.title, "sample_rate": getattr(config, f.audio).sample_rate, "version": f.version}
+        for f in REGISTRY.values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def fingerprint_of(name: str, clips: pd.DataFrame, config: Config) -> str:
+    """What the values of these clips depend on, in one word."""
+    return settings.fingerprint({"settings": get(name).settings(config), "clips": sorted(clips["sha256"])})
