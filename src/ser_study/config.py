@@ -43,7 +43,7 @@ class Frames:
     n_mfcc: int = 20
     f0_min: float = 60.0  # Hz
     f0_max: float = 500.0  # Hz
-    voicing: float = 0.35  # normalised autocorrelation above which a frame counts as voiced
+    voicing: float = 0.5  # normalised autocorrelation above which a frame counts as voiced
     quiet: float = 40.0  # dB below the loudest frame; a frame this quiet counts as unvoiced
 
 
@@ -130,7 +130,8 @@ class Config:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 2026
     audio: Audio = Audio()
-    seed_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as the seeds load their clips
+    seed_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as seed 001 loads its clips
+    seed180_audio: Audio = Audio(sample_rate=22_050, trim=False)  # as seed 002 does
     frames: Frames = Frames()
     seed_frames: Frames = Frames(n_fft=2048, hop_length=512, n_mels=128, n_mfcc=40)
     images: Images = Images()
