@@ -1,0 +1,84 @@
+"""The ledger of looks: every outer score of a real corpus, once a declaration, in ``reports/ledger.csv``.
+
+Development sees valid scores only. Whoever computes a test score writes a line here, by
+``ser-study score`` or by a run of the study; scoring the same declaration again adds nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study.store import Store, locked, replacing
+
+COLUMNS = ["date", "commit", "experiment", "declaration", "corpus", "metric", "value", "n"]
+
+
+def read(store: Store) -> pd.DataFrame:
+    """The ledger; empty when nothing was scored yet."""
+    path = _path(store)
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(path, dtype={"declaration": "str", "commit": "str"})
+
+
+def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) -> int:
+    """Append the UAR of every declaration that the ledger lacks.
+
+    Parameters
+    ----------
+    declarations : experiment name → hash of its declaration and settings
+    scores : tidy scores of those experiments
+
+    Returns
+    -------
+    Number of lines added. The built-in corpus is no look at anybody's test set and is left out.
+    """
+    uar = scores[(scores["metric"] == "uar") & (scores["corpus"] != "synthetic")].drop_duplicates("experiment")
+    fresh = uar.assign(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        commit=_commit(store.project),
+        declaration=uar["experiment"].map(dict(declarations)),
+    )
+    path = _path(store)
+    if not len(fresh):
+        return 0
+    with locked(path):
+        kept = read(store)
+        seen = set(zip(kept["experiment"], kept["declaration"]))
+        fresh = fresh[[key not in seen for key in zip(fresh["experiment"], fresh["declaration"])]]
+        if len(fresh):
+            joined = pd.concat([kept, fresh[COLUMNS]], ignore_index=True) if len(kept) else fresh[COLUMNS]
+            with replacing(path) as temporary:
+                joined.to_csv(temporary, index=False, float_format="%.6g")
+    return len(fresh)
+
+
+def looks(store: Store) -> pd.DataFrame:
+    """How often each corpus was scored: declarations, first and last date."""
+    kept = read(store)
+    grouped = kept.groupby("corpus")["date"]
+    return pd.DataFrame({"looks": grouped.size(), "first": grouped.min(), "last": grouped.max()}).reset_index()
+
+
+def _path(store: Store) -> Path:
+    return store.project / "reports" / "ledger.csv"
+
+
+def _commit(project: Path) -> str:
+    """Short commit of the checkout; empty outside git."""
+    command = ["git", "-C", str(project), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def declaration_of(parts: Mapping) -> str:
+    """Hash of a declaration with the settings it reads, clips left out."""
+    return settings.fingerprint({key: value for key, value in parts.items() if key != "clips"})[:12]

@@ -1,0 +1,156 @@
+"""What experiments are made of: the analysed clips of a selection, their classes and their folds."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study import corpora, schema, splits
+from ser_study.config import Config
+from ser_study.experiments.declare import Experiment
+from ser_study.store import Store
+
+N_VARIANTS = 2  # augmented copies of a clip in the leaking rung
+PARTS = {  # corpora studied in parts
+    "ravdess": ("ravdess-speech", "ravdess-song"),
+    "iemocap": ("iemocap", "iemocap-improvised"),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """Analysed clips of one selection: duplicates, conflicts and silent clips are out."""
+
+    selection: str
+    clips: pd.DataFrame
+    dropped: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the clips and everything folds are made from."""
+        columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender"]
+        return settings.fingerprint(self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist())
+
+    @property
+    def n_speakers(self) -> int:
+        """Speakers with a name."""
+        return int(self.clips["speaker"].nunique())
+
+
+def gather(config: Config, store: Store) -> dict[str, Material]:
+    """Material of every selection of the study, in a fixed order.
+
+    Raises
+    ------
+    ValueError
+        A corpus was asked for that is not there.
+    """
+    found = corpora.found(store.raw)
+    wanted = list(config.study.corpora) or found or ["synthetic"]
+    missing = [name for name in wanted if name not in found and name != "synthetic"]
+    if missing:
+        raise ValueError(
+            f"No audio of {', '.join(missing)} in the data folder (found: {', '.join(found) or 'nothing'}); "
+            f"get it with: ser-study download {' '.join(missing)}, or choose others with --corpora."
+        )
+    gathered = {}
+    for name in wanted:
+        clips = corpora.load(name, config=config, store=store)
+        for selection in PARTS.get(name, (name,)):
+            part, dropped = corpora.analysed(corpora.select(clips, selection))
+            if len(part):
+                gathered[selection] = Material(selection, part.reset_index(drop=True), dropped)
+    return gathered
+
+
+def together(target: Material, sources: list[Material]) -> Material:
+    """Clips of several selections as one material, for training across corpora."""
+    clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True)
+    return dataclasses.replace(target, clips=clips)
+
+
+def classes_of(material: Material, scheme: str) -> pd.Series:
+    """Class of each clip that the scheme keeps, indexed by ``clip_id``."""
+    truth = schema.labels(material.clips, scheme)
+    truth.index = material.clips["clip_id"]
+    return truth.dropna()
+
+
+def shuffled(truth: pd.Series, clips: pd.DataFrame, how: str, random: np.random.Generator) -> pd.Series:
+    """Labels permuted by clip within each speaker, or over all clips."""
+    speaker = clips.set_index("clip_id")["speaker"].loc[truth.index]
+    groups = speaker.fillna("") if how == "within_speaker" else pd.Series("", index=truth.index)
+    permuted = truth.copy()
+    for _, members in groups.groupby(groups.to_numpy()):
+        permuted.loc[members.index] = random.permutation(truth.loc[members.index].to_numpy())
+    return permuted
+
+
+def folds_of(
+    experiment: Experiment, material: Material, truth: pd.Series, config: Config, store: Store, draw: int
+) -> pd.DataFrame:
+    """Folds of one draw of an experiment: the protocol's, then what the experiment changes in them."""
+    clips = material.clips[material.clips["clip_id"].isin(truth.index)]
+    random = settings.rng(config, f"{experiment.name}/{draw}")
+    if experiment.leak == "augment_before_split":
+        plain = dataclasses.replace(experiment, leak="")
+        n_folds = _protocol_folds(plain, material.selection, clips, truth, config, store)["fold"].nunique()
+        folds = _augmented_before_split(truth, n_folds, random)
+    else:
+        folds = _protocol_folds(experiment, material.selection, clips, truth, config, store)
+    if experiment.fixed:  # nothing is chosen, so the valid rows are trained on as well
+        folds = folds.assign(role=folds["role"].replace("valid", "train"))
+    if experiment.train_speakers:
+        folds = _fewer_speakers(folds, clips, experiment.train_speakers, random)
+    if experiment.size:
+        folds = splits.subsample(folds, truth, experiment.size, rng=random)
+    return folds
+
+
+def _protocol_folds(experiment: Experiment, selection: str, clips, truth, config: Config, store: Store) -> pd.DataFrame:
+    """Folds of a protocol: the committed ones where they fit, else made anew (and said so)."""
+    classes = truth.loc[clips["clip_id"]].set_axis(clips.index)
+    if experiment.sources:
+        return splits.make(clips, "cross_corpus", classes=classes, config=config, target=clips["corpus"].iloc[0])
+    as_committed = not experiment.shuffle and experiment.scheme == "native"
+    folds, why_not = splits.load_or_make(
+        clips,
+        selection=selection if as_committed else "",
+        protocol=experiment.protocol,
+        classes=classes,
+        config=config,
+        folder=store.project / "data" / "folds",
+    )
+    if why_not:
+        warnings.warn(why_not, stacklevel=2)
+    return folds
+
+
+def _augmented_before_split(truth: pd.Series, n_folds: int, random: np.random.Generator) -> pd.DataFrame:
+    """What students do: augment everything, then split the rows at random. Scored on the clean rows only."""
+    variants = np.arange(1 + N_VARIANTS)
+    rows = pd.DataFrame(
+        {"clip_id": np.repeat(truth.index.to_numpy(), len(variants)), "variant": np.tile(variants, len(truth))}
+    )
+    place = random.permutation(len(rows)) % n_folds
+    folds = []
+    for fold in range(n_folds):
+        role = np.where(place != fold, "train", np.where(rows["variant"] == 0, "test", ""))
+        folds.append(rows.assign(fold=fold, role=role)[role != ""])
+    return pd.concat(folds, ignore_index=True).assign(protocol="random", repeat=0)
+
+
+def _fewer_speakers(folds: pd.DataFrame, clips: pd.DataFrame, number: int, random: np.random.Generator) -> pd.DataFrame:
+    speaker = folds["clip_id"].map(clips.set_index("clip_id")["speaker"])
+    kept = []
+    for _, rows in folds.groupby(["repeat", "fold"], sort=True):
+        inside = rows["role"] == "train"
+        names = np.sort(speaker[rows.index][inside].unique())
+        chosen = random.choice(names, size=min(number, len(names)), replace=False)
+        kept.append(rows[~inside | speaker[rows.index].isin(chosen)])
+    return pd.concat(kept, ignore_index=True)

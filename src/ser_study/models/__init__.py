@@ -1,0 +1,1 @@
+"""Models: one registry over classical and deep learners."""

@@ -1,0 +1,154 @@
+"""Classical models, each a scikit-learn estimator with its own preparation of the values.
+
+A model is a name, a way to build the estimator and the values its search may try. What prepares the
+values (scaling) is fitted by ``training`` on the training rows of the fold and on nothing else; it does
+not depend on the hyperparameters, so a search prepares once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+
+from ser_study.config import Models
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """``build(models, params, seed)`` gives an unfitted estimator; ``grid`` and ``fixed`` its hyperparameters."""
+
+    name: str
+    title: str
+    family: str  # baseline, linear, trees
+    build: Callable[[Models, Params, int], BaseEstimator]
+    grid: Callable[[Models], list[dict]] = field(default=lambda models: [{}])
+    fixed: Callable[[Models], dict] = field(default=lambda models: {})  # where nothing may be chosen
+    uses: tuple[str, ...] = ()  # settings of config.Models it reads
+
+
+def _weight(models: Models) -> str | None:
+    return models.class_weight or None
+
+
+def _dummy(models: Models, params: Params, seed: int) -> BaseEstimator:
+    return DummyClassifier(strategy="prior")
+
+
+def _logistic(models: Models, params: Params, seed: int) -> BaseEstimator:
+    return LogisticRegression(C=params["C"], max_iter=300, tol=1e-3, class_weight=_weight(models))
+
+
+def _linear_svm(models: Models, params: Params, seed: int) -> BaseEstimator:
+    return LinearSVC(C=params["C"], max_iter=1000, tol=1e-3, random_state=seed, class_weight=_weight(models))
+
+
+def _forest(models: Models, params: Params, seed: int) -> BaseEstimator:
+    return RandomForestClassifier(
+        n_estimators=models.forest_trees, random_state=seed, n_jobs=1, class_weight=_weight(models)
+    )
+
+
+def _lightgbm(models: Models, params: Params, seed: int) -> BaseEstimator:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        n_estimators=models.boosting_rounds,
+        num_leaves=models.boosting_leaves,
+        learning_rate=models.boosting_rate,
+        colsample_bytree=0.5,
+        class_weight=_weight(models),
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=1,
+        verbose=-1,
+    )
+
+
+_BOOSTING = ("boosting_rounds", "boosting_leaves", "boosting_rate", "class_weight")
+REGISTRY: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model("dummy", "class shares only", "baseline", _dummy),
+        Model(
+            "logistic",
+            "logistic regression",
+            "linear",
+            _logistic,
+            lambda models: [{"C": c} for c in models.logistic_c],
+            lambda models: {"C": models.logistic_c_fixed},
+            ("logistic_c", "logistic_c_fixed", "class_weight"),
+        ),
+        Model(
+            "linear_svm",
+            "linear SVM",
+            "linear",
+            _linear_svm,
+            lambda models: [{"C": c} for c in models.svm_c],
+            lambda models: {"C": models.svm_c_fixed},
+            ("svm_c", "svm_c_fixed", "class_weight"),
+        ),
+        Model("forest", "random forest", "trees", _forest, uses=("forest_trees", "class_weight")),
+        Model("lightgbm", "LightGBM", "trees", _lightgbm, uses=_BOOSTING),
+    )
+}
+
+
+class SpanRotation(TransformerMixin, BaseEstimator):
+    """Rotate values into the span of the training rows, where there are more features than rows.
+
+    The solution of a linear model with a quadratic penalty lies in that span (representer theorem), so
+    the model is the same and its fit costs (rows / features) of what it did. The axes are the left
+    singular vectors, found from the Gram matrix.
+    """
+
+    def fit(self, values: np.ndarray, truth=None) -> SpanRotation:
+        """Find the axes; values (n, d) are centred already."""
+        n, d = values.shape
+        self.axes_ = None
+        if n < d:
+            variance, vectors = np.linalg.eigh(values @ values.T)
+            kept = variance > variance[-1] * 1e-10
+            self.axes_ = values.T @ (vectors[:, kept] / np.sqrt(variance[kept]))  # (d, ≤ n)
+        return self
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Coordinates in the span, or the values as they are."""
+        return values if self.axes_ is None else values @ self.axes_
+
+
+def preparation(model: Model) -> Pipeline:
+    """Unfitted preparation of the values: scaling for linear models, nothing for the others."""
+    if model.family != "linear":
+        return make_pipeline(FunctionTransformer())
+    return make_pipeline(FunctionTransformer(np.float64), StandardScaler(), SpanRotation())
+
+
+def get(name: str) -> Model:
+    """A registered model; ``ValueError`` with the known names otherwise."""
+    if name not in REGISTRY:
+        raise ValueError(f"Unknown model {name!r}; known: {', '.join(REGISTRY)}.")
+    return REGISTRY[name]
+
+
+def margins(estimator: BaseEstimator, values: np.ndarray) -> np.ndarray:
+    """Decision values of a fitted classifier, one column a class in the order of ``classes_``.
+
+    A probability counts as its logarithm, so that a softmax of the result gives it back.
+    """
+    if hasattr(estimator, "predict_proba"):
+        return np.log(np.clip(estimator.predict_proba(values), 1e-12, None))
+    decision = estimator.decision_function(values)
+    return np.stack([-decision, decision], axis=1) if decision.ndim == 1 else decision
