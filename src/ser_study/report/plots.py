@@ -1,0 +1,51 @@
+"""Every figure of the study in one place: ``plots.inflation``, ``plots.confusion``, ``plots.counts``…
+
+``headline_plots`` and ``score_plots`` draw scores, ``matrix_plots`` tables of tiles, ``corpus_plots`` and
+``sound_plots`` the corpora themselves;
+``palette`` holds the two palettes (by emotion; by model, feature and protocol) and the style they share.
+Each function returns a matplotlib ``Figure`` without touching pyplot; ``svg`` turns it into text for a page.
+"""
+
+from __future__ import annotations
+
+from ser_study.report.corpus_plots import (
+    agreement,
+    counts,
+    demographics,
+    durations,
+    prosody,
+    speakers,
+)
+from ser_study.report.headline_plots import inflation, ladder
+from ser_study.report.matrix_plots import confusion, confusions, cross_corpus, fold_map, score_matrix
+from ser_study.report.palette import EMOTION_COLOURS, INK, PAPER, RUNGS, STUDY_COLOURS, STYLE, svg
+from ser_study.report.score_plots import learning_curve, null, per_class, speaker_scores
+from ser_study.report.sound_plots import waveforms_and_spectrograms
+
+__all__ = [
+    "EMOTION_COLOURS",
+    "INK",
+    "PAPER",
+    "RUNGS",
+    "STUDY_COLOURS",
+    "STYLE",
+    "agreement",
+    "confusion",
+    "confusions",
+    "counts",
+    "cross_corpus",
+    "demographics",
+    "durations",
+    "fold_map",
+    "inflation",
+    "ladder",
+    "learning_curve",
+    "null",
+    "per_class",
+    "prosody",
+    "score_matrix",
+    "speaker_scores",
+    "speakers",
+    "svg",
+    "waveforms_and_spectrograms",
+]
