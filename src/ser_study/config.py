@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import tomllib
@@ -17,6 +18,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Co
     clean = {}
     for name, value in (overrides or {}).items():
         config = _replaced(config, name, value)
-        clean[name] = _plain(_get(config, name))
+        clean[name] = _plain(functools.reduce(getattr, name.split("."), config))
     return dataclasses.replace(config, overrides=clean)
 
 
@@ -223,16 +228,9 @@ def parse_set(pairs: list[str]) -> dict[str, str]:
 
 def setting_names() -> list[str]:
     """Every dotted name that can be overridden."""
-    names = []
-    for item in dataclasses.fields(Config):
-        if item.name in ("preset", "overrides"):
-            continue
-        part = getattr(Config(), item.name)
-        if dataclasses.is_dataclass(part):
-            names += [f"{item.name}.{inner.name}" for inner in dataclasses.fields(part)]
-        else:
-            names.append(item.name)
-    return names
+    parts = {item.name: item.default for item in dataclasses.fields(Config)}
+    sections = [name for name, part in parts.items() if dataclasses.is_dataclass(part)]
+    return ["seed"] + [f"{name}.{inner.name}" for name in sections for inner in dataclasses.fields(parts[name])]
 
 
 def as_dict(settings: Any) -> Any:
@@ -274,12 +272,6 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
 
 
-def _get(config: Config, name: str) -> Any:
-    section, _, inner = name.partition(".")
-    part = getattr(config, section)
-    return getattr(part, inner) if inner else part
-
-
 def _replaced(config: Config, name: str, value: Any) -> Config:
     if name not in setting_names():
         raise ValueError(f"Unknown setting {name!r}{_suggest(name, setting_names())} See ser_study/config.py.")
@@ -292,31 +284,17 @@ def _replaced(config: Config, name: str, value: Any) -> Config:
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
     """The value in the setting's type; text is read, anything else must fit already."""
-    wrong = ValueError(f"Setting {name!r} takes {getattr(kind, '__name__', kind)}, found {value!r}.")
-    if get_origin(kind) is tuple:
-        items = value
-        if isinstance(value, str):
-            items = [item.strip() for item in value.split(",") if item.strip()]
-        if not isinstance(items, (list, tuple)):
-            raise wrong
-        return tuple(_typed(name, item, get_args(kind)[0]) for item in items)
-    if kind is bool:
-        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        if isinstance(value, str) and value.lower() in words:
-            return words[value.lower()]
-        if not isinstance(value, bool):
-            raise wrong
-        return value
-    if isinstance(value, bool) or not isinstance(value, (str, int) if kind is int else (str, int, float)):
-        raise wrong
-    if kind is str:
-        return str(value) if isinstance(value, str) else _raise(wrong)
     try:
-        number = kind(value)
-    except ValueError:
-        raise wrong from None
-    return number if np.isfinite(number) else _raise(wrong)
-
-
-def _raise(error: Exception):
-    raise error
+        if get_origin(kind) is tuple:
+            items = [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+            if isinstance(items, (list, tuple)):
+                return tuple(_typed(name, item, get_args(kind)[0]) for item in items)
+        elif kind is bool and isinstance(value, (str, bool)):
+            return _TRUTH[str(value).lower()]
+        elif kind is str and isinstance(value, str):
+            return value
+        elif not isinstance(value, bool) and isinstance(value, _FITTING.get(kind, ())) and np.isfinite(kind(value)):
+            return kind(value)
+    except (KeyError, ValueError, OverflowError):  # a word that is no truth value, text that is no number
+        pass
+    raise ValueError(f"Setting {name!r} takes {getattr(kind, '__name__', kind)}, found {value!r}.")

@@ -165,4 +165,6 @@ def _one_thread() -> None:
 def _progress(total: int, label: str):
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, desc=label, unit=" clips", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1)
+    return tqdm(
+        total=total, desc=label, unit=" clips", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1
+    )

@@ -175,7 +175,7 @@ class FeatureSet:
         if (place < 0).any():
             lost = np.asarray(clip_ids)[place < 0]
             raise ValueError(
-                f"Features {self.name!r} lack {len(lost)} of {len(clip_ids)} clips, first {lost[0]!r}; extract them first."
+                f"Features {self.name!r} lack {len(lost)} of {len(clip_ids)} clips, first {lost[0]!r}; extract them."
             )
         return self.values[here[place]]
 

@@ -66,7 +66,7 @@ def run_folds(
 
 
 def _one_fold(features, truth, rows, task, *, models, seed, classes) -> list[pd.DataFrame]:
-    part = {role: group for role, group in rows.groupby("role")}
+    part = dict(iter(rows.groupby("role")))
     train, valid, test = (_block(features, truth, part.get(role)) for role in ("train", "valid", "test"))
     model = classical.get(task.model)
     params = task.params if task.params is not None else model.fixed(models)

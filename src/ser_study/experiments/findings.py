@@ -97,7 +97,19 @@ def headline(league: pd.DataFrame) -> pd.DataFrame:
         chosen_by = "the other corpora" if borrowed else "its own valid speakers"
         rows.append(test.loc[(corpus, feature, model)].to_dict() | {
             "corpus": corpus, "feature": feature, "model": model, "chosen_by": chosen_by})  # fmt: skip
-    first = ["corpus", "feature", "model", "chosen_by", "value", "low", "high", "interval", "n", "n_speakers", "n_train"]
+    first = [
+        "corpus",
+        "feature",
+        "model",
+        "chosen_by",
+        "value",
+        "low",
+        "high",
+        "interval",
+        "n",
+        "n_speakers",
+        "n_train",
+    ]
     return pd.DataFrame(rows)[first] if rows else pd.DataFrame(columns=first)
 
 
@@ -113,7 +125,9 @@ def steps(gathered: Mapping[str, Material], *, config: Config, store: Store) -> 
         random = settings.rng(config, f"steps/{selection}")
         table = comparisons.steps(told, part.clips, pairs, family=selection, evaluation=config.evaluation, rng=random)
         named = {e.name: rung for rung, e in equal.items()}
-        tables.append(table.assign(step_from=table["experiment_a"].map(named), step_to=table["experiment_b"].map(named)))
+        tables.append(
+            table.assign(step_from=table["experiment_a"].map(named), step_to=table["experiment_b"].map(named))
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -147,8 +161,8 @@ def shuffled_scores(gathered: Mapping[str, Material], *, config: Config, store: 
         table = run.predictions(experiment, gathered, config=config, store=store)
         for draw, one in table[table["role"] == "test"].groupby("draw"):
             counts = metrics.confusion(one["truth"], one["prediction"], sorted(one["truth"].unique()))
-            rows.append({"corpus": experiment.selection, "rung": _rung(experiment), "draw": draw, "value": float(metrics.uar(counts))})  # fmt: skip
-    return pd.DataFrame(rows)
+            rows.append((experiment.selection, _rung(experiment), draw, float(metrics.uar(counts))))
+    return pd.DataFrame(rows, columns=["corpus", "rung", "draw", "value"])
 
 
 def corpus_counts(gathered: Mapping[str, Material]) -> pd.DataFrame:
@@ -183,12 +197,6 @@ def protocol_words() -> pd.DataFrame:
 
 def _rung(experiment) -> str:
     return "random_augmented" if experiment.leak else experiment.protocol
-
-
-def speaker_gap(speaker_scores: pd.DataFrame) -> pd.DataFrame:
-    """UAR of each speaker under both protocols, side by side."""
-    wide = speaker_scores.pivot_table(index=["corpus", "speaker"], columns="protocol", values="uar", sort=False)
-    return wide.reset_index() if len(wide) else pd.DataFrame(columns=["corpus", "speaker"])
 
 
 def variance_shares(values: np.ndarray, groups: pd.Series) -> np.ndarray:

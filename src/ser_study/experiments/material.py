@@ -34,7 +34,9 @@ class Material:
     def digest(self) -> str:
         """Fingerprint of the clips and everything folds are made from."""
         columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender"]
-        return settings.fingerprint(self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist())
+        return settings.fingerprint(
+            self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist()
+        )
 
     @property
     def n_speakers(self) -> int:
@@ -99,10 +101,10 @@ def folds_of(
     random = settings.rng(config, f"{experiment.name}/{draw}")
     if experiment.leak == "augment_before_split":
         plain = dataclasses.replace(experiment, leak="")
-        n_folds = _protocol_folds(plain, material.selection, clips, truth, config, store)["fold"].nunique()
+        n_folds = protocol_folds(plain, material.selection, clips, truth, config, store)["fold"].nunique()
         folds = _augmented_before_split(truth, n_folds, random)
     else:
-        folds = _protocol_folds(experiment, material.selection, clips, truth, config, store)
+        folds = protocol_folds(experiment, material.selection, clips, truth, config, store)
     if experiment.fixed:  # nothing is chosen, so the valid rows are trained on as well
         folds = folds.assign(role=folds["role"].replace("valid", "train"))
     if experiment.train_speakers:
@@ -112,7 +114,7 @@ def folds_of(
     return folds
 
 
-def _protocol_folds(experiment: Experiment, selection: str, clips, truth, config: Config, store: Store) -> pd.DataFrame:
+def protocol_folds(experiment: Experiment, selection: str, clips, truth, config: Config, store: Store) -> pd.DataFrame:
     """Folds of a protocol: the committed ones where they fit, else made anew (and said so)."""
     classes = truth.loc[clips["clip_id"]].set_axis(clips.index)
     if experiment.sources:

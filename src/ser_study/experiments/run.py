@@ -216,7 +216,9 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     draws = []
     for draw in range(experiment.draws):
         random = settings.rng(config, f"labels/{experiment.name}/{draw}")
-        labelled = materials.shuffled(truth, material.clips, experiment.shuffle, random) if experiment.shuffle else truth
+        labelled = (
+            materials.shuffled(truth, material.clips, experiment.shuffle, random) if experiment.shuffle else truth
+        )
         folds = materials.folds_of(experiment, material, labelled, config, store, draw)
         seed = settings.random_state(config, f"{experiment.model}/{draw}")
         table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed)

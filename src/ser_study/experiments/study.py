@@ -106,7 +106,9 @@ def score(config: Config, store: Store, name: str) -> str:
     known = {experiment.name: experiment for experiment in declared(gathered, config)}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-        raise ValueError(f"No experiment {name!r} is declared. Near: {'; '.join(near) or 'none'} ({len(known)} in all).")
+        raise ValueError(
+            f"No experiment {name!r} is declared. Near: {'; '.join(near) or 'none'} ({len(known)} in all)."
+        )
     table = run.scores([known[name]], gathered, config=config, store=store)
     row = table[table["metric"] == "uar"].iloc[0]
     return (

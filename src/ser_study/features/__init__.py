@@ -54,12 +54,25 @@ def _openname(name: str) -> Callable[[], tuple[str, ...]]:
 REGISTRY: Mapping[str, Feature] = {
     feature.name: feature
     for feature in (
-        Feature("seed184", "184 means (seed 001)", vectors.seed184, vectors.seed184_columns, "seed_audio", ("seed_frames",)),
-        Feature("seed180", "180 means (seed 002)", vectors.seed180, vectors.seed180_columns, "seed180_audio", ("seed_frames",)),
+        Feature(
+            "seed184", "184 means (seed 001)", vectors.seed184, vectors.seed184_columns, "seed_audio", ("seed_frames",)
+        ),
+        Feature(
+            "seed180",
+            "180 means (seed 002)",
+            vectors.seed180,
+            vectors.seed180_columns,
+            "seed180_audio",
+            ("seed_frames",),
+        ),
         Feature("summary", "frame statistics (ours)", vectors.summary, vectors.summary_columns, "audio", ("frames",)),
         Feature("log_mel", "log-mel image", images.log_mel, images.log_mel_columns, "audio", ("images",)),
-        Feature("egemaps", "eGeMAPSv02", partial(opensmile.functionals, name="egemaps"), _openname("egemaps"), apart=True),
-        Feature("compare", "ComParE 2016", partial(opensmile.functionals, name="compare"), _openname("compare"), apart=True),
+        Feature(
+            "egemaps", "eGeMAPSv02", partial(opensmile.functionals, name="egemaps"), _openname("egemaps"), apart=True
+        ),
+        Feature(
+            "compare", "ComParE 2016", partial(opensmile.functionals, name="compare"), _openname("compare"), apart=True
+        ),
     )
 }
 
@@ -119,7 +132,9 @@ def _corpus_block(
     with locked(folder / "block"):
         block = None if config.run.force else cache.read(folder)
         todo = wanted if block is None else wanted[~wanted["sha256"].isin(block.keys)]
-        work = partial(_extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant)
+        work = partial(
+            _extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant
+        )
         columns = _columns(feature, slice_, config) if len(todo) else ()
         failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
         block = cache.consolidate(folder, about=slice_)

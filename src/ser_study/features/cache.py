@@ -37,8 +37,10 @@ def read(folder: Path) -> Block | None:
     keys = np.concatenate([block.keys for block in blocks])
     values = blocks[0].values if len(blocks) == 1 else np.concatenate([block.values for block in blocks])
     first = np.sort(np.unique(keys, return_index=True)[1])
-    return Block(keys[first], values[first], blocks[0].columns) if len(first) < len(keys) else Block(
-        keys, values, blocks[0].columns
+    return (
+        Block(keys[first], values[first], blocks[0].columns)
+        if len(first) < len(keys)
+        else Block(keys, values, blocks[0].columns)
     )
 
 

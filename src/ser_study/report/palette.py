@@ -68,35 +68,6 @@ STUDY_COLOURS = {  # models, features, protocols, roles and genders
 }
 SPARE_COLOURS = ("#f03c96", "#766733", "#28a2a8", "#c78600", "#6e96c0", "#d90e3b")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-NAMES = {
-    "ravdess": "RAVDESS",
-    "ravdess-speech": "RAVDESS speech",
-    "ravdess-song": "RAVDESS song",
-    "tess": "TESS",
-    "savee": "SAVEE",
-    "crema_d": "CREMA-D",
-    "emodb": "EMO-DB",
-    "iemocap": "IEMOCAP",
-    "jl": "JL corpus",
-    "synthetic": "synthetic corpus",
-    "dummy": "majority class",
-    "logistic": "logistic regression",
-    "linear_svm": "linear SVM",
-    "forest": "random forest",
-    "lightgbm": "LightGBM",
-    "seed184": "184 means",
-    "summary": "summaries",
-    "egemaps": "eGeMAPS",
-    "compare": "ComParE",
-    "random_augmented": "random, augmented first",
-    "random": "random split",
-    "take_disjoint": "takes kept together",
-    "sentence_independent": "new sentences",
-    "speaker_independent": "new speakers",
-    "speaker_and_sentence": "new speakers and sentences",
-    "leave_one_speaker_out": "one speaker left out",
-    "cross_corpus": "another corpus",
-}
 STYLE = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans", "Segoe UI", "Helvetica Neue", "Arial"],  # the first sets the layout everywhere
@@ -141,11 +112,6 @@ RUNGS = (
 )
 
 styled = rc_context(STYLE)  # decorates every function that draws
-
-
-def word(name: str) -> str:
-    """A registry name as a reader says it: ``linear_svm`` → ``linear SVM``."""
-    return NAMES.get(str(name), str(name).replace("_", " "))
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

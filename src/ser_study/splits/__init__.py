@@ -2,12 +2,14 @@
 
 from ser_study.splits.files import load_or_make, read_folds, write_folds, write_sums
 from ser_study.splits.fixed import LISTS, FixedList, coverage, fixed, listed
+from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
 from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible, separation_table
 from ser_study.splits.subsample import subsample
 from ser_study.splits.units import UNITS
 
 __all__ = [
     "LISTS",
+    "ONE_SPEAKER_A_FOLD",
     "PROTOCOLS",
     "UNITS",
     "FixedList",

@@ -1,0 +1,193 @@
+"""The feature registry and its cache: by content, resumable, equal however it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from ser_study import config as settings
+from ser_study import features
+from ser_study.audio import augment, prepare
+from ser_study.features import cache
+from ser_study.schema import FeatureSet
+from ser_study.store import Store
+
+
+@pytest.fixture
+def voices(tmp_path):
+    """A store with six short clips and their clips table."""
+    return recorded(tmp_path, 6)
+
+
+def recorded(tmp_path, n_clips: int):
+    store = Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", tmp_path)
+    rows = []
+    for number in range(n_clips):
+        path = f"own/clip{number}.wav"
+        time = np.arange(8000) / 16000
+        signal = 0.3 * np.sin(2 * np.pi * (120 + 30 * number) * time) * np.hanning(len(time))
+        (store.raw / "own").mkdir(parents=True, exist_ok=True)
+        soundfile.write(store.raw / path, signal, 16000)
+        sha = prepare.sample_hash(prepare.read(store.raw / path)[0])
+        rows.append({"clip_id": f"own/clip{number}", "corpus": "own", "path": path, "sha256": sha})
+    return store, pd.DataFrame(rows)
+
+
+def config(**run):
+    return settings.load("demo", {f"run.{name}": value for name, value in run.items()})
+
+
+@pytest.mark.parametrize("name", ["seed184", "seed180", "summary"])
+def test_values_equal_the_extractor_called_directly(voices, name):
+    store, clips = voices
+    loaded = features.load(name, clips, config=config(jobs=1), store=store)
+    feature = features.get(name)
+    audio = getattr(config(), feature.audio)
+    signal = prepare.load(store.raw / clips["path"][2], audio)
+    expected = feature.extract(signal, audio.sample_rate, *[getattr(config(), option) for option in feature.options])
+    assert loaded.clip_id.tolist() == clips["clip_id"].tolist()
+    assert np.array_equal(loaded.values[2], expected)
+    assert len(loaded.columns) == loaded.values.shape[1]
+
+
+def test_image_feature_keeps_its_shape(voices):
+    store, clips = voices
+    loaded = features.load("log_mel", clips, config=config(jobs=1), store=store)
+    assert loaded.values.shape == (6, 128, 128, 1)
+    assert np.array_equal(loaded.values, features.load("log_mel", clips, config=config(), store=store).values)
+
+
+def test_order_and_subset_follow_the_clips(voices):
+    store, clips = voices
+    everything = features.load("seed184", clips, config=config(jobs=1), store=store)
+    some = clips.iloc[[4, 1]]
+    assert np.array_equal(
+        features.load("seed184", some, config=config(), store=store).values, everything.values[[4, 1]]
+    )
+    assert np.array_equal(everything.rows(np.array(["own/clip3"], dtype=object))[0], everything.values[3])
+    with pytest.raises(ValueError, match="lack 1 of 1"):
+        everything.rows(np.array(["own/absent"], dtype=object))
+
+
+def test_new_clips_cost_only_themselves(voices, monkeypatch):
+    store, clips = voices
+    features.load("seed184", clips.iloc[:4], config=config(jobs=1), store=store)
+    seen = []
+    original = features._extract
+    monkeypatch.setattr(features, "_extract", lambda item, **rest: seen.append(item) or original(item, **rest))
+    features.load("seed184", clips, config=config(jobs=1), store=store)
+    assert [path for _, path in seen] == ["own/clip4.wav", "own/clip5.wav"]
+    features.load("seed184", clips, config=config(jobs=1), store=store)
+    assert len(seen) == 2
+
+
+def block_bytes(store) -> str:
+    (block,) = store.derived.glob("features/seed184-*/own/block.parquet")
+    return hashlib.sha256(block.read_bytes()).hexdigest()
+
+
+def test_interrupted_extraction_ends_with_the_same_bytes(monkeypatch, tmp_path):
+    store, clips = recorded(tmp_path, 12)
+    features.load("seed184", clips, config=config(jobs=1), store=store)
+    whole = block_bytes(store)
+    other = dataclasses.replace(store, derived=tmp_path / "second")
+    monkeypatch.setattr(features, "GROUP", 2)
+    original, calls = features._extract, []
+
+    def dies(item, **rest):
+        calls.append(item)
+        if len(calls) == 10:  # in the second batch of eight
+            raise KeyboardInterrupt
+        return original(item, **rest)
+
+    monkeypatch.setattr(features, "_extract", dies)
+    with pytest.raises(KeyboardInterrupt):
+        features.load("seed184", clips, config=config(jobs=1), store=other)
+    assert len(list(other.derived.rglob("part-*.parquet"))) == 4
+    monkeypatch.setattr(features, "_extract", original)
+    features.load("seed184", clips, config=config(jobs=2), store=other)
+    assert block_bytes(other) == whole
+
+
+def test_damaged_block_is_made_again(voices, capsys):
+    store, clips = voices
+    expected = features.load("seed184", clips, config=config(jobs=1), store=store).values
+    (block,) = store.derived.glob("features/seed184-*/own/block.parquet")
+    block.write_bytes(block.read_bytes()[:200])
+    assert np.array_equal(features.load("seed184", clips, config=config(jobs=1), store=store).values, expected)
+
+
+def test_failing_clip_is_named_and_the_others_stay(voices, capsys):
+    store, clips = voices
+    (store.raw / clips["path"][1]).write_text("not audio")
+    loaded = features.load("seed184", clips, config=config(jobs=1), store=store)
+    assert loaded.clip_id.tolist() == [f"own/clip{n}" for n in (0, 2, 3, 4, 5)]
+    said = capsys.readouterr().err
+    assert "1 of 6 clips of own gave no seed184" in said
+    assert "clip1.wav" in said
+
+
+def test_settings_are_part_of_the_name_and_jobs_are_not(voices):
+    store, clips = voices
+    features.load("summary", clips, config=config(jobs=1), store=store)
+    features.load("summary", clips, config=config(jobs=2), store=store)
+    assert len(list(store.derived.glob("features/summary-*"))) == 1
+    changed = settings.load("demo", {"frames.n_mels": 40, "run.jobs": 1})
+    features.load("summary", clips, config=changed, store=store)
+    assert len(list(store.derived.glob("features/summary-*"))) == 2
+
+
+def test_variants_differ_from_the_clean_clip_and_repeat(voices):
+    store, clips = voices
+    clean = features.load("seed184", clips, config=config(jobs=1), store=store)
+    noisy = features.load("seed184", clips, config=config(jobs=1), store=store, variant=1)
+    assert noisy.variant.tolist() == [1] * 6
+    assert not np.allclose(noisy.values, clean.values)
+    signal = prepare.load(store.raw / clips["path"][0], config().audio)
+    for number in (1, 2):
+        one = augment.variant(signal, 16000, number, seed="a")
+        assert np.array_equal(one, augment.variant(signal, 16000, number, seed="a"))
+        assert not np.array_equal(one[:4000], augment.variant(signal, 16000, number, seed="b")[:4000])
+    with pytest.raises(ValueError, match="variant 3"):
+        augment.variant(signal, 16000, 3, seed="a")
+
+
+def test_unknown_feature_lists_the_known():
+    with pytest.raises(ValueError, match=r"nothing.*seed184"):
+        features.get("nothing")
+
+
+def test_block_round_trip(tmp_path):
+    block = cache.Block(
+        np.array(["b", "a"], dtype=object), np.arange(12, dtype=np.float32).reshape(2, 2, 3), ("x",) * 3
+    )
+    cache.append(tmp_path, block)
+    merged = cache.consolidate(tmp_path, about={"feature": "test"})
+    assert merged.keys.tolist() == ["a", "b"]
+    assert np.array_equal(merged.values[1], block.values[0])
+    assert [path.name for path in sorted(tmp_path.glob("*.parquet"))] == ["block.parquet"]
+
+
+def test_feature_set_checks_its_lengths():
+    with pytest.raises(ValueError, match="2 clip ids, 1 variants"):
+        FeatureSet("x", np.array(["a", "b"]), np.zeros(1), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="2 column names for 3 columns"):
+        FeatureSet("x", np.array(["a"]), np.zeros(1), np.zeros((1, 3)), ("p", "q"))
+
+
+@pytest.mark.parametrize(("name", "width"), [("egemaps", 88), ("compare", 6373)])
+def test_opensmile_runs_apart_and_stays_finite(voices, name, width):
+    pytest.importorskip("opensmile", reason="the extra 'opensmile' is not installed")
+    store, clips = voices
+    soundfile.write(store.raw / clips["path"][0], np.zeros(800), 16000)  # 50 ms of silence
+    loaded = features.load(name, clips, config=config(jobs=1), store=store)
+    assert loaded.values.shape == (6, width)
+    assert np.isfinite(loaded.values).all()
+    assert len(set(loaded.columns)) == width
+    again = dataclasses.replace(store, derived=store.derived / "two")
+    assert np.array_equal(features.load(name, clips, config=config(jobs=2), store=again).values, loaded.values)

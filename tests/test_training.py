@@ -1,0 +1,132 @@
+"""Fitting on folds: what is chosen where, and that nothing of the test rows is ever used."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from ser_study import training
+from ser_study.config import Models
+from ser_study.models import classical
+from ser_study.schema import FeatureSet, check_predictions
+
+MODELS = Models(forest_trees=20, boosting_rounds=10)
+
+
+def made(n=120, d=8, seed=0, signal=2.0):
+    """Features in which the class is visible, three classes, and folds with train, valid and test."""
+    random = np.random.default_rng(seed)
+    truth = np.array(["angry", "happy", "sad"])[np.arange(n) % 3]
+    values = random.standard_normal((n, d)).astype(np.float32)
+    values[np.arange(n), np.arange(n) % 3] += signal
+    ids = np.array([f"own/{i:03d}" for i in range(n)], dtype=object)
+    feature = FeatureSet("made", ids, np.zeros(n, int), values, tuple(f"f{i}" for i in range(d)))
+    place = random.integers(0, 5, n)
+    folds = pd.concat(
+        pd.DataFrame(
+            {
+                "repeat": 0,
+                "fold": fold,
+                "clip_id": ids,
+                "variant": 0,
+                "role": np.where(place == fold, "test", np.where(place == (fold + 1) % 5, "valid", "train")),
+            }
+        )
+        for fold in range(5)
+    )
+    return feature, pd.Series(truth, index=ids), folds
+
+
+@pytest.mark.parametrize("name", list(classical.REGISTRY))
+def test_every_model_predicts_each_clip_once_and_well_formed(name):
+    feature, truth, folds = made()
+    table = training.run_folds(feature, truth, folds, training.Task(name), models=MODELS, seed=1)
+    test = table[table["role"] == "test"]
+    assert sorted(test["clip_id"]) == sorted(truth.index)
+    assert sorted(table.loc[table["role"] == "valid", "clip_id"]) == sorted(truth.index)
+    contract = table.assign(experiment="x", scheme="native", protocol="random", seed=1, model=name)
+    check_predictions(contract)
+    accuracy = (test["truth"] == test["prediction"]).mean()
+    assert accuracy > 0.6 if name != "dummy" else accuracy < 0.5
+    again = training.run_folds(feature, truth, folds, training.Task(name), models=MODELS, seed=1)
+    pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.parametrize("name", ["logistic", "linear_svm", "forest", "lightgbm"])
+def test_test_rows_influence_nothing(name):
+    feature, truth, folds = made()
+    fold = folds[folds["fold"] == 0]
+    test_ids = fold.loc[fold["role"] == "test", "clip_id"]
+    spoiled = feature.values.copy()
+    inside = pd.Index(feature.clip_id).get_indexer(test_ids)
+    spoiled[inside[1:]] = 1e6  # all test rows but one become absurd
+    other = FeatureSet("made", feature.clip_id, feature.variant, spoiled, feature.columns)
+    task = training.Task(name)
+    one = training.run_folds(feature, truth, fold, task, models=MODELS, seed=1)
+    two = training.run_folds(other, truth, fold, task, models=MODELS, seed=1)
+    kept = one["clip_id"] == test_ids.iloc[0]
+    pd.testing.assert_frame_equal(one[kept], two[kept])
+    valid = one["role"] == "valid"
+    pd.testing.assert_frame_equal(one[valid], two[valid])
+
+
+def test_choice_is_made_on_valid_rows_and_refitted_on_train_and_valid():
+    feature, truth, folds = made(signal=1.0)
+    fold = folds[folds["fold"] == 0]
+    table = training.run_folds(feature, truth, fold, training.Task("logistic"), models=MODELS, seed=1)
+    rows = {role: group["clip_id"].to_numpy() for role, group in fold.groupby("role")}
+    scores = []
+    for c in MODELS.logistic_c:
+        scaler = StandardScaler().fit(feature.rows(rows["train"]).astype(float))
+        model = LogisticRegression(C=c, max_iter=300, tol=1e-3)
+        model.fit(scaler.transform(feature.rows(rows["train"])), truth[rows["train"]])
+        said = model.predict(scaler.transform(feature.rows(rows["valid"])))
+        recall = [np.mean(said[truth[rows["valid"]] == name] == name) for name in sorted(set(truth))]
+        scores.append(np.mean(recall))
+    chosen = MODELS.logistic_c[int(np.argmax(scores))]
+    assert {json.loads(text)["C"] for text in table["params"]} == {chosen}
+    sizes = table.groupby("role")["n_train"].first()
+    assert sizes["valid"] == len(rows["train"])
+    assert sizes["test"] == len(rows["train"]) + len(rows["valid"])
+
+
+def test_given_hyperparameters_choose_nothing():
+    feature, truth, folds = made()
+    table = training.run_folds(
+        feature, truth, folds, training.Task("logistic", {"C": 0.5}, keep_valid=False), models=MODELS, seed=1
+    )
+    assert set(table["role"]) == {"test"}
+    assert set(table["params"]) == {'{"C": 0.5}'}
+
+
+def test_class_absent_from_training_is_never_predicted():
+    feature, truth, folds = made()
+    fold = folds[(folds["fold"] == 0) & ~((folds["role"] == "train") & (folds["clip_id"].map(truth) == "sad"))]
+    fold = fold[~((fold["role"] == "valid") & (fold["clip_id"].map(truth) == "sad"))]
+    table = training.run_folds(feature, truth, fold, training.Task("logistic"), models=MODELS, seed=1)
+    assert "sad" not in set(table["prediction"])
+    assert table["p_sad"].max() < 1e-6
+
+
+def test_rotation_into_the_span_changes_no_solution():
+    random = np.random.default_rng(3)
+    train, test = random.standard_normal((60, 400)), random.standard_normal((30, 400))
+    label = np.array(["a", "b", "c"])[random.integers(0, 3, 60)]
+    prepare = classical.preparation(classical.get("logistic"))
+    inside, outside = prepare.fit_transform(train), prepare.transform(test)
+    assert inside.shape[1] <= 60
+    scaler = StandardScaler().fit(train)
+    for c in (0.001, 1.0):
+        fast = LogisticRegression(C=c, tol=1e-8, max_iter=2000).fit(inside, label).predict_proba(outside)
+        slow = LogisticRegression(C=c, tol=1e-8, max_iter=2000).fit(scaler.transform(train), label)
+        assert np.allclose(fast, slow.predict_proba(scaler.transform(test)), atol=1e-4)
+
+
+def test_unknown_model_lists_the_known():
+    with pytest.raises(ValueError, match=r"transformer.*logistic"):
+        classical.get("transformer")
