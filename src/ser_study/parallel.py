@@ -41,6 +41,7 @@ def map_clips(
     jobs: int = 0,
     cluster: str = "",
     label: str = "",
+    unit: str = "clips",
     apart: bool = False,
     batch: int = BATCH,
 ) -> Iterator[tuple[Any, Any]]:
@@ -53,6 +54,7 @@ def map_clips(
     jobs : worker processes, 0 = one a core; 1 runs here unless ``apart``
     cluster : address of a Dask scheduler (``tcp://host:8786``); the extra ``cluster`` must be installed
     label : word before the progress bar; empty for none
+    unit : what is counted on the bar
     apart : never run in this process (openSMILE crashes where TensorFlow was imported first)
     batch : items sent to a worker at a time
 
@@ -72,7 +74,7 @@ def map_clips(
         results = (_apply(function, chunk) for chunk in chunks)
     else:
         results = _in_processes(function, chunks, n_workers(jobs))
-    with _progress(len(items), label) as bar:
+    with _progress(len(items), label, unit) as bar:
         for chunk, values in zip(chunks, results):
             bar.update(len(chunk))
             yield from zip(chunk, values)
@@ -162,9 +164,9 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _progress(total: int, label: str):
+def _progress(total: int, label: str, unit: str):
     from tqdm.auto import tqdm
 
     return tqdm(
-        total=total, desc=label, unit=" clips", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1
+        total=total, desc=label, unit=f" {unit}", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1
     )

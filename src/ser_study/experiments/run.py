@@ -132,7 +132,8 @@ def _run_jobs(jobs: list[Job], config: Config, store: Store) -> dict[Experiment,
     todo.sort(key=lambda job: -_cost(job))
     failures = []
     work = partial(_score, config=config, store=store)
-    for job, value in map_clips(work, todo, jobs=config.run.jobs, label="experiments" if todo else "", batch=1):
+    label = "experiments" if todo else ""
+    for job, value in map_clips(work, todo, jobs=config.run.jobs, label=label, unit="experiments", batch=1):
         if isinstance(value, Failure):
             failures.append(f"{job.experiment.name}: {value.reason}")
         else:

@@ -1,0 +1,291 @@
+"""Titles and sentences about one corpus; every number in them is counted from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser_study import splits
+from ser_study.corpora.info import CorpusInfo
+from ser_study.experiments.corpus_tables import emotions_of, people, shared
+from ser_study.words import listed, share, word
+
+LEVELLED = 3.0  # dB; peaks that differ by less were brought to one level by somebody
+FEW = 4  # speakers; with fewer no interval speaks for other people
+LANGUAGES = {"en": "English", "de": "German"}
+SEXES = {"female": ("woman", "women"), "male": ("man", "men")}
+
+
+def introduction(info: CorpusInfo, clips: pd.DataFrame) -> str:
+    """What the corpus is and how much of it is here, as Markdown."""
+    counted = [_many(len(clips), "clip"), *_inventory(clips)]
+    seconds = clips["duration"].sum()
+    length = f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"
+    language = f" in {LANGUAGES.get(info.language, info.language)}" if info.language else ""
+    expected = sum(info.expected.values())
+    lacking = f" Upstream has {expected:,} clips; {_many(expected - len(clips), 'clip')} are not here."
+    return (
+        f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {length} of sound{language}."
+        f"{lacking if len(clips) < expected else ''}\n\n*Licence:* {info.licence}. *Source:* {info.source}. "
+        f"*Cite:* {info.citation}"
+    )
+
+
+def _inventory(clips: pd.DataFrame) -> list[str]:
+    """Emotions, speakers and sentences in words; what is not known is left out."""
+    parts = [_many(clips["emotion"].nunique(), "emotion")]
+    who = people(clips)
+    if len(who):
+        sexes = [_many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
+        parts.append(_many(len(who), "speaker") + (f" ({', '.join(sexes)})" if sexes else ""))
+    if clips["statement"].notna().any():
+        parts.append(_many(clips["statement"].nunique(), "sentence"))
+    return parts
+
+
+def counts_title(clips: pd.DataFrame) -> str:
+    """How evenly the clips are spread over the emotions."""
+    sizes = _sizes(clips)
+    if len(sizes) < 2:
+        return f"All {_many(len(clips), 'clip')} that have a label are {_names(sizes)}"
+    if sizes.min() == sizes.max():
+        return f"Evenly dealt: each of {len(sizes)} emotions has {_many(int(sizes.max()), 'clip')}"
+    low, high = sizes[sizes == sizes.min()], sizes[sizes == sizes.max()]
+    if len(low) + len(high) == len(sizes):
+        few, many = (_names(group) if len(group) <= len(other) else "the other emotions"
+                     for group, other in ((low, high), (high, low)))  # fmt: skip
+        return _start(f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {many} {high.iloc[0]:,}{_each(high)}")
+    return (
+        f"{_start(_names(high))} {_has(high)} most clips ({high.iloc[0]:,}{_each(high)}), "
+        f"{_names(low)} fewest ({low.iloc[0]:,}{_each(low)})"
+    )
+
+
+def counts_words(clips: pd.DataFrame) -> str:
+    """The counts of every emotion, gender and intensity in one sentence, for those who cannot see the figure."""
+    parts = [f"{len(clips):,} clips: {_counted(_sizes(clips))}"]
+    for column in ("gender", "intensity"):
+        known = clips[column].dropna().value_counts()
+        unknown = {"unknown": len(clips) - known.sum()} if known.sum() < len(clips) else {}
+        parts.append(f"{column} {_counted(pd.Series({**known, **unknown}))}")
+    return "; ".join(parts) + "."
+
+
+def speakers_title(clips: pd.DataFrame) -> str:
+    """How many clips each speaker gave, and whether every speaker acts every emotion."""
+    named = clips[clips["speaker"].notna()]
+    if named.empty:
+        return f"No speaker is named in any of the {_many(len(clips), 'clip')}"
+    sizes = named["speaker"].value_counts()
+    pairs = named.dropna(subset="emotion").groupby(["speaker", "emotion"]).size()
+    n_pairs = len(sizes) * named["emotion"].nunique()
+    empty = n_pairs - len(pairs)
+    lacking = f"{empty} of {n_pairs} speaker–emotion pairs {'is' if empty == 1 else 'are'} empty"
+    fullness = lacking if empty else "everybody acts every emotion"
+    if len(sizes) == 1:
+        return f"One speaker gave all {_many(len(named), 'clip')}"
+    each = (
+        f"{sizes.max():,} clips each"
+        if sizes.min() == sizes.max()
+        else f"{sizes.min():,} to {sizes.max():,} clips each"
+    )
+    return f"{len(sizes)} speakers gave {each}; {fullness}"
+
+
+def people_title(clips: pd.DataFrame) -> str:
+    """Sexes and ages of the speakers, as far as they are known."""
+    who = people(clips)
+    if who.empty:
+        return "Nothing is known of the speakers"
+    sexes = [_many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
+    unknown = int(who["gender"].isna().sum())
+    sexes += [_many(unknown, "speaker") + " of unknown sex"] if unknown else []
+    ages = who["age"].dropna()
+    if ages.empty:
+        return f"{_start(listed(sexes))}; no age is known"
+    lacking = f" (ages of {len(who) - len(ages)} are unknown)" if len(ages) < len(who) else ""
+    span = f"{ages.min():.0f} to {ages.max():.0f}" if ages.min() < ages.max() else f"{ages.min():.0f}"
+    return f"{_start(listed(sexes))}, {span} years old{lacking}"
+
+
+def durations_title(clips: pd.DataFrame) -> str:
+    """Which emotion has the shortest and which the longest clips, by the median."""
+    middle = _medians(clips, "duration")
+    if len(middle) < 2:
+        return f"The median clip lasts {clips['duration'].median():.1f} s"
+    return _extremes(middle, "{} clips are shortest (median {:.1f} s), {} clips longest ({:.1f} s)",
+                     "Clips of all emotions last equally long (median {:.1f} s)", decimals=1)  # fmt: skip
+
+
+def trimmed_words(table: pd.DataFrame) -> str:
+    """How much silence trimming takes from the ends, and which emotion is then the shortest and longest."""
+    removed = 1 - table["trimmed"].sum() / table["duration"].sum()
+    middle = _medians(table, "trimmed")
+    text = (
+        f"Trimming the silent ends removes {100 * removed:.0f} % of the sound: the median clip lasts "
+        f"{table['duration'].median():.2f} s as recorded and {table['trimmed'].median():.2f} s trimmed."
+    )
+    if len(middle) < 2:
+        return text
+    return text + " " + _extremes(middle, "What is left is shortest in {} ({:.2f} s) and longest in {} ({:.2f} s).",
+                                  "What is left is equally long in every emotion ({:.2f} s).", decimals=2)  # fmt: skip
+
+
+def examples_title(examples: Sequence[Mapping[str, Any]]) -> str:
+    """Who is heard, and which of the clips reaches the highest and the lowest peak."""
+    voices = {item["speaker"] for item in examples if isinstance(item["speaker"], str)}
+    sentences = {item["statement"] for item in examples}
+    known = all(isinstance(item["speaker"], str) for item in examples)
+    one = next(iter(voices)).rpartition("/")[2] if known and len(voices) == 1 else ""
+    who = f"Speaker {one}" if one else f"{len(voices)} speakers" if known else "Voices without a name"
+    same = ", one sentence" if len(sentences) == 1 and isinstance(next(iter(sentences)), str) else ""
+    emotions = _many(len(examples), "emotion")
+    peaks = pd.Series({item["emotion"]: 20 * np.log10(max(np.abs(item["signal"]).max(), 1e-6)) for item in examples})
+    if len(peaks) < 2:
+        return f"{who} in one emotion, {peaks.index[0]}"
+    return f"{who} in {emotions}{same}: " + _extremes(
+        peaks.sort_values(), "{} peaks lowest ({:.0f} dB), {} highest ({:.0f} dB)", "all peak at {:.0f} dB", decimals=0
+    )
+
+
+def prosody_title(table: pd.DataFrame) -> str:
+    """Loudest and quietest emotion, and the emotion of the highest pitch, apart for women and men.
+
+    Where all clips peak at one level, loudness is the editor's and no finding; the title says so instead.
+    """
+    low, peak, high = table["peak_db"].quantile([0.05, 0.5, 0.95])
+    pitch = _highest_pitch(table)
+    if high - low < LEVELLED:
+        text = f"Nearly every clip peaks at {_number(peak, 0)} dB, so loudness here tells little"
+        return f"{text}; pitch is highest in {pitch}" if pitch else text
+    loud = _medians(table, "loudness_db")
+    if len(loud) < 2:
+        return f"{_start(_names(loud))}: median loudness {_number(table['loudness_db'].median(), 0)} dB re full scale"
+    text = _start(_extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
+                            "all emotions are equally loud ({:.0f} dB)", decimals=0))  # fmt: skip
+    return f"{text}; pitch is highest in {pitch}" if pitch else text
+
+
+def _highest_pitch(table: pd.DataFrame) -> str:
+    """The emotion of the highest median F0, for women and men apart where sex is known; empty where nothing is."""
+    groups = {SEXES[sex][1]: table[table["gender"] == sex] for sex in SEXES if (table["gender"] == sex).any()}
+    medians = {name: _medians(part, "f0_hz") for name, part in (groups or {"": table}).items()}
+    tops = {name: (pitch.index[-1], f"({pitch.iloc[-1]:.0f} Hz)") for name, pitch in medians.items() if len(pitch) > 1}
+    if len({emotion for emotion, _ in tops.values()}) == 1:
+        emotion = next(iter(tops.values()))[0]
+        return f"{emotion}{' for' * bool(groups)} " + listed(
+            f"{name} {hertz}".strip() for name, (_, hertz) in tops.items()
+        )
+    return listed(f"{emotion} for {name} {hertz}" for name, (emotion, hertz) in tops.items())
+
+
+def agreement_title(clips: pd.DataFrame) -> str:
+    """Which emotion listeners recognise best and worst, or agree on where no intended emotion is known."""
+    column, verb = ("human_recognition", "recognise")
+    if not clips[column].notna().any():
+        column, verb = ("human_agreement", "agree on")
+    means = 100 * clips.dropna(subset=column).groupby("emotion")[column].mean().sort_values()
+    overall = 100 * clips[column].mean()
+    if means.empty:
+        return "No listener judged these clips"
+    if len(means) < 2:
+        return f"Listeners {verb} {means.index[0]} in {overall:.0f} % of their answers"
+    text = f"Listeners {verb} {{}} worst ({{:.0f}} %) and {{}} best ({{:.0f}} %); overall {overall:.0f} %"
+    return _extremes(means, text, f"Listeners {verb} every emotion equally well ({{:.0f}} %)", decimals=0)
+
+
+def listeners(info: CorpusInfo) -> str:
+    """What is published about listeners of this corpus."""
+    return info.human or "No listener's judgements of these clips are known."
+
+
+def audit_caption(table: pd.DataFrame, n_clips: int) -> str:
+    """How many kinds of issue the audit found, and how many of them nobody knew of."""
+    if table.empty:
+        return f"Nothing to report: all {_many(n_clips, 'file')} passed every check."
+    unexpected = table[~table["known"].astype(bool)]
+    found = f"{_many(len(table), 'kind')} of issue in {_many(n_clips, 'clip')}"
+    if unexpected.empty:
+        return f"{found}, all known of this corpus."
+    return f"{found}; {_many(int(unexpected['count'].sum()), 'finding')} unexpected ({listed(unexpected['issue'])})."
+
+
+def dropped_words(clips: pd.DataFrame, dropped: pd.DataFrame) -> str:
+    """How many clips are left out, and why."""
+    if dropped.empty:
+        return f"None of the {_many(len(clips), 'clip')} is left out."
+    return f"{len(dropped):,} of {_many(len(clips), 'clip')} left out: {_counted(dropped['reason'].value_counts())}."
+
+
+def summary(clips: pd.DataFrame, kept: pd.DataFrame) -> str:
+    """What remains to be studied, what chance is, and what a random split would share; as Markdown."""
+    if kept.empty:
+        return f"None of the {_many(len(clips), 'clip')} can be studied."
+    n = kept["emotion"].nunique()
+    guess = f"Guessing among {_many(n, 'emotion')} scores a UAR of {share(1 / n)}." if n else "None has a label."
+    lines = [f"{len(kept):,} of {_many(len(clips), 'clip')} are analysed. {guess}"]
+    both = {"speaker": "speaker", "statement": "sentence"}
+    with_whom = [f"its {words} with {shared(kept, unit):,.0f} other clips" for unit, words in both.items()
+                 if kept[unit].notna().any()]  # fmt: skip
+    if with_whom:
+        lines.append(f"On average a clip shares {listed(with_whom)}; a random split deals these to both sides.")
+    n_speakers = kept["speaker"].nunique()
+    if not n_speakers:
+        lines.append("No speaker is named, so nobody can tell how a model would do with new voices.")
+    elif n_speakers < FEW:
+        lines.append(f"With {_many(n_speakers, 'speaker')}, scores tell of these voices only, not of people at large.")
+    lines.append(f"Protocols it allows: {listed(word(name) for name in splits.possible(kept))}.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _sizes(clips: pd.DataFrame) -> pd.Series:
+    return clips["emotion"].value_counts().reindex(emotions_of(clips))
+
+
+def _medians(table: pd.DataFrame, column: str) -> pd.Series:
+    """Median of a column by emotion, sorted; emotions without a value are left out."""
+    return table.groupby("emotion")[column].median().dropna().sort_values()
+
+
+def _extremes(values: pd.Series, text: str, equal: str, *, decimals: int) -> str:
+    """Fill in the names and values of the smallest and the largest, or what they all have in common."""
+    low, high = values.iloc[0], values.iloc[-1]
+    if round(low, decimals) == round(high, decimals):
+        return _minus(equal.format(high))
+    filled = text.format(values.index[0], low, values.index[-1], high)
+    return _minus(_start(filled) if text.startswith("{} clips") else filled)
+
+
+def _minus(text: str) -> str:
+    return text.replace("(-0 ", "(0 ").replace(" -0 ", " 0 ").replace("(-", "(−").replace(" -", " −")
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0:,.{decimals}f}".replace("-", "−")  # + 0 turns -0.0 into 0.0
+
+
+def _many(n: int, one: str, several: str = "") -> str:
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
+
+
+def _names(values: pd.Series) -> str:
+    return listed(values.index)
+
+
+def _counted(values: pd.Series) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in values.items())
+
+
+def _has(group: pd.Series, words: str = "") -> str:
+    return "have" if len(group) > 1 or words.startswith("the other") else "has"
+
+
+def _each(group: pd.Series) -> str:
+    return " each" if len(group) > 1 else ""
+
+
+def _start(text: str) -> str:
+    return text[:1].upper() + text[1:]
