@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from ser_study.report.marks import above, beside, hide_rest, need, row_axis, tile_labels, tiles
 from ser_study.report.palette import EMOTION_COLOURS, INK, STUDY_COLOURS, canvas, styled
@@ -192,10 +193,11 @@ def demographics(clips: pd.DataFrame, *, title: str) -> Figure:
         ax.plot(years, heights, "o", color=STUDY_COLOURS[gender], markersize=6)
         unknown = int(here["age"].isna().sum())
         note = f", {unknown} without age" if aged and unknown else ""
-        ax.set_title(f"{gender}: {len(here)} speakers{note}")
+        ax.set_title(f"{gender}: {len(here)} {'speaker' if len(here) == 1 else 'speakers'}{note}")
         ax.set_yticks([])
         ax.margins(y=0.25)
         ax.spines["left"].set_visible(False)
+    axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1, 0].set_xlabel("age (years, in steps of two)" if aged else "speakers (number); ages are not known")
     return figure
 

@@ -28,7 +28,8 @@ from ser_study.report.marks import (
     score_text,
     whisker,
 )
-from ser_study.report.palette import GREY, INK, PAPER, RUNGS, SIDE_RUNGS, STUDY_COLOURS, canvas, styled, word
+from ser_study.report.palette import GREY, INK, PAPER, RUNGS, SIDE_RUNGS, STUDY_COLOURS, canvas, styled
+from ser_study.words import word
 
 PARENTS = {  # rung → the rungs above it; new sentences and new speakers are two branches
     "random_augmented": (),

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from ser_study.report.marks import hide_rest, need, score_text, tile_labels, tiles
-from ser_study.report.palette import GREY, INK, RUNGS, STUDY_COLOURS, WIDTH, canvas, styled, word
+from ser_study.report.palette import GREY, INK, RUNGS, STUDY_COLOURS, WIDTH, canvas, styled
 from ser_study.schema import FOLD_COLUMNS, ROLES
+from ser_study.words import word
 
 
 @styled

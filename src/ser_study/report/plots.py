@@ -1,7 +1,7 @@
 """Every figure of the study in one place: ``plots.inflation``, ``plots.confusion``, ``plots.counts``…
 
 ``headline_plots`` and ``score_plots`` draw scores, ``matrix_plots`` tables of tiles, ``corpus_plots`` and
-``sound_plots`` the corpora themselves;
+``sound_plots`` the corpora themselves, ``feature_plots`` what is computed from sound;
 ``palette`` holds the two palettes (by emotion; by model, feature and protocol) and the style they share.
 Each function returns a matplotlib ``Figure`` without touching pyplot; ``svg`` turns it into text for a page.
 """
@@ -16,6 +16,7 @@ from ser_study.report.corpus_plots import (
     prosody,
     speakers,
 )
+from ser_study.report.feature_plots import contours, variance
 from ser_study.report.headline_plots import inflation, ladder
 from ser_study.report.matrix_plots import confusion, confusions, cross_corpus, fold_map, score_matrix
 from ser_study.report.palette import EMOTION_COLOURS, INK, PAPER, RUNGS, STUDY_COLOURS, STYLE, svg
@@ -32,6 +33,7 @@ __all__ = [
     "agreement",
     "confusion",
     "confusions",
+    "contours",
     "counts",
     "cross_corpus",
     "demographics",
@@ -47,5 +49,6 @@ __all__ = [
     "speaker_scores",
     "speakers",
     "svg",
+    "variance",
     "waveforms_and_spectrograms",
 ]

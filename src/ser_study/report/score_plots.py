@@ -30,7 +30,8 @@ from ser_study.report.marks import (
     spread,
     whisker,
 )
-from ser_study.report.palette import GREY, INK, MARKERS, STUDY_COLOURS, canvas, class_colour, colours, styled, word
+from ser_study.report.palette import GREY, INK, MARKERS, STUDY_COLOURS, canvas, class_colour, colours, styled
+from ser_study.words import word
 
 
 @styled

@@ -1,0 +1,32 @@
+"""Run the whole study and write its report: ``python run_all.py --help`` tells how."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+NEEDED = (3, 11)
+
+
+def main() -> int:
+    """Hand over to the package; works from a checkout that is not installed, too."""
+    if sys.version_info < NEEDED:
+        wanted, found = ".".join(map(str, NEEDED)), ".".join(map(str, sys.version_info[:2]))
+        print(f"run_all.py needs Python {wanted} or newer; this is {found}.", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+    try:
+        from ser_study import cli
+
+        return cli.run_all(sys.argv[1:])
+    except ModuleNotFoundError as missing:
+        print(
+            f"The package {missing.name!r} is missing. Install what the study needs with:\n"
+            f"  {Path(sys.executable).name} -m pip install -r requirements.txt",
+            file=sys.stderr,
+        )
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

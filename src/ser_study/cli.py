@@ -1,0 +1,300 @@
+"""The command line: ``ser-study run | validate | download | folds | score | corpora``, and ``run_all.py``.
+
+Conventions
+-----------
+Exit codes: 0 done; 1 something failed on the way (a notebook, a download, a defect in the data);
+2 the question was wrong (an unknown name, a missing folder, a value of the wrong type).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+DONE, FAILED, USAGE = 0, 1, 2
+EXAMPLES = 3  # known defects of one kind that validate lists; unexpected ones are all listed
+MAX_LEFT_OUT = 30  # speakers; with more, the file of leave-one-speaker-out would outweigh all others
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``ser-study …``; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ser-study", description="A reproducible study of speech emotion recognition."
+    )
+    parser.add_argument("--debug", action="store_true", help="show where an error happened")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _run_options(commands.add_parser("run", help="run the study and write its report (the same as run_all.py)"))
+    _validate_options(commands.add_parser("validate", help="check the recordings: counts, defects, duplicates"))
+    _download_options(commands.add_parser("download", help="fetch corpora, or learn how to obtain them"))
+    _folds_options(commands.add_parser("folds", help="write the fold files of data/folds anew"))
+    _score_options(commands.add_parser("score", help="score an experiment on its test clips, and log the look"))
+    listing = commands.add_parser("corpora", help="list the corpora, and which are here")
+    _data_option(listing)
+    listing.set_defaults(act=_corpora)
+    return _guarded(parser.parse_args(arguments))
+
+
+def run_all(arguments: Sequence[str] | None = None) -> int:
+    """``python run_all.py …``; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.py", description="Run the whole study and write its report. A run that was stopped continues."
+    )
+    parser.add_argument("--debug", action="store_true", help="show where an error happened")
+    _run_options(parser)
+    return _guarded(parser.parse_args(arguments))
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """Carry out a command; an error that a user can mend is one clear message, not a traceback."""
+    try:
+        return options.act(options)
+    except KeyboardInterrupt:
+        print("\nStopped. What is finished is kept; the same command continues.", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone
+        return FAILED
+    except (ValueError, OSError, ImportError) as error:
+        if options.debug:
+            raise
+        print(f"{getattr(options, 'program', 'ser-study')}: {_message(error)}", file=sys.stderr)
+        return USAGE if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError)) else FAILED
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"The package {error.name!r} is missing. Install with: python -m pip install -r requirements.txt"
+    if isinstance(error, OSError) and error.strerror and error.errno is not None:
+        where = f" ({Path(error.filename).name})" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return str(error) or type(error).__name__
+
+
+def _data_option(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--data", default="", metavar="DIR", help="folder with one folder a corpus; default data/raw")
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_run, program=parser.prog)
+    what = parser.add_argument_group("what to run")
+    what.add_argument(
+        "--preset", default="", help="demo (synthetic voices), quick or full; default: what the data allow"
+    )
+    _data_option(what)
+    what.add_argument("--corpora", default="", metavar="A,B", help="only these corpora")
+    what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+    what.add_argument("--config", default="", metavar="FILE", help="change settings by a TOML file")
+    which = parser.add_argument_group("which notebooks")
+    which.add_argument("--only", default="", metavar="04", help="only these, by number or name, joined by commas")
+    which.add_argument("--from", dest="start", default="", metavar="04", help="this one and those after it")
+    which.add_argument("--report-only", action="store_true", help="execute nothing, render the pages again")
+    which.add_argument("--list", action="store_true", help="list the notebooks and stop")
+    which.add_argument("--dry-run", action="store_true", help="say what would be executed and stop")
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--jobs", type=int, metavar="N", help="worker processes; default one a core")
+    how.add_argument("--cluster", default="", metavar="ADDR", help="Dask scheduler, such as tcp://host:8786")
+    how.add_argument("--force", action="store_true", help="compute again what is stored")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ser_study.parallel import n_workers
+    from ser_study.report import notebooks
+    from ser_study.report.chapters import chapters, select
+    from ser_study.store import open_study
+
+    overrides = _overrides(options)
+    preset = options.preset or _fitting_preset(options.data, overrides)
+    config, store = open_study(preset, overrides, options.data)
+    n_workers(config.run.jobs)  # a wrong number is told now, not by every notebook
+    corpora = _corpora_of_run(config, store)
+    chosen = {"only": [word.strip() for word in options.only.split(",") if word.strip()], "start": options.start}
+    if options.list:
+        for chapter in select(chapters(store.project / "notebooks", corpora), **chosen):
+            print(chapter.page)
+        return DONE
+    if options.dry_run:
+        print(notebooks.plan(config, store, corpora=corpora, **chosen))
+        return DONE
+    return notebooks.run_study(
+        config,
+        store,
+        corpora=corpora,
+        audit=lambda: _audit_rows(config, store, corpora),
+        data=str(Path(options.data).expanduser().resolve()) if options.data else "",
+        execute_any=not options.report_only,
+        **chosen,
+    )
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """The file first, then ``--set``, then the options with names of their own."""
+    from ser_study import config
+
+    overrides = config.read_overrides(Path(options.config).expanduser()) if options.config else {}
+    overrides |= config.parse_set(options.set)
+    named = {
+        "study.corpora": options.corpora,
+        "run.jobs": options.jobs,
+        "run.cluster": options.cluster,
+        "run.force": options.force,
+    }
+    return overrides | {name: value for name, value in named.items() if value not in (None, "", False)}
+
+
+def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
+    """``quick`` where there are recordings, else ``demo``; says so."""
+    from ser_study import corpora
+    from ser_study.store import open_study
+
+    _, store = open_study("full", overrides, data)
+    here = corpora.found(store.raw)
+    if here:
+        print(f"Found {', '.join(here)}: preset quick. (--preset full runs everything.)")
+        return "quick"
+    print("No recordings found: preset demo, on the built-in synthetic corpus. (--data DIR names a folder with some.)")
+    return "demo"
+
+
+def _corpora_of_run(config, store) -> list[str]:
+    """The corpora asked for, else those found, else the synthetic one.
+
+    Raises
+    ------
+    ValueError
+        An unknown corpus, or one that is not there.
+    """
+    from ser_study import corpora
+
+    here = corpora.found(store.raw)
+    wanted = list(config.study.corpora) or here or ["synthetic"]
+    missing = [name for name in wanted if not hasattr(corpora.module(name), "generate") and name not in here]
+    if missing:
+        raise ValueError(
+            f"No audio of {', '.join(missing)} in the data folder (found: {', '.join(here) or 'nothing'}); "
+            f"get it with 'ser-study download {' '.join(missing)}', or choose others with --corpora."
+        )
+    return wanted
+
+
+def _audit_rows(config, store, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The audit's table as rows of text, without columns in which nothing was found."""
+    from ser_study.corpora import audit
+
+    table, _, _ = audit.validate(store, config, names)
+    always = ("corpus", "found", "expected", "analysed", "verdict")
+    shown = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
+    text = table[shown].astype(object).where(table[shown].notna(), "any")
+    return [{name: str(value) for name, value in row.items()} for row in text.to_dict(orient="records")]
+
+
+def _validate_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_validate)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="corpora; default all")
+    _data_option(parser)
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes; default one a core")
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from ser_study.corpora import audit
+    from ser_study.store import open_study
+
+    config, store = open_study("full", {"run.jobs": options.jobs}, options.data)
+    table, details, code = audit.validate(store, config, options.names or None)
+    print(table.to_string(index=False, na_rep="–"))
+    for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
+        shown = rows.head(EXAMPLES) if known else rows
+        for clip, detail in zip(shown["clip_id"], shown["detail"]):
+            print(f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}".rstrip())
+        if len(rows) > len(shown):
+            print(f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(shown)} more")
+    if code:
+        print("Some defects are unexpected; each line above says what to do.", file=sys.stderr)
+    return code
+
+
+def _download_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_download)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="ravdess, tess, crema_d, emodb, …")
+    parser.add_argument("--data", default="", metavar="DIR", help="folder to fill; default data/raw")
+    parser.add_argument("--yes", action="store_true", help="accept the licences without being asked")
+
+
+def _download(options: argparse.Namespace) -> int:
+    from ser_study import download
+    from ser_study.store import open_study
+
+    if options.data:
+        Path(options.data).expanduser().mkdir(parents=True, exist_ok=True)
+    _, store = open_study("full", {}, options.data)
+    states = download.download(options.names, store.raw, accept=_asker(options.yes))
+    for name, state in states.items():
+        print(f"{name}: {state}")
+    return FAILED if "incomplete" in states.values() else DONE
+
+
+def _asker(yes: bool) -> Callable[[str], bool] | None:
+    """Ask a person for consent to a licence; without a terminal the notice alone is shown."""
+    if yes or not sys.stdin.isatty():
+        return None
+    return lambda notice: input(f"{notice}\nDownload under this licence? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _folds_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_folds)
+    _data_option(parser)
+
+
+def _folds(options: argparse.Namespace) -> int:
+    from ser_study import corpora, schema, splits
+    from ser_study.store import open_study
+
+    config, store = open_study("full", {}, options.data)
+    folder, here = store.project / "data" / "folds", corpora.found(store.raw)
+    if not here:
+        raise FileNotFoundError(f"No corpus in {store.raw.name}/, so no folds; give its folder with --data DIR.")
+    for selection in [name for name in corpora.selections() if corpora.corpus_of(name) in here]:
+        clips = corpora.load(corpora.corpus_of(selection), config=config, store=store)
+        clips, _ = corpora.analysed(corpora.select(clips, selection))
+        classes = schema.labels(clips, "native")
+        clips, classes = clips[classes.notna()], classes.dropna()
+        for protocol in splits.possible(clips) if len(clips) else ():
+            many = protocol == "leave_one_speaker_out" and clips["speaker"].nunique() > MAX_LEFT_OUT
+            if protocol != "cross_corpus" and not many:
+                folds = splits.make(clips, protocol, classes=classes, config=config)
+                print(splits.write_folds(folds, selection=selection, folder=folder).relative_to(folder).as_posix())
+    splits.write_sums(folder)
+    return DONE
+
+
+def _score_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_score)
+    parser.add_argument("experiment", help="name of an experiment; the ledger gains a line")
+    parser.add_argument("--preset", default="full", help="quick or full (default)")
+    _data_option(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+
+
+def _score(options: argparse.Namespace) -> int:
+    from ser_study import config as settings
+    from ser_study.experiments import study
+    from ser_study.store import open_study
+
+    config, store = open_study(options.preset, settings.parse_set(options.set), options.data)
+    print(study.score(config, store, options.experiment))
+    return DONE
+
+
+def _corpora(options: argparse.Namespace) -> int:
+    from ser_study import corpora
+    from ser_study.store import open_study
+
+    _, store = open_study("full", {}, options.data)
+    here = corpora.found(store.raw)
+    for name in corpora.names():
+        info = corpora.module(name).INFO
+        state = "built in" if hasattr(corpora.module(name), "generate") else "here" if name in here else "absent"
+        print(f"{name:<10} {state:<9} {info.title} ({info.licence})")
+    return DONE

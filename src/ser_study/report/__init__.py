@@ -1,0 +1,1 @@
+"""The report: figures, tables, executed notebooks and the pages made from them."""

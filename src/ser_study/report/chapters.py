@@ -1,0 +1,198 @@
+"""The chapters of the study: which there are, where their executed notebooks are kept, which are still true.
+
+Conventions
+-----------
+A *chapter* is one notebook, or one notebook and one corpus where its parameters cell has ``corpus``.
+An executed notebook is kept under a fingerprint of all it rests on: its text, its parameters, the sources
+of the package, the main libraries, the audio files by name, size and date, and the committed folds.
+While it and the tables and figures it wrote are there unchanged, it is not executed again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ser_study.config import Config
+from ser_study.report import provenance
+from ser_study.store import Store
+
+FINDINGS = "09_findings"  # reads tables only; becomes the front page
+PARAMETERS = ("preset", "overrides", "data")
+RENDER_ONLY = ("cli.py", "report/pages.py", "report/provenance.py")  # sources that change no number
+EXPECTED = {  # s, on two cores; used until the run has times of its own
+    "demo": {"01_corpus": 20, "02_feature_extraction": 30, "03_splits_and_leakage": 60, "04_traditional_ml": 60},
+    "quick": {"01_corpus": 60, "02_feature_extraction": 300, "03_splits_and_leakage": 240, "04_traditional_ml": 600},
+    "full": {"01_corpus": 60, "02_feature_extraction": 300, "03_splits_and_leakage": 900, "04_traditional_ml": 2400},
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One page to be: a notebook, and the corpus it is about where there is one page a corpus."""
+
+    notebook: Path
+    corpus: str = ""
+
+    @property
+    def number(self) -> str:
+        """Leading digits of the notebook's name."""
+        return self.notebook.name.partition("_")[0]
+
+    @property
+    def page(self) -> str:
+        """Name of the page, and of everything kept for it."""
+        return f"{self.notebook.stem}_{self.corpus}" if self.corpus else self.notebook.stem
+
+
+def chapters(folder: Path, corpora: Sequence[str]) -> list[Chapter]:
+    """The chapters in order.
+
+    Parameters
+    ----------
+    folder : holds the numbered notebooks
+    corpora : corpora of this run
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no numbered notebook.
+    ValueError
+        A notebook lacks one of the parameters that every notebook takes.
+    """
+    found = sorted(folder.glob("[0-9]*_*.ipynb"))
+    if not found:
+        raise FileNotFoundError(f"No notebook like 01_corpus.ipynb in {folder.name}/; run from a whole checkout.")
+    story = []
+    for notebook in found:
+        names = parameters_of(notebook)
+        lacking = [name for name in PARAMETERS if name not in names]
+        if lacking:
+            raise ValueError(
+                f"{notebook.name} has no parameter {', '.join(lacking)}; assign it in the cell tagged 'parameters'."
+            )
+        story += [Chapter(notebook, corpus) for corpus in corpora] if "corpus" in names else [Chapter(notebook)]
+    return story
+
+
+def parameters_of(notebook: Path) -> list[str]:
+    """Names assigned in the cell tagged ``parameters``."""
+    import nbformat
+
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except Exception as error:  # nbformat raises whatever its JSON or schema library does
+        raise ValueError(f"{notebook.name} is no readable notebook ({type(error).__name__}); restore it.") from error
+    source = "\n".join(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    targets = [t for node in ast.parse(source).body if isinstance(node, ast.Assign) for t in node.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def select(story: Sequence[Chapter], *, only: Sequence[str] = (), start: str = "") -> list[Chapter]:
+    """The chapters named by number, notebook or page (``only``), or from one of them on (``start``).
+
+    Raises
+    ------
+    ValueError
+        A name fits no chapter.
+    """
+
+    def places(word: str) -> list[int]:
+        wanted = word.removesuffix(".ipynb")
+        if wanted.isdigit():
+            wanted = wanted.zfill(2)
+        fits = [i for i, c in enumerate(story) if wanted in (c.number, c.notebook.stem, c.page)]
+        if not fits:
+            known = ", ".join(dict.fromkeys(chapter.notebook.stem for chapter in story))
+            raise ValueError(f"No notebook {word!r}; known: {known}. A number like 04 will do.")
+        return fits
+
+    chosen = {place for word in only for place in places(word)} if only else set(range(len(story)))
+    first = min(places(start)) if start else 0
+    return [chapter for place, chapter in enumerate(story) if place in chosen and place >= first]
+
+
+def parts(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> dict[str, Any]:
+    """Everything the executed chapter rests on, for its fingerprint."""
+    names = [chapter.corpus] if chapter.corpus else list(corpora)
+    rests_on = {
+        "notebook": hashlib.sha256(chapter.notebook.read_bytes()).hexdigest(),
+        "parameters": published(chapter, config),
+        "sources": _sources(),
+        "versions": provenance.versions(),
+        "audio": _listing([store.raw / name for name in names]),
+        "folds": contents(store.project / "data" / "folds"),
+    }
+    if chapter.notebook.stem == FINDINGS:
+        own = provenance.read_run(store.run).get("chapters", {}).get(chapter.page, {}).get("files", {})
+        tables = contents(store.run / "tables")
+        rests_on["tables"] = {name: known for name, known in tables.items() if f"tables/{name}" not in own}
+    return rests_on
+
+
+def kept(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> Path:
+    """Where the executed chapter is, or will be, kept."""
+    return store.path(f"notebooks/{chapter.page}", parts(chapter, config, store, corpora), ".ipynb")
+
+
+def is_current(path: Path, store: Store) -> bool:
+    """Whether the kept notebook ended well and all it wrote is still there unchanged."""
+    record = provenance.read_json(path.with_suffix(".json"))
+    if record.get("status") != "done" or not path.is_file():
+        return False
+    return all(digest(store.run / name) == known for name, known in record["files"].items())
+
+
+def expected_seconds(chapter: Chapter, config: Config, earlier: Mapping[str, Any]) -> float | None:
+    """Seconds the chapter took last time, else what is known of its preset; None where nothing is."""
+    facts = earlier.get("chapters", {}).get(chapter.page, {})
+    return facts.get("seconds") or EXPECTED.get(config.preset, {}).get(chapter.notebook.stem)
+
+
+def published(chapter: Chapter, config: Config) -> dict[str, Any]:
+    """Parameters that decide what comes out; where the data lie and how to run are left out."""
+    shown = {name: value for name, value in config.overrides.items() if not name.startswith("run.")}
+    given = {"preset": config.preset, "overrides": shown}
+    return given | ({"corpus": chapter.corpus} if chapter.corpus else {})
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """File below a folder → its hash, sorted; hidden files are left out."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, empty when there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _sources() -> str:
+    """One hash over the package's sources, without those that only render."""
+    package = Path(__file__).resolve().parents[1]
+    found = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+    lines = [f"{name} {digest(package / name)}" for name in found if name not in RENDER_ONLY]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _listing(folders: Sequence[Path]) -> str:
+    """One hash over names, sizes and dates of all files in these folders; links are followed, loops are not."""
+    total, seen = hashlib.sha256(), set()
+    for folder in folders:
+        for where, subfolders, names in os.walk(folder, followlinks=True):
+            real = os.path.realpath(where)
+            if real in seen:
+                subfolders.clear()
+                continue
+            seen.add(real)
+            subfolders.sort()
+            for name in sorted(names):
+                facts = os.lstat(os.path.join(where, name))
+                path = os.path.join(folder.name, os.path.relpath(where, folder), name)
+                total.update(f"{path!a} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return total.hexdigest()

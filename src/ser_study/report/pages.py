@@ -1,0 +1,231 @@
+"""Executed notebooks → self-contained pages: ``index.html`` (the findings) and ``pages/*.html``.
+
+Conventions
+-----------
+nbconvert turns the cells into the body of an article; a Jinja template of ours puts it in a page with
+contents, neighbours and provenance. Nothing on a page is fetched from anywhere.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ser_study.config import Config
+from ser_study.report import clean, provenance
+from ser_study.report.chapters import FINDINGS, Chapter
+from ser_study.report.show import table_script
+from ser_study.store import Store, replacing
+
+STUDY = "Speech emotion, honestly scored"
+TEMPLATE = Path(__file__).parent / "template"
+_HEADING = re.compile(r"<h([1-4])\b[^>]*>(.*?)</h\1>", re.DOTALL)
+_NUMBER = re.compile(r'<b class="ser-number">(Table|Figure)</b>')
+_TAG = re.compile(r"<[^>]+>")
+
+
+def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]]) -> int:
+    """Write every page whose executed notebook is there; pages of chapters that are gone are deleted.
+
+    Parameters
+    ----------
+    story : all chapters, in order
+    facts : page → what ``run.json`` knows of its execution, ``kept`` naming the executed notebook
+
+    Returns
+    -------
+    Number of pages written, the front page included.
+    """
+    folder = store.derived / "notebooks"
+    there = [c for c in story if c.page in facts and (folder / facts[c.page].get("kept", "")).is_file()]
+    if not there:
+        return 0
+    articles = {c.page: article(folder / facts[c.page]["kept"], prefix=_number(c)) for c in there}
+    run, scrub = provenance.read_run(store.run), clean.scrubber(store)
+    entries = [_entry(chapter, articles[chapter.page], facts[chapter.page]) for chapter in there]
+    entries.sort(key=lambda entry: entry["file"] != "index.html")  # the findings come first
+    if entries[0]["file"] != "index.html":
+        entries.insert(0, _plain_index(entries))
+        articles[""] = entries[0]["article"]
+    for place, entry in enumerate(entries):
+        page = _page(entry, articles[entry["page"]], entries, place, config, run, facts.get(entry["page"], {}))
+        with replacing(store.run / entry["file"]) as temporary:
+            temporary.write_text(scrub(page), encoding="utf-8")
+    wanted = {entry["file"] for entry in entries}
+    for stray in (store.run / "pages").glob("*.html"):
+        if f"pages/{stray.name}" not in wanted:
+            stray.unlink()
+    return len(entries)
+
+
+def article(path: Path, *, prefix: str) -> dict[str, Any]:
+    """The body of a page.
+
+    Parameters
+    ----------
+    path : an executed, cleaned notebook
+    prefix : number of the chapter, which tables and figures are numbered within; empty on the front page
+
+    Returns
+    -------
+    dict of ``title`` (text), ``opening`` (the HTML of the first heading), ``body`` (HTML) and ``sections``
+    (level, anchor and text of the headings of levels 2 and 3).
+    """
+    import nbformat
+
+    body, _ = _exporter().from_notebook_node(nbformat.read(path, as_version=4))
+    counts = {"Table": 0, "Figure": 0}
+
+    def numbered(found: re.Match) -> str:
+        counts[found[1]] += 1
+        number = f"{prefix}.{counts[found[1]]}" if prefix else str(counts[found[1]])
+        return f'<b class="ser-number">{found[1]} {number}</b>'
+
+    body, headings = anchored(_NUMBER.sub(numbered, body))
+    first = re.search(r"<h1\b.*?</h1>", body, re.DOTALL)
+    titles = [heading["text"] for heading in headings if heading["level"] == 1]
+    return {
+        "title": titles[0] if titles else path.stem,
+        "opening": first[0] if first else "",
+        "body": body.replace(first[0], "", 1) if first else body,
+        "sections": [heading for heading in headings if heading["level"] in (2, 3)],
+    }
+
+
+def anchored(body: str) -> tuple[str, list[dict[str, Any]]]:
+    """Give every heading an anchor of its own and a link to it; the headings as level, anchor, text."""
+    headings: list[dict[str, Any]] = []
+
+    def heading(found: re.Match) -> str:
+        level, inner = int(found[1]), found[2].strip()
+        text = html.unescape(_TAG.sub("", inner)).strip()
+        base = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
+        same = sum(known["base"] == base for known in headings)
+        anchor = base if not same else f"{base}-{same + 1}"
+        headings.append({"level": level, "anchor": anchor, "text": text, "base": base})
+        link = (
+            f' <a class="anchor" href="#{anchor}" aria-label="Link to {html.escape(text)}">#</a>' if level > 1 else ""
+        )
+        return f'<h{level} id="{anchor}">{inner}{link}</h{level}>'
+
+    return _HEADING.sub(heading, body), headings
+
+
+@cache
+def _exporter():
+    """nbconvert with our template; Markdown may hold HTML, and every wide table scrolls in its own box."""
+    from nbconvert.exporters import TemplateExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    def prose(text: str) -> str:
+        written = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(text)
+        box = '<div class="scroll" role="region" tabindex="0" aria-label="Table"><table>'
+        return written.replace("<table>", box).replace("</table>", "</table></div>")
+
+    def code(text: str) -> str:
+        return highlight(text, PythonLexer(), HtmlFormatter(cssclass="source"))
+
+    exporter = TemplateExporter(
+        template_name=TEMPLATE.name, extra_template_basedirs=[str(TEMPLATE.parent)], template_file="cells.html.j2"
+    )
+    exporter.register_filter("prose", prose)
+    exporter.register_filter("code", code)
+    return exporter
+
+
+@cache
+def _shell():
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(TEMPLATE)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("page.html.j2")
+
+
+def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What contents and neighbours need to know of a page."""
+    title = text["title"]
+    named = chapter.corpus and chapter.corpus.replace("_", "-") not in title.lower().replace("_", "-")
+    return {
+        "page": chapter.page,
+        "file": "index.html" if chapter.notebook.stem == FINDINGS else f"pages/{chapter.page}.html",
+        "number": _number(chapter),
+        "label": f"{title}: {chapter.corpus}" if named else title,
+        "failed": facts.get("status") == "failed",
+    }
+
+
+def _number(chapter: Chapter) -> str:
+    return "" if chapter.notebook.stem == FINDINGS else str(int(chapter.number))
+
+
+def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A front page for a run without the findings: the chapters there are."""
+    items = "".join(f'<li><a href="{e["file"]}">{html.escape(e["label"])}</a></li>' for e in entries)
+    text = {
+        "title": STUDY,
+        "opening": f"<h1>{STUDY}</h1>",
+        "body": f"<p>The findings have not been written yet. These chapters are there:</p><ol>{items}</ol>",
+        "sections": [],
+    }
+    return {"page": "", "file": "index.html", "number": "", "label": "Overview", "failed": False, "article": text}
+
+
+def _page(entry, text, entries, place, config, run, facts) -> str:
+    """One whole page."""
+    from markupsafe import Markup
+
+    root = "../" * entry["file"].count("/")
+    links = [dict(other, href=root + other["file"], current=other is entry) for other in entries]
+    return _shell().render(
+        study=STUDY,
+        title=entry["label"],
+        this=entry["page"],
+        root=root,
+        run=run,
+        kicker=f"Chapter {entry['number']}" if entry["number"] else "Findings" if entry["page"] else "",
+        opening=Markup(text["opening"]),
+        notes=_notes(config, run, facts),
+        body=Markup(text["body"].replace('href="run:', f'href="{root}')),
+        sections=text["sections"],
+        chapters=links,
+        before=links[place - 1] if place else None,
+        after=links[place + 1] if place + 1 < len(links) else None,
+        style=Markup((TEMPLATE / "style.css").read_text("utf-8")),
+        script=Markup(_scripts(text["body"])),
+    )
+
+
+def _scripts(body: str) -> str:
+    page = f"<script>\n{(TEMPLATE / 'page.js').read_text('utf-8')}</script>"
+    return f"{page}\n{table_script()}" if "data-ser-table" in body else page
+
+
+def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a reader must know before the numbers: failure, invented voices, light settings, old chapters."""
+    notes = []
+    if facts.get("status") == "failed":
+        why = facts["error"].rstrip(".")
+        text = f"The notebook stopped before its end: {why}. What comes after the failing step is missing."
+        notes.append({"kind": "failed", "title": "This chapter failed.", "text": text})
+    used = [row.get("corpus") for row in run.get("corpora", [])]
+    if config.preset == "demo" or "synthetic" in used:
+        text = (
+            "It was made on the built-in synthetic corpus. Those voices are computed and their truth is known, "
+            "so the numbers show that the method works; they say nothing about people."
+        )
+        notes.append({"kind": "demo", "title": "This is a demonstration.", "text": text})
+    if config.preset == "quick":
+        text = "Real recordings, with fewer and lighter models. The whole study is the preset “full”."
+        notes.append({"kind": "quick", "title": "This is the quick run.", "text": text})
+    stale = [page for page, known in run["chapters"].items() if not known.get("current", True)]
+    if stale:
+        text = f"Since then the code, the settings or the data have changed: {', '.join(stale)}. Run them again."
+        notes.append({"kind": "stale", "title": "Some chapters are from an earlier run.", "text": text})
+    return notes

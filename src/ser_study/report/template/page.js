@@ -1,0 +1,44 @@
+// Small comforts of a page; without them everything can still be read.
+(() => {
+  const root = document.documentElement;
+  const button = document.querySelector("button.theme");
+  const themes = ["", "light", "dark"];
+  const words = { "": "as system", light: "light", dark: "dark" };
+  const show = () => { button.textContent = `Theme: ${words[root.dataset.theme ?? ""]}`; };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "") + 1) % themes.length];
+    if (next) root.dataset.theme = next;
+    else delete root.dataset.theme;
+    try { localStorage.setItem("ser-theme", next); } catch { /* kept for this page only */ }
+    show();
+  });
+  show();
+
+  const links = new Map();
+  document.querySelectorAll(".sections a").forEach((link) => {
+    const heading = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    if (heading) links.set(heading, link);
+  });
+  const mark = () => {
+    let current = null;
+    for (const [heading, link] of links) {
+      link.removeAttribute("aria-current");
+      if (heading.getBoundingClientRect().top < 160) current = link;
+    }
+    current?.setAttribute("aria-current", "true");
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; mark(); });
+  }, { passive: true });
+  mark();
+
+  const narrow = matchMedia("(max-width: 67.99rem)");
+  document.querySelector(".contents").addEventListener("click", (event) => {
+    if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;
+  });
+  addEventListener("beforeprint", () => document.querySelectorAll(".provenance details").forEach((d) => { d.open = true; }));
+})();

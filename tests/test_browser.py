@@ -1,0 +1,154 @@
+"""The pages in a real browser: nothing fetched, nothing complained about, tables that work, every width and theme."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+
+import pytest
+from report_sample import report, scores
+
+from ser_study.report import show
+
+pytestmark = pytest.mark.browser
+selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra: dev)")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        yield report(tmp_path_factory.mktemp("study"), patch)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium from Debian; without one the tests are skipped."""
+    from selenium import webdriver
+
+    chromium, driver = next(filter(None, map(shutil.which, NAMES)), None), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver on the path: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def visit(browser, path, *, width=1280, theme="light", script=True):
+    """Open a page at a width and in a theme; wait for its tables."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
+    media = {"features": [{"name": name, "value": value} for name, value in wishes.items()]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(path.as_uri())
+    for _ in range(100):
+        if not script or not browser.find_elements("css selector", "[data-ser-table]"):
+            return
+        time.sleep(0.1)
+    raise AssertionError("The tables were never made interactive.")
+
+
+@pytest.mark.parametrize("name", ["index.html", "pages/01_corpus.html"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_nothing_is_fetched_and_nothing_complains(browser, run, name, theme, width):
+    visit(browser, run / name, theme=theme, width=width)
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert asked, "the page itself was asked for"
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [(run / name).as_uri()]
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 23, 27)"}[theme]
+
+
+def test_tables_sort_by_value_and_filter(browser, run):
+    visit(browser, run / "index.html")
+    table = browser.find_element("css selector", "#table-scores")
+
+    def column(place):
+        cells = table.find_elements("css selector", f"tbody tr td:nth-child({place})")
+        return [cell.text for cell in cells]
+
+    assert len(column(1)) == 15, "one page of a long table"
+    head = table.find_element("css selector", "th:nth-child(3)")
+    head.click()
+    counts = [int(text.replace(",", "")) for text in column(3)]
+    assert counts == sorted(counts), "as numbers, not as text"
+    head.click()
+    counts = [int(text.replace(",", "")) for text in column(3)]
+    assert counts == sorted(counts, reverse=True)
+    table.find_element("css selector", ".dt-search input").send_keys("model-07")
+    assert column(1) == ["model-07 <b>&"]
+    link = table.find_element("css selector", "a[download]")
+    assert link.get_attribute("download") == "scores.csv"
+    assert link.get_attribute("href").startswith("data:text/csv")
+
+
+def test_the_theme_can_be_chosen_and_is_remembered(browser, run):
+    visit(browser, run / "index.html", theme="light")
+    button = browser.find_element("css selector", "button.theme")
+    button.click()
+    button.click()
+    assert button.text == "Theme: dark"
+    browser.find_element("css selector", "a[rel=next]").click()
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(22, 23, 27)"
+    browser.execute_script("localStorage.clear()")
+
+
+def test_keyboard_contents_and_anchors(browser, run):
+    from selenium.webdriver.common.keys import Keys
+
+    visit(browser, run / "pages" / "04_models.html")
+    browser.find_element("tag name", "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "Skip to the text"
+    links = browser.find_elements("css selector", ".sections a")
+    assert [link.text for link in links] == ["First", "Inner", "First"]
+    links[2].click()
+    assert browser.current_url.endswith("#first-2")
+    here = browser.find_elements("css selector", ".chapters [aria-current=page]")
+    assert len(here) == 1
+
+
+def test_narrow_contents_fold_and_figures_scroll_in_their_box(browser, run):
+    visit(browser, run / "index.html", width=390)
+    details = browser.find_element("css selector", ".contents details")
+    assert details.get_attribute("open") is None
+    box = browser.find_element("css selector", ".ser-drawing")
+    assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    visit(browser, run / "index.html", width=1280)
+    assert browser.find_element("css selector", ".contents details").get_attribute("open") is not None
+
+
+def test_without_scripts_everything_can_be_read(browser, run):
+    try:
+        visit(browser, run / "index.html", script=False)
+        assert len(browser.find_elements("css selector", "#table-scores tbody tr")) == 40
+        assert browser.find_element("css selector", "details.code summary").is_displayed()
+        assert not browser.find_element("css selector", "button.theme").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_table_works_outside_the_pages_too(browser, tmp_path, store, monkeypatch):
+    """In JupyterLab a table brings its own library."""
+    shown = []
+    monkeypatch.delenv(show.PAGES, raising=False)
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append(data["text/html"]))
+    for name in ("one", "two"):
+        show.table(store, scores(), name, caption="Scores.")
+    page = tmp_path / "lab.html"
+    page.write_text(f"<!doctype html><meta charset='utf-8'><link rel='icon' href='data:,'>{''.join(shown)}")
+    visit(browser, page)
+    assert len(browser.find_elements("css selector", "#table-one .dt-search, #table-two .dt-search")) == 2
+    assert browser.get_log("browser") == []
