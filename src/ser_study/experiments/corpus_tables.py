@@ -118,15 +118,16 @@ def prosody(clips: pd.DataFrame, vectors: FeatureSet, scan: pd.DataFrame) -> pd.
 
     Returns
     -------
-    Columns ``clip_id, emotion, gender, duration`` (s, as recorded), ``trimmed`` (s), ``peak_db`` and
-    ``loudness_db`` (largest sample, and median level of the frames, dB re full scale), ``f0_hz`` (median), ``tempo`` (voiced segments per s) and ``pitch_range``
-    (semitones from the 5th to the 95th percentile); the pitch of a clip without a voiced frame is empty.
+    Columns ``clip_id, emotion, gender, channel, duration`` (s, as recorded), ``trimmed`` (s), ``peak_db`` and
+    ``loudness_db`` (largest sample, and median level of the frames, dB re full scale), ``f0_hz`` (median),
+    ``tempo`` (voiced segments per s) and ``pitch_range`` (semitones from the 5th to the 95th percentile);
+    the pitch of a clip without a voiced frame is empty.
     """
     silent = clips["silent"].astype(bool) if "silent" in clips else pd.Series(False, index=clips.index)
     heard = clips[clips["clip_id"].isin(vectors.clip_id) & ~silent].reset_index(drop=True)
     values = pd.DataFrame(vectors.rows(heard["clip_id"].to_numpy()), columns=list(vectors.columns)).astype(float)
     check_columns(values, [*CUES.values(), "f0_p05", "duration", "voiced_share"], what="summary features")
-    table = heard[["clip_id", "emotion", "gender", "duration"]].assign(trimmed=values["duration"])
+    table = heard[["clip_id", "emotion", "gender", "channel", "duration"]].assign(trimmed=values["duration"])
     peak = heard["clip_id"].map(scan.drop_duplicates("clip_id").set_index("clip_id")["peak"])
     table["peak_db"] = 20 * np.log10(peak.clip(lower=1e-5))
     table = table.assign(**{cue: values[column] for cue, column in CUES.items()})
@@ -134,6 +135,12 @@ def prosody(clips: pd.DataFrame, vectors: FeatureSet, scan: pd.DataFrame) -> pd.
     table["f0_hz"] = (LOWEST * 2 ** (table["f0_hz"] / 12)).where(voiced)
     table["pitch_range"] = (values["f0_p95"] - values["f0_p05"]).where(voiced)
     return table
+
+
+def spoken(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are not sung, since the pitch of song is its melody's; all rows where everything is sung."""
+    speech = table["channel"] != "song"
+    return table[speech].reset_index(drop=True) if speech.any() else table
 
 
 def prosody_medians(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,17 +21,23 @@ SEXES = {"female": ("woman", "women"), "male": ("man", "men")}
 
 def introduction(info: CorpusInfo, clips: pd.DataFrame) -> str:
     """What the corpus is and how much of it is here, as Markdown."""
-    counted = [_many(len(clips), "clip"), *_inventory(clips)]
-    seconds = clips["duration"].sum()
-    length = f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"
-    language = f" in {LANGUAGES.get(info.language, info.language)}" if info.language else ""
+    sung = int((clips["channel"] == "song").sum())
+    counted = [_many(len(clips), "clip") + (f" ({sung:,} of them sung)" if sung else ""), *_inventory(clips)]
+    spoken = listed(LANGUAGES.get(code, code) for code in clips["language"].dropna().unique())
+    sound = f"{_length(clips['duration'].sum())} of sound" + (f" in {spoken}" if spoken else "")
     expected = sum(info.expected.values())
     lacking = f" Upstream has {expected:,} clips; {_many(expected - len(clips), 'clip')} are not here."
     return (
-        f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {length} of sound{language}."
+        f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {sound}."
         f"{lacking if len(clips) < expected else ''}\n\n*Licence:* {info.licence}. *Source:* {info.source}. "
         f"*Cite:* {info.citation}"
     )
+
+
+def _length(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _inventory(clips: pd.DataFrame) -> list[str]:
@@ -50,17 +56,17 @@ def counts_title(clips: pd.DataFrame) -> str:
     """How evenly the clips are spread over the emotions."""
     sizes = _sizes(clips)
     if len(sizes) < 2:
-        return f"All {_many(len(clips), 'clip')} that have a label are {_names(sizes)}"
+        return f"All {_many(len(clips), 'clip')} that have a label are {listed(sizes.index)}"
     if sizes.min() == sizes.max():
         return f"Evenly dealt: each of {len(sizes)} emotions has {_many(int(sizes.max()), 'clip')}"
     low, high = sizes[sizes == sizes.min()], sizes[sizes == sizes.max()]
     if len(low) + len(high) == len(sizes):
-        few, many = (_names(group) if len(group) <= len(other) else "the other emotions"
+        few, many = (listed(group.index) if len(group) <= len(other) else "the other emotions"
                      for group, other in ((low, high), (high, low)))  # fmt: skip
         return _start(f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {many} {high.iloc[0]:,}{_each(high)}")
     return (
-        f"{_start(_names(high))} {_has(high)} most clips ({high.iloc[0]:,}{_each(high)}), "
-        f"{_names(low)} fewest ({low.iloc[0]:,}{_each(low)})"
+        f"{_start(listed(high.index))} {_has(high)} most clips ({high.iloc[0]:,}{_each(high)}), "
+        f"{listed(low.index)} fewest ({low.iloc[0]:,}{_each(low)})"
     )
 
 
@@ -107,7 +113,9 @@ def people_title(clips: pd.DataFrame) -> str:
     if ages.empty:
         return f"{_start(listed(sexes))}; no age is known"
     lacking = f" (ages of {len(who) - len(ages)} are unknown)" if len(ages) < len(who) else ""
-    span = f"{ages.min():.0f} to {ages.max():.0f}" if ages.min() < ages.max() else f"{ages.min():.0f}"
+    span = (
+        f"{ages.min():.0f} to {ages.max():.0f}" if ages.nunique() > 2 else listed(f"{a:.0f}" for a in sorted(set(ages)))
+    )
     return f"{_start(listed(sexes))}, {span} years old{lacking}"
 
 
@@ -122,10 +130,11 @@ def durations_title(clips: pd.DataFrame) -> str:
 
 def trimmed_words(table: pd.DataFrame) -> str:
     """How much silence trimming takes from the ends, and which emotion is then the shortest and longest."""
-    removed = 1 - table["trimmed"].sum() / table["duration"].sum()
+    removed = 100 * (1 - table["trimmed"].sum() / table["duration"].sum())
+    percent = f"{removed:.0f}" if removed >= 1 else "less than 1"
     middle = _medians(table, "trimmed")
     text = (
-        f"Trimming the silent ends removes {100 * removed:.0f} % of the sound: the median clip lasts "
+        f"Trimming the silent ends removes {percent} % of the sound: the median clip lasts "
         f"{table['duration'].median():.2f} s as recorded and {table['trimmed'].median():.2f} s trimmed."
     )
     if len(middle) < 2:
@@ -158,28 +167,33 @@ def prosody_title(table: pd.DataFrame) -> str:
     """
     low, peak, high = table["peak_db"].quantile([0.05, 0.5, 0.95])
     pitch = _highest_pitch(table)
+    ending = f"; pitch is highest in {pitch}" if pitch else ""
     if high - low < LEVELLED:
-        text = f"Nearly every clip peaks at {_number(peak, 0)} dB, so loudness here tells little"
-        return f"{text}; pitch is highest in {pitch}" if pitch else text
+        return f"Nearly every clip peaks at {_number(peak, 0)} dB, so loudness here tells little{ending}"
     loud = _medians(table, "loudness_db")
     if len(loud) < 2:
-        return f"{_start(_names(loud))}: median loudness {_number(table['loudness_db'].median(), 0)} dB re full scale"
+        return f"{_start(listed(loud.index))}: median loudness {_number(table['loudness_db'].median(), 0)} dB{ending}"
     text = _start(_extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
                             "all emotions are equally loud ({:.0f} dB)", decimals=0))  # fmt: skip
-    return f"{text}; pitch is highest in {pitch}" if pitch else text
+    return text + ending
 
 
 def _highest_pitch(table: pd.DataFrame) -> str:
-    """The emotion of the highest median F0, for women and men apart where sex is known; empty where nothing is."""
+    """The emotion of the highest median F0, apart for women and men where there are both; empty where nothing is."""
     groups = {SEXES[sex][1]: table[table["gender"] == sex] for sex in SEXES if (table["gender"] == sex).any()}
-    medians = {name: _medians(part, "f0_hz") for name, part in (groups or {"": table}).items()}
-    tops = {name: (pitch.index[-1], f"({pitch.iloc[-1]:.0f} Hz)") for name, pitch in medians.items() if len(pitch) > 1}
-    if len({emotion for emotion, _ in tops.values()}) == 1:
-        emotion = next(iter(tops.values()))[0]
-        return f"{emotion}{' for' * bool(groups)} " + listed(
-            f"{name} {hertz}".strip() for name, (_, hertz) in tops.items()
-        )
-    return listed(f"{emotion} for {name} {hertz}" for name, (emotion, hertz) in tops.items())
+    medians = {name: _medians(part, "f0_hz") for name, part in (groups if len(groups) > 1 else {"": table}).items()}
+    tops = {name: (pitch.index[-1], pitch.iloc[-1]) for name, pitch in medians.items() if len(pitch) > 1}
+    told = [f"{emotion}{' for ' * bool(name)}{name} ({hertz:.0f} Hz)" for name, (emotion, hertz) in tops.items()]
+    if len(told) > 1 and len({emotion for emotion, _ in tops.values()}) == 1:
+        told[1] = told[1].partition(" for ")[2]  # "fearful for women (304 Hz) and men (200 Hz)"
+    return listed(told)
+
+
+def prosody_caption(table: pd.DataFrame, spoken: pd.DataFrame) -> str:
+    """What a dot of the figure is, and how many sung clips are not in it."""
+    sung = len(table) - len(spoken)
+    text = "One value a clip: median level of its frames, median F0, voiced segments per second, span of F0."
+    return text + (f" Without {_many(sung, 'sung clip')}, whose pitch is the melody's." if sung else "")
 
 
 def agreement_title(clips: pd.DataFrame) -> str:
@@ -197,11 +211,6 @@ def agreement_title(clips: pd.DataFrame) -> str:
     return _extremes(means, text, f"Listeners {verb} every emotion equally well ({{:.0f}} %)", decimals=0)
 
 
-def listeners(info: CorpusInfo) -> str:
-    """What is published about listeners of this corpus."""
-    return info.human or "No listener's judgements of these clips are known."
-
-
 def audit_caption(table: pd.DataFrame, n_clips: int) -> str:
     """How many kinds of issue the audit found, and how many of them nobody knew of."""
     if table.empty:
@@ -217,7 +226,7 @@ def dropped_words(clips: pd.DataFrame, dropped: pd.DataFrame) -> str:
     """How many clips are left out, and why."""
     if dropped.empty:
         return f"None of the {_many(len(clips), 'clip')} is left out."
-    return f"{len(dropped):,} of {_many(len(clips), 'clip')} left out: {_counted(dropped['reason'].value_counts())}."
+    return f"Left out: {len(dropped):,} of {_many(len(clips), 'clip')} ({_counted(dropped['reason'].value_counts())})."
 
 
 def summary(clips: pd.DataFrame, kept: pd.DataFrame) -> str:
@@ -225,7 +234,8 @@ def summary(clips: pd.DataFrame, kept: pd.DataFrame) -> str:
     if kept.empty:
         return f"None of the {_many(len(clips), 'clip')} can be studied."
     n = kept["emotion"].nunique()
-    guess = f"Guessing among {_many(n, 'emotion')} scores a UAR of {share(1 / n)}." if n else "None has a label."
+    guess = f"Guessing among {n} emotions scores a UAR of {share(1 / max(n, 1))}."
+    guess = guess if n > 1 else "With fewer than two emotions there is nothing to tell apart."
     lines = [f"{len(kept):,} of {_many(len(clips), 'clip')} are analysed. {guess}"]
     both = {"speaker": "speaker", "statement": "sentence"}
     with_whom = [f"its {words} with {shared(kept, unit):,.0f} other clips" for unit, words in both.items()
@@ -269,10 +279,6 @@ def _number(value: float, decimals: int) -> str:
 
 def _many(n: int, one: str, several: str = "") -> str:
     return f"{n:,} {one if n == 1 else several or one + 's'}"
-
-
-def _names(values: pd.Series) -> str:
-    return listed(values.index)
 
 
 def _counted(values: pd.Series) -> str:

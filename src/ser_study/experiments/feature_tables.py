@@ -144,8 +144,8 @@ def variance_title(shares: pd.DataFrame) -> str:
         return "No corpus names two speakers and two emotions, so voice and emotion cannot be told apart"
     voice = _voice_shares(shares)
     if len(voice) == 1:
-        of_which = f"{_percent(voice.iloc[0])} of the {len(shares)} features of the {word(voice.index[0])}"
-        return f"{of_which} tell more of the voice than of the emotion"
+        known = f"{_percent(voice.iloc[0])} of the {len(shares)} features tell more of the voice than of the emotion"
+        return f"{known} ({word(voice.index[0])})"
     low, high = (f"{_percent(voice.iloc[end])} in {word(voice.index[end])}" for end in (0, -1))
     overall = _percent((shares["speaker"] > shares["emotion"]).mean())
     return f"{overall} of all features tell more of the voice than of the emotion: from {low} to {high}"
@@ -224,9 +224,9 @@ def summary(shares: pd.DataFrame, alike: pd.DataFrame) -> str:
     if len(known):
         pairs = known.groupby(["first", "second"], sort=False)["cka"].mean().sort_values()
         (far_a, far_b), (near_a, near_b) = pairs.index[0], pairs.index[-1]
-        text = f"Most alike are {near_a} and {near_b} (CKA {pairs.iloc[-1]:.2f}"
-        text += f"), least {far_a} and {far_b} ({pairs.iloc[0]:.2f})." if len(pairs) > 1 else ")."
-        lines.append(text)
+        text = f"Most alike are {near_a} and {near_b} (CKA {pairs.iloc[-1]:.2f}), least {far_a} and {far_b} "
+        only = f"Likeness of {near_a} and {near_b}, mean over corpora: CKA {pairs.iloc[-1]:.2f}."
+        lines.append(f"{text}({pairs.iloc[0]:.2f})." if len(pairs) > 1 else only)
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -69,7 +69,8 @@ def gaps(league: pd.DataFrame) -> pd.DataFrame:
     """One row a corpus, feature and model: random UAR, speaker-independent UAR, and the difference."""
     chosen = uar(league)
     wide = chosen.pivot_table(index=["corpus", "feature", "model"], columns="protocol", values="value", sort=False)
-    return wide.assign(gap=wide["random"] - wide["speaker_independent"]).reset_index()
+    wide = wide.assign(change=wide["speaker_independent"] - wide["random"]).reset_index()
+    return wide[wide["model"] != "dummy"].reset_index(drop=True)
 
 
 def headline(league: pd.DataFrame) -> pd.DataFrame:
@@ -97,19 +98,7 @@ def headline(league: pd.DataFrame) -> pd.DataFrame:
         chosen_by = "the other corpora" if borrowed else "its own valid speakers"
         rows.append(test.loc[(corpus, feature, model)].to_dict() | {
             "corpus": corpus, "feature": feature, "model": model, "chosen_by": chosen_by})  # fmt: skip
-    first = [
-        "corpus",
-        "feature",
-        "model",
-        "chosen_by",
-        "value",
-        "low",
-        "high",
-        "interval",
-        "n",
-        "n_speakers",
-        "n_train",
-    ]
+    first = ["corpus", "feature", "model", "value", "low", "high", "n", "n_speakers", "chosen_by"]
     return pd.DataFrame(rows)[first] if rows else pd.DataFrame(columns=first)
 
 
@@ -187,9 +176,9 @@ def corpus_counts(gathered: Mapping[str, Material]) -> pd.DataFrame:
 
 
 def protocol_words() -> pd.DataFrame:
-    """Every protocol: its title, what it keeps apart, in words."""
+    """Every protocol and what it keeps apart, in words."""
     rows = [
-        {"protocol": p.name, "title": p.title, "keeps apart": ", ".join(p.separates) or "nothing", "why": p.explanation}
+        {"protocol": p.name, "keeps apart": ", ".join(p.separates) or "nothing", "why": p.explanation}
         for p in splits.PROTOCOLS.values()
     ]
     return pd.DataFrame(rows)

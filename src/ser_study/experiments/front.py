@@ -129,8 +129,8 @@ def headline(page: Page) -> pd.DataFrame:
     flattering = flattering[flattering["protocol"] == "random"].set_index(keys)["value"].rename("random split")
     table = page.headline.join(flattering, on=keys)
     table = table.assign(listeners=table["corpus"].map(human(page)), chance=table["corpus"].map(chance(page)))
-    shown = ["corpus", "feature", "model", "value", "low", "high", "interval", "random split", "listeners", "chance"]
-    return table[[*shown, "n", "n_speakers"]].rename(columns={"value": "new speakers"})
+    shown = ["corpus", "feature", "model", "value", "low", "high", "random split", "listeners", "chance"]
+    return table[shown].rename(columns={"value": "new speakers"})
 
 
 def headline_words(page: Page) -> str:

@@ -70,8 +70,7 @@ def step_table(steps: pd.DataFrame) -> pd.DataFrame:
     shown = steps.assign(
         corpus=steps["family"].map(word), step=steps["step_from"].map(word) + " → " + steps["step_to"].map(word)
     )
-    columns = ["corpus", "step", "value_a", "value_b", "difference", "low", "high", "p", "p_holm", "note", "n_speakers"]
-    return shown[columns].rename(columns={"value_a": "before", "value_b": "after"})
+    return shown[["corpus", "step", "difference", "low", "high", "p", "p_holm", "note", "n_speakers"]]
 
 
 def step_words(steps: pd.DataFrame) -> str:

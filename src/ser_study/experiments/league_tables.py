@@ -27,9 +27,10 @@ def introduction(league: pd.DataFrame, config: Config) -> str:
     table = findings.uar(league)
     features = listed(word(name) for name in dict.fromkeys(table["feature"]))
     models = listed(word(name) for name in dict.fromkeys(table["model"]))
+    where = listed(word(name) for name in dict.fromkeys(table["corpus"]))
     return (
-        f"{len(table)} experiments on {table['corpus'].nunique()} selections: {features}; {models}. "
-        f"Intervals are {config.evaluation.level:.0%} intervals over speakers."
+        f"{len(table)} experiments on {where}. Features: {features}. Models: {models}. "
+        f"Intervals are {100 * config.evaluation.level:.0f} % intervals over speakers."
     )
 
 
@@ -57,7 +58,7 @@ def inflation_title(pairs: pd.DataFrame) -> str:
 def inflation_caption(pairs: pd.DataFrame) -> str:
     """Which features, and what the bars are."""
     return (
-        f"UAR on {word(pairs['feature'].iloc[0])} features. Bars: 95 % intervals over speakers; with three speakers or "
+        f"UAR; features: {word(pairs['feature'].iloc[0])}. Bars: 95 % intervals over speakers; with three speakers or "
         "fewer they cover clips of these voices only."
     )
 
@@ -119,8 +120,8 @@ def confusion_title(name: str, counts: np.ndarray, classes: list[str]) -> str:
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, rates)
     truth, said = np.unravel_index(np.argmax(wrong), wrong.shape)
     return (
-        f"{word(name)}: {classes[easy]} is found best ({rates[easy, easy]:.0%}); "
-        f"{classes[truth]} is taken for {classes[said]} in {wrong[truth, said]:.0%}"
+        f"{word(name)}: {classes[easy]} is found best ({100 * rates[easy, easy]:.0f} %); "
+        f"{classes[truth]} is taken for {classes[said]} in {100 * wrong[truth, said]:.0f} %"
     )
 
 

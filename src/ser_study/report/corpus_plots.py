@@ -45,7 +45,8 @@ def counts(clips: pd.DataFrame, *, title: str) -> Figure:
         _stack(ax, table, depth)
         row_axis(ax, emotions)
         ax.grid(visible=False)
-        n_speakers = f", {here['speaker'].nunique()} speakers" if "speaker" in here else ""
+        known_speakers = here["speaker"].nunique() if "speaker" in here else 0
+        n_speakers = f", {known_speakers} speaker{'s' * (known_speakers > 1)}" if known_speakers else ""
         ax.set(title=f"{gender}{n_speakers}", xlabel="clips (number)")
         ax.margins(x=0.13)
     if len(levels) > 1:
@@ -184,11 +185,12 @@ def demographics(clips: pd.DataFrame, *, title: str) -> Figure:
     people = clips.drop_duplicates("speaker").assign(gender=lambda table: table["gender"].fillna("unknown"))
     genders = [name for name in ("female", "male", "unknown") if (people["gender"] == name).any()]
     aged = people["age"].notna().any()
+    step = 2 if len(people) > 30 else 1  # years; dots of many people would touch
     figure, axes = canvas(len(genders), 1, height=1.0 + (1.0 if aged else 0.5) * len(genders), title=title,
                           sharex=True, sharey=True)  # fmt: skip
     for ax, gender in zip(axes.flat, genders):
         here = people[people["gender"] == gender].sort_values("age")
-        years = here["age"].to_numpy() // 2 * 2 + 1 if aged else np.arange(1, len(here) + 1)
+        years = here["age"].to_numpy() // step * step + (step - 1) / 2 if aged else np.arange(1, len(here) + 1)
         heights = pd.Series(years).groupby(years).cumcount() + 1
         ax.plot(years, heights, "o", color=STUDY_COLOURS[gender], markersize=6)
         unknown = int(here["age"].isna().sum())
@@ -198,7 +200,9 @@ def demographics(clips: pd.DataFrame, *, title: str) -> Figure:
         ax.margins(y=0.25)
         ax.spines["left"].set_visible(False)
     axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[-1, 0].set_xlabel("age (years, in steps of two)" if aged else "speakers (number); ages are not known")
+    axes[-1, 0].set_xlabel(
+        f"age (years{', in steps of two' * (step > 1)})" if aged else "speakers (number); ages are not known"
+    )
     return figure
 
 

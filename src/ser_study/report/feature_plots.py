@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ser_study.report.marks import hide_rest, need
-from ser_study.report.palette import GREY, INK, MAP, canvas, styled
+from ser_study.report.palette import GREY, INK, MAP, PAPER, canvas, styled
 from ser_study.words import word
 
 FAMILY_MARKS = {  # family → colour, marker
@@ -96,10 +96,11 @@ def variance(shares: pd.DataFrame, *, title: str) -> Figure:
     names = list(dict.fromkeys(shares["corpus"]))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
+    top = max(102.0, 100 * shares["emotion"].max() + 40)  # room for the names
     width = 8.8 if columns == 3 else 3.6 * columns + 0.4
     figure, axes = canvas(rows, columns, height=1.1 + 3.5 * rows, width=width, title=title, sharex=True, sharey=True)
     for place, (ax, name) in enumerate(zip(axes.flat, names)):
-        _cloud(ax, shares[shares["corpus"] == name], as_image=len(shares) > MANY)
+        _cloud(ax, shares[shares["corpus"] == name], top=top, as_image=len(shares) > MANY)
         ax.set_title(word(name))
         ax.tick_params(labelbottom=place + columns >= len(names), labelleft=place % columns == 0)
         if place + columns >= len(names):
@@ -113,7 +114,7 @@ def variance(shares: pd.DataFrame, *, title: str) -> Figure:
     return figure
 
 
-def _cloud(ax: Axes, table: pd.DataFrame, *, as_image: bool) -> None:
+def _cloud(ax: Axes, table: pd.DataFrame, *, top: float, as_image: bool) -> None:
     """The dots of one corpus, the diagonal, and the names of the features with most emotion above the dots."""
     ax.plot([0, 100], [0, 100], color=INK, linestyle=":", linewidth=1.2)
     for kind in reversed(FAMILY_MARKS):
@@ -121,22 +122,23 @@ def _cloud(ax: Axes, table: pd.DataFrame, *, as_image: bool) -> None:
         here = table[table["family"] == kind]
         ax.plot(100 * here["speaker"], 100 * here["emotion"], mark, color=tone, markersize=4, mew=0, alpha=0.75,
                 rasterized=as_image)  # fmt: skip
-    top = table.sort_values(["emotion", "feature"], ascending=[False, True], kind="stable").head(NAMED)
-    _name(ax, top.sort_values("emotion", kind="stable"))
-    ax.set(xlim=(-2, 102), ylim=(-2, 140))
+    most = table.sort_values(["emotion", "feature"], ascending=[False, True], kind="stable").head(NAMED)
+    _name(ax, most.sort_values("emotion", kind="stable"))
+    ax.set(xlim=(-2, 102), ylim=(-2, top))
     ax.set_xticks([0, 25, 50, 75, 100])
     ax.set_yticks([0, 25, 50, 75, 100])
     ax.spines["left"].set_bounds(-2, 100)
     ax.grid(visible=True)
 
 
-def _name(ax: Axes, top: pd.DataFrame) -> None:
+def _name(ax: Axes, most: pd.DataFrame) -> None:
     """Ring the dots with most emotion and write their names above them, where no other dot can be."""
-    across, highest = 100 * top["speaker"], 100 * top["emotion"].max()
+    across, highest = 100 * most["speaker"], 100 * most["emotion"].max()
     is_left = across.mean() < 50
     edge = min(across.max() + 12, 46) if is_left else max(across.min() - 12, 54)
-    for line, row in enumerate(top.itertuples()):
+    for line, row in enumerate(most.itertuples()):
         point, place = (100 * row.speaker, 100 * row.emotion), (edge, highest + 10 + 10 * line)
         ax.plot(*point, "o", markersize=8, color="none", markeredgecolor=FAMILY_MARKS[row.family][0], mew=1.2)
         ax.annotate(row.feature, point, place, ha="left" if is_left else "right", va="center", color=INK,
+                    bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},  # over the diagonal
                     arrowprops={**LEADER, "relpos": (0 if is_left else 1, 0.5)})  # fmt: skip

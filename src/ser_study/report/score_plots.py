@@ -93,7 +93,7 @@ def speaker_scores(table: pd.DataFrame, summary: pd.DataFrame, *, title: str, ch
         row = summary[summary["group"] == group].iloc[0]
         whisker(ax, y - 0.3, row["low"], row["high"], colour=INK, width=2)
         ax.plot(row["value"], y - 0.3, "s", color=INK, markersize=5.5)
-        beside(ax, y, f"mean {score_text(row['value'])}", shift=4)
+        beside(ax, y, f"pooled {score_text(row['value'])}", shift=4)
     row_axis(ax, [word(group) for group in groups])
     score_axis(ax, metric="UAR of one speaker")
     chance_line(ax, chance)
@@ -102,7 +102,7 @@ def speaker_scores(table: pd.DataFrame, summary: pd.DataFrame, *, title: str, ch
         for name, mark in marks.items()
         if (gender == name).any() and name != "unknown"
     ]
-    mean = Line2D([], [], color=INK, marker="s", markersize=5.5, label="mean over speakers with interval")
+    mean = Line2D([], [], color=INK, marker="s", markersize=5.5, label="pooled UAR with interval")
     figure.legend(handles=[*dots, mean], loc="outside lower left", ncols=3)
     return figure
 

@@ -26,12 +26,14 @@ from typing import Any
 import pandas as pd
 
 from ser_study.store import Store, replacing
+from ser_study.words import word
 
 PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
 FREE_CORPORA = ("synthetic",)  # audio that may be published
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
 MANY = 8  # columns; a wider table is set smaller
+NAMED = ("corpus", "selection", "protocol", "feature", "model", "rung", "source")  # columns of registry names
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -179,7 +181,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table_html(tidy, name, caption, labels, decimals, page_length, csv) -> str:
-    columns = [_cells(tidy[column].head(MAX_ROWS), decimals.get(column)) for column in tidy.columns]
+    columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column)) for column in tidy.columns]
     numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
     headings = [html.escape(labels.get(column, column.replace("_", " "))) for column in tidy.columns]
     head = "".join(
@@ -212,6 +214,11 @@ def _download(name: str, csv: str, n_rows: int) -> str:
 
 def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _worded(values: pd.Series) -> pd.Series:
+    """Registry names as readers say them; the CSV keeps the names."""
+    return values.map(word, na_action="ignore") if values.name in NAMED else values
 
 
 def _cells(values: pd.Series, decimals: int | None) -> list[str]:
