@@ -57,7 +57,7 @@ def _guarded(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone
         return FAILED
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
         if options.debug:
             raise
         print(f"{getattr(options, 'program', 'ser-study')}: {_message(error)}", file=sys.stderr)
@@ -203,7 +203,7 @@ def _validate(options: argparse.Namespace) -> int:
 
     config, store = open_study("full", {"run.jobs": options.jobs}, options.data)
     table, details, code = audit.validate(store, config, options.names or None)
-    print(table.to_string(index=False, na_rep="–"))
+    print(table.astype(object).where(table.notna(), "–").to_string(index=False))
     for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
         shown = rows.head(EXAMPLES) if known else rows
         for clip, detail in zip(shown["clip_id"], shown["detail"]):

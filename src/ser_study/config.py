@@ -20,10 +20,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 
-_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
-
-
 @dataclass(frozen=True)
 class Audio:
     """How a clip is prepared before any feature is taken."""
@@ -82,7 +78,7 @@ class Models:
     """Hyperparameters and the values searched; the choice is made on valid rows of the outer fold."""
 
     logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01, 0.1)
+    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
     logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
     svm_c_fixed: float = 0.001
     forest_trees: int = 200
@@ -164,9 +160,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "models.boosting_rounds": 40,
         "study.shuffles": 10,
     },
-    "quick": {"models.forest_trees": 150, "models.boosting_rounds": 60},
+    "quick": {"models.forest_trees": 100, "models.boosting_rounds": 60},
     "full": {},
 }
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_LEAST = {"seed": 0, "sample_rate": 1000, "n_fft": 16, "hop_length": 1, "frame_length": 1, "n_mels": 1}
+_FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
 
 
 def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Config:
@@ -187,12 +186,9 @@ def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Co
     if overrides is not None and not isinstance(overrides, Mapping):
         raise ValueError(f"Overrides must be a table of names and values; found {overrides!r}.")
     config = Config(preset=preset)
-    for name, value in PRESETS[preset].items():
+    for name, value in {**PRESETS[preset], **(overrides or {})}.items():
         config = _replaced(config, name, value)
-    clean = {}
-    for name, value in (overrides or {}).items():
-        config = _replaced(config, name, value)
-        clean[name] = _plain(functools.reduce(getattr, name.split("."), config))
+    clean = {name: as_dict(functools.reduce(getattr, name.split("."), config)) for name in overrides or {}}
     return dataclasses.replace(config, overrides=clean)
 
 
@@ -230,12 +226,16 @@ def setting_names() -> list[str]:
     """Every dotted name that can be overridden."""
     parts = {item.name: item.default for item in dataclasses.fields(Config)}
     sections = [name for name, part in parts.items() if dataclasses.is_dataclass(part)]
-    return ["seed"] + [f"{name}.{inner.name}" for name in sections for inner in dataclasses.fields(parts[name])]
+    alone = [name for name in parts if name not in ("preset", "overrides", *sections)]
+    return alone + [f"{name}.{inner.name}" for name in sections for inner in dataclasses.fields(parts[name])]
 
 
 def as_dict(settings: Any) -> Any:
-    """Settings as plain JSON values."""
-    return _plain(dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings)
+    """Settings, and containers of them, as plain JSON values."""
+    plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings
+    if isinstance(plain, Mapping):
+        return {key: as_dict(value) for key, value in plain.items()}
+    return [as_dict(value) for value in plain] if isinstance(plain, (tuple, list)) else plain
 
 
 def fingerprint(parts: Any) -> str:
@@ -260,16 +260,9 @@ def _suggest(name: str, known) -> str:
 
 
 def _flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
+    items = ((f"{prefix}{key}", value) for key, value in tree.items())
+    parts = (_flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value} for name, value in items)
+    return functools.reduce(dict.__or__, parts, {})
 
 
 def _replaced(config: Config, name: str, value: Any) -> Config:
@@ -278,23 +271,28 @@ def _replaced(config: Config, name: str, value: Any) -> Config:
     section, _, inner = name.partition(".")
     part = getattr(config, section) if inner else config
     kind = get_type_hints(type(part))[inner or section]
-    changed = dataclasses.replace(part, **{inner or section: _typed(name, value, kind)})
+    typed, least = _typed(name, value, kind), _LEAST.get(inner or section)
+    if least is not None and typed < least:
+        raise ValueError(f"Setting {name!r} must be {least} or more, found {value!r}.")
+    changed = dataclasses.replace(part, **{inner or section: typed})
     return dataclasses.replace(config, **{section: changed}) if inner else changed
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
     """The value in the setting's type; text is read, anything else must fit already."""
+    is_tuple, one = get_origin(kind) is tuple, (get_args(kind) or (kind,))[0]
+    if is_tuple:
+        items = [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+        if isinstance(items, (list, tuple)):
+            return tuple(_typed(name, item, one) for item in items)
     try:
-        if get_origin(kind) is tuple:
-            items = [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-            if isinstance(items, (list, tuple)):
-                return tuple(_typed(name, item, get_args(kind)[0]) for item in items)
-        elif kind is bool and isinstance(value, (str, bool)):
+        if kind is bool and isinstance(value, (str, bool)):
             return _TRUTH[str(value).lower()]
-        elif kind is str and isinstance(value, str):
+        if kind is str and isinstance(value, str):
             return value
-        elif not isinstance(value, bool) and isinstance(value, _FITTING.get(kind, ())) and np.isfinite(kind(value)):
+        if not isinstance(value, bool) and isinstance(value, _FITTING.get(kind, ())) and np.isfinite(float(value)):
             return kind(value)
-    except (KeyError, ValueError, OverflowError):  # a word that is no truth value, text that is no number
-        pass
-    raise ValueError(f"Setting {name!r} takes {getattr(kind, '__name__', kind)}, found {value!r}.")
+    except (KeyError, ValueError, OverflowError):
+        pass  # a word that is no truth value, text that is no number
+    several = ", one or several joined by commas" if is_tuple else ""
+    raise ValueError(f"Setting {name!r} takes {one.__name__}{several}, found {value!r}.")

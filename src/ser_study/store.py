@@ -9,16 +9,18 @@ there is whole; each write holds a lock of its own, so two runs can share a fold
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from ser_study import config as settings
@@ -93,13 +95,18 @@ def open_study(
     ValueError
         An unknown preset or setting, or a value of the wrong type.
     FileNotFoundError
-        ``data`` was given and is no folder.
+        ``data`` or SER_STUDY_DATA was given and is no folder.
     """
     config = settings.load(preset, overrides)
     project = project_root()
-    raw = Path(data or os.environ.get("SER_STUDY_DATA", "") or project / "data" / "raw").expanduser()
-    if data and not raw.is_dir():
-        raise FileNotFoundError(f"The data folder {data!r} is not there; give the folder that holds ravdess/, tess/, …")
+    given = data or os.environ.get("SER_STUDY_DATA", "")
+    raw = Path(given or project / "data" / "raw").expanduser()
+    if given and not raw.is_dir():
+        wrong = "is a file, not a folder" if raw.exists() else "is not there"
+        source = "" if data else " (from SER_STUDY_DATA)"
+        raise FileNotFoundError(
+            f"The data folder {given!r}{source} {wrong}; give the folder that holds ravdess/, tess/, …"
+        )
     derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived")
     reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports")
     return config, Store(raw, derived, reports / config.run_name, project, force=config.run.force)
@@ -110,10 +117,13 @@ def read_table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors derive from these
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except FileNotFoundError:  # another run has just moved it aside
+        return None
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         aside = path.with_suffix(".damaged")
-        os.replace(path, aside)
+        with suppress(FileNotFoundError):
+            os.replace(path, aside)
         print(f"{path.name} is damaged ({error}); kept as {aside.name} and made again.", file=sys.stderr)
         return None
 
@@ -121,7 +131,7 @@ def read_table(path: Path) -> pd.DataFrame | None:
 def write_table(path: Path, table: pd.DataFrame, *, about: Mapping[str, Any]) -> None:
     """Write a table as Parquet and, beside it, ``about`` as JSON; whole or not at all."""
     with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False, write_page_checksum=True)
     write_json(path.with_suffix(".json"), about)
 
 
@@ -147,11 +157,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(
-            error.errno,
-            f"Could not write {path.name} in {path.parent.name}/: {error.strerror or error}. "
-            "Free some space or choose a writable folder, then run again; nothing finished is lost",
-        ) from error
+        raise _refused(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
 
@@ -159,11 +165,26 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of an artefact; a run that dies lets go of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_WAIT)
     try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_WAIT):
-            yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise TimeoutError(
             f"Another run has been making {path.name} for {LOCK_WAIT // 60} minutes; stop it, or wait for it."
         ) from None
+    except OSError as error:
+        raise _refused(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _refused(path: Path, error: OSError) -> OSError:
+    """The error of a file that cannot be written, with what to do."""
+    return OSError(
+        error.errno or errno.EIO,
+        f"Could not write {path.name} in {path.parent.name}/: {error.strerror or error}. "
+        "Free some space or choose a writable folder, then run again; nothing finished is lost",
+    )

@@ -92,7 +92,13 @@ def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
 
 def scanned(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     """One row a file that is a clip of the corpus: the clips columns and those of ``scan``."""
-    corpus, base, root = module(name), root_of(name, store), folder_of(name, config=config, store=store)
+    table = labelled(name, folder_of(name, config=config, store=store), store=store)
+    return measured(table, config=config, store=store)
+
+
+def labelled(name: str, root: Path, *, store: Store) -> pd.DataFrame:
+    """One row a file that is a clip of the corpus below ``root``: what names and side files say of it."""
+    corpus, base = module(name), root_of(name, store)
     rows = corpus.rows(root) if root.is_dir() else []
     if not rows:
         raise FileNotFoundError(
@@ -101,9 +107,16 @@ def scanned(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=list(schema.CLIP_COLUMNS)).assign(corpus=name)
     table["path"] = [_below(path, root, base) for path in table["path"]]
     table["take"] = [take_of(row) for row in table.to_dict(orient="records")]
-    measured = scan.kept_scan(sorted(table["path"]), base=base, corpus=name, config=config, store=store)
-    told = [column for column in table.columns if column == "path" or column not in measured.columns]
-    return table[told].merge(measured, on="path", how="left", validate="many_to_one")
+    return table
+
+
+def measured(table: pd.DataFrame, *, config: Config, store: Store) -> pd.DataFrame:
+    """A table from ``labelled`` with what the samples of each file say."""
+    name = table["corpus"].iloc[0]
+    base = root_of(name, store)
+    heard = scan.kept_scan(sorted(table["path"]), base=base, corpus=name, config=config, store=store)
+    told = [column for column in table.columns if column == "path" or column not in heard.columns]
+    return table[told].merge(heard, on="path", how="left", validate="many_to_one")
 
 
 def take_of(row: Mapping) -> str | None:

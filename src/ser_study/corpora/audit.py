@@ -23,6 +23,8 @@ import pandas as pd
 from ser_study import corpora
 from ser_study.config import Audio, Config
 from ser_study.corpora.info import CorpusInfo, audio_files, side_file
+from ser_study.corpora.scan import SILENT_PEAK
+from ser_study.parallel import n_workers
 from ser_study.store import Store
 
 CLIPPED_SAMPLES = 3  # at full scale; one or two are the peak of a normalised clip
@@ -56,8 +58,11 @@ def validate(
     Raises
     ------
     ValueError
-        A name is unknown.
+        A name is unknown, or the number of jobs is negative.
+    OSError
+        What was measured cannot be kept: the disk is full or the folder not writable.
     """
+    n_workers(config.run.jobs)  # a wrong number is told even where nothing has to be measured
     if names is None:
         names = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
     audits = {name: _audit_of(name, store, config) for name in names}
@@ -123,13 +128,15 @@ def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | N
     info = corpora.module(name).INFO
     is_made = hasattr(corpora.module(name), "generate")
     nothing = pd.DataFrame(columns=COLUMNS).astype({"known": "bool"})
+    root = corpora.folder_of(name, config=config, store=store)
     try:
-        root = corpora.folder_of(name, config=config, store=store)
         if not is_made and not (root.is_dir() and audio_files(root)):
             return None, nothing
-        scan = corpora.scanned(name, config=config, store=store)
+        table = corpora.labelled(name, root, store=store)
     except (ValueError, OSError) as error:
-        return None, pd.DataFrame([("labels", "", str(error), False)], columns=COLUMNS)
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return None, pd.DataFrame([("labels", "", words, False)], columns=COLUMNS)
+    scan = corpora.measured(table, config=config, store=store)
     return scan, audit(scan, info, root=root, base=corpora.root_of(name, store), audio=config.audio)
 
 
@@ -140,7 +147,8 @@ def _clip_issues(scan: pd.DataFrame, audio: Audio) -> Iterator[tuple[str, str, s
             yield "unreadable", clip.clip_id, f"{clip.path}: {clip.error}"
             continue
         if clip.silent:
-            yield "silent", clip.clip_id, f"peak {clip.peak:.6f} of full scale"
+            why = "; its channels cancel each other out, or it is a constant" if clip.peak >= SILENT_PEAK else ""
+            yield "silent", clip.clip_id, f"peak {clip.peak:.6f} of full scale{why}"
         if clip.n_full_scale >= CLIPPED_SAMPLES:
             yield (
                 "clipped",

@@ -86,7 +86,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        A side file is there and lacks its columns.
+        A side file is there and lacks its columns, or holds words where numbers should be.
     """
     actors = _demographics(side_file(root, DEMOGRAPHICS))
     votes = _votes(side_file(root, RATINGS))
@@ -116,15 +116,19 @@ def _demographics(path: Path | None) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     table = _read(path, ("ActorID", "Age", "Sex", "Race", "Ethnicity"))
-    known = table.replace({"Unknown": None}).set_index("ActorID")
+    _numeric(table, ("ActorID", "Age"), path)
+    strange = set(table["Sex"].dropna()) - {"Female", "Male", "Unknown"}
+    if strange:
+        raise ValueError(f"crema_d/{path.name} has the sex {min(map(str, strange))!r}; restore the original file.")
+    known = table.astype(object).replace({"Unknown": None}).where(table.notna(), None)
     return {
-        str(actor): {
-            "gender": row["Sex"].lower(),
-            "age": float(row["Age"]),
+        str(int(row["ActorID"])): {
+            "gender": row["Sex"].lower() if row["Sex"] else None,
+            "age": None if row["Age"] is None else float(row["Age"]),
             "race": row["Race"],
             "ethnicity": row["Ethnicity"],
         }
-        for actor, row in known.iterrows()
+        for _, row in known[known["ActorID"].notna()].iterrows()
     }
 
 
@@ -133,6 +137,7 @@ def _votes(path: Path | None) -> dict[str, dict[str, int]]:
     if path is None:
         return {}
     table = _read(path, (*VOTES, "fileName"))
+    _numeric(table, tuple(VOTES), path)
     ids = pd.to_numeric(table.iloc[:, 0], errors="coerce")
     voice = table[ids.between(*VOICE_ONLY)].groupby("fileName")[list(VOTES)].sum()
     return voice.rename(columns=VOTES).to_dict(orient="index")
@@ -148,6 +153,18 @@ def _judged(votes: dict[str, int] | None, intended: str) -> dict[str, Any]:
         "human_agreement": max(votes.values()) / total,
         "human_recognition": votes[intended] / total,
     }
+
+
+def _numeric(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
+    """Raise ``ValueError`` naming the first value that should be a number and is none."""
+    for column in columns:
+        wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()]
+        wrong = wrong[wrong != "Unknown"]
+        if len(wrong):
+            raise ValueError(
+                f"crema_d/{path.name} line {wrong.index[0] + 2} has {wrong.iloc[0]!r} where {column} is a number; "
+                "restore the original file."
+            )
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def audio_files(root: Path) -> list[Path]:
             if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES and not _is_hidden(name)
         ]
     for path in files:
-        if not str(path).isprintable() and "\udc80" <= max(str(path)) <= "\udcff":
+        if any("\udc80" <= letter <= "\udcff" for letter in str(path)):  # how Python shows bytes that are no text
             raise ValueError(f"The file name {str(path)!a} is not valid Unicode; rename the file, then run again.")
     return sorted(files)
 

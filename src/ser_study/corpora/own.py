@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -54,7 +55,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        Unknown words, columns or numbers, with the lines; several tables.
+        Unknown words, columns or numbers, or a file named twice, with the lines; several tables.
     FileNotFoundError
         The table names files that are not there, with the lines.
     """
@@ -94,6 +95,7 @@ def _from_table(root: Path, table: Path) -> list[dict[str, Any]]:
             f"own/{table.name} names {len(missing)} of {len(lines)} files that are not below own/: {_some(missing)}."
         )
     values = {column: _converted(lines, column) for column in COLUMNS if lines and column in lines[0][1]}
+    _listed_once(table, lines)
     return [
         _row(root / line["path"], PurePosixPath(line["path"]), {column: values[column][i] for column in values})
         for i, (_, line) in enumerate(lines)
@@ -112,15 +114,20 @@ def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"own/{table.name} is not UTF-8 text ({error}); save it as CSV UTF-8.") from None
     first = text.partition("\n")[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if first.count(";") > first.count(",") else ",")
-    lines = []
-    for line in reader:
-        if None in line or None in line.values():
-            raise ValueError(
-                f"own/{table.name} line {reader.line_num} has not the {len(reader.fieldnames or ())} columns of its "
-                "first line; put text that holds commas between double quotes."
-            )
-        lines.append((reader.line_num, {str(column).strip(): value.strip() for column, value in line.items()}))
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader, lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), []
+    try:
+        for line in reader:
+            if None in line or None in line.values():
+                raise ValueError(
+                    f"own/{table.name} line {reader.line_num} has not the {len(reader.fieldnames or ())} columns of "
+                    "its first line; put text that holds commas between double quotes."
+                )
+            lines.append((reader.line_num, {str(column).strip(): value.strip() for column, value in line.items()}))
+    except csv.Error as error:
+        raise ValueError(
+            f"own/{table.name} is not valid CSV near line {reader.reader.line_num} ({error}); look for an open quote."
+        ) from None
     return lines
 
 
@@ -143,7 +150,23 @@ def _columns_known(table: Path, line: dict[str, str]) -> None:
 def _is_inside(root: Path, relative: str) -> bool:
     """The file exists, and its path does not lead out of the folder."""
     path = PurePosixPath(relative)
-    return bool(relative) and not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
+    try:
+        return bool(relative) and not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
+    except OSError:  # a name longer than any file can have
+        return False
+
+
+def _listed_once(table: Path, lines: list[tuple[int, dict[str, str]]]) -> None:
+    """A file has one label: refuse a table that names one twice."""
+    places: dict[PurePosixPath, list[int]] = {}
+    for n, line in lines:
+        places.setdefault(PurePosixPath(line["path"]), []).append(n)
+    twice = [f"{path} (lines {', '.join(map(str, found))})" for path, found in places.items() if len(found) > 1]
+    if twice:
+        raise ValueError(
+            f"own/{table.name} names {len(twice)} of {len(places)} files more than once: {_some(twice)}; keep one line "
+            "of each."
+        )
 
 
 def _converted(lines: list[tuple[int, dict[str, str]]], column: str) -> list[Any]:

@@ -24,9 +24,9 @@ from ser_study.config import Config
 from ser_study.parallel import Failure, map_clips
 from ser_study.store import Store
 
-VERSION = 1  # raise when the same file gives other values
+VERSION = 2  # raise when the same file gives other values
 FULL_SCALE = 0.999  # a sample from here on counts as full scale
-SILENT_PEAK = 0.001  # a clip that never reaches this (60 dB below full scale) counts as silent
+SILENT_PEAK = 0.001  # a clip whose mono mix never swings this far (60 dB below full scale) counts as silent
 BATCH = 32  # files a task; one takes about 2 ms
 COLUMNS = {
     "path": "str",  # below the folder that was scanned
@@ -70,7 +70,7 @@ def measure(path: str, *, base: str) -> dict[str, Any]:
         "rms": float(np.sqrt(np.mean(np.square(signal, dtype=np.float64)))),
         "n_full_scale": float(n_full_scale),
         "full_scale_share": n_full_scale / len(signal),
-        "silent": bool(level.max() < SILENT_PEAK),
+        "silent": bool(np.ptp(signal) < 2 * SILENT_PEAK),  # a constant offset is no sound
         "error": None,
     }
 

@@ -73,6 +73,12 @@ def gaps(league: pd.DataFrame) -> pd.DataFrame:
     return wide[wide["model"] != "dummy"].reset_index(drop=True)
 
 
+def valid_scores(league: pd.DataFrame) -> pd.DataFrame:
+    """UAR on valid *speakers*, by which systems are chosen; two-speaker corpora have none to spare."""
+    honest = (league["protocol"] == "speaker_independent") & (league["n_speakers"] >= 3)
+    return league[honest & (league["metric"] == "uar_valid")]
+
+
 def headline(league: pd.DataFrame) -> pd.DataFrame:
     """The system of each corpus with the best score on valid speakers, and what it scores on test.
 
@@ -80,7 +86,7 @@ def headline(league: pd.DataFrame) -> pd.DataFrame:
     on the valid speakers of the other corpora.
     """
     honest = league[league["protocol"] == "speaker_independent"]
-    inner = honest[honest["metric"] == "uar_valid"]
+    inner = valid_scores(league)
     test = uar(honest).set_index(["corpus", "feature", "model"])
     rows = []
     for corpus in dict.fromkeys(honest["corpus"]):

@@ -36,8 +36,7 @@ def introduction(league: pd.DataFrame, config: Config) -> str:
 
 def common_feature(league: pd.DataFrame) -> str:
     """The feature set with the best valid score on average over the corpora that ran on all of them."""
-    inner = league[(league["metric"] == "uar_valid") & (league["protocol"] == "speaker_independent")]
-    best = inner.groupby(["corpus", "feature"])["value"].max().unstack()
+    best = findings.valid_scores(league).groupby(["corpus", "feature"])["value"].max().unstack()
     everywhere = best.dropna(axis=1)
     return str(everywhere.mean().idxmax()) if everywhere.shape[1] else str(league["feature"].iloc[0])
 

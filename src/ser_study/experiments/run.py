@@ -141,7 +141,8 @@ def _run_jobs(jobs: list[Job], config: Config, store: Store) -> dict[Experiment,
     if failures:
         print("\n".join(failures), file=sys.stderr)
         raise RuntimeError(
-            f"{len(failures)} of {len(jobs)} experiments failed, first {failures[0]}. The others are kept; run again."
+            f"{len(failures)} of {len(jobs)} experiments failed, first {failures[0].rstrip('.')}. "
+            "The others are kept; run again."
         )
     return kept
 

@@ -26,6 +26,7 @@ from ser_study.schema import FeatureSet
 from ser_study.store import Store, locked
 
 GROUP = 256  # clips written to disk at a time
+SHOWN = 5  # failures of a corpus that are named; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def _corpus_block(
     slice_ = feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
     folder = store.path(f"features/{feature.name}", slice_, "") / corpus
     wanted = clips.drop_duplicates("sha256")
-    block = cache.read(folder)
-    if block is not None and not config.run.force and pd.Index(wanted["sha256"]).isin(block.keys).all():
+    block = cache.read(folder) if cache.is_merged(folder) and not config.run.force else None
+    if block is not None and pd.Index(wanted["sha256"]).isin(block.keys).all():
         return block
     with locked(folder / "block"):
         block = None if config.run.force else cache.read(folder)
@@ -137,11 +138,16 @@ def _corpus_block(
         )
         columns = _columns(feature, slice_, config) if len(todo) else ()
         failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
-        block = cache.consolidate(folder, about=slice_)
+        _tell(failures, n_clips=len(wanted), corpus=corpus, feature=feature.name)
+        return cache.consolidate(folder, about=slice_)
+
+
+def _tell(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
+    """Name on stderr the clips that gave nothing."""
     if failures:
-        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:5])
-        print(f"{len(failures)} of {len(wanted)} clips of {corpus} gave no {feature.name}: {listed}", file=sys.stderr)
-    return block
+        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:SHOWN])
+        more = f"; and {len(failures) - SHOWN} more" if len(failures) > SHOWN else ""
+        print(f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {listed}{more}", file=sys.stderr)
 
 
 def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[str, Failure]]:

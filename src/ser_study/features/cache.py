@@ -7,6 +7,7 @@ same clips give the same bytes however often the extraction was interrupted.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import pyarrow.parquet as pq
 
 from ser_study import config as settings
 from ser_study.store import replacing, write_json
+
+BLOCK = "block.parquet"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ def read(folder: Path) -> Block | None:
     )
 
 
+def is_merged(folder: Path) -> bool:
+    """Whether there is one block and no part; else an extraction runs, or was killed."""
+    return [path.name for path in folder.glob("*.parquet")] == [BLOCK]
+
+
 def append(folder: Path, block: Block) -> None:
     """Keep some more clips."""
     _write_file(folder / f"part-{settings.fingerprint(sorted(block.keys))[:16]}.parquet", block)
@@ -60,12 +68,10 @@ def consolidate(folder: Path, *, about: Mapping[str, Any]) -> Block:
     block = read(folder)
     if block is None:
         raise RuntimeError(f"Not one clip gave features ({folder.parent.name}); see the reasons above.")
-    files = sorted(folder.glob("*.parquet"))
-    target = folder / "block.parquet"
-    if files != [target]:
+    if not is_merged(folder):
         order = np.argsort(block.keys)
         block = Block(block.keys[order], block.values[order], block.columns)
-        _write_file(target, block)
+        _write_file(folder / BLOCK, block)
         write_json(folder / "block.json", {**about, "clips": len(block.keys)})
         for part in folder.glob("part-*.parquet"):
             part.unlink()
@@ -74,23 +80,28 @@ def consolidate(folder: Path, *, about: Mapping[str, Any]) -> Block:
 
 def _read_file(path: Path) -> Block | None:
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        print(f"{path.parent.name}/{path.name} is damaged ({error}); removed, its clips are extracted again.")
+        table = pq.read_table(path, page_checksum_verification=True)
+        about = json.loads((table.schema.metadata or {})[b"ser_study"])
+        if about.pop("check", None) not in (None, settings.fingerprint(about)):  # Parquet checks only its pages
+            raise ValueError("its column names were changed")
+        flat = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        values = flat.reshape(len(table), *about["shape"])
+        return Block(table["key"].to_numpy(zero_copy_only=False), values, tuple(about["columns"]))
+    except FileNotFoundError:  # another run has merged this part into the block
+        return None
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        print(f"{path.name} is damaged ({error}); removed, its clips are extracted again.", file=sys.stderr)
         path.unlink(missing_ok=True)
         return None
-    about = json.loads(table.schema.metadata[b"ser_study"])
-    flat = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    values = flat.reshape(len(table), *about["shape"])
-    return Block(table["key"].to_numpy(zero_copy_only=False), values, tuple(about["columns"]))
 
 
 def _write_file(path: Path, block: Block) -> None:
     shape = block.values.shape[1:]
     flat = pa.array(np.ascontiguousarray(block.values, dtype=np.float32).reshape(-1))
-    about = json.dumps({"shape": shape, "columns": block.columns})
+    about = {"shape": list(shape), "columns": list(block.columns)}
+    about = json.dumps({**about, "check": settings.fingerprint(about)})
     table = pa.table(
         {"key": pa.array(list(block.keys)), "values": pa.FixedSizeListArray.from_arrays(flat, int(np.prod(shape)))}
     ).replace_schema_metadata({"ser_study": about})
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)

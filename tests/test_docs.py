@@ -1,0 +1,75 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ser_study import corpora, features
+from ser_study.words import share, word
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PUBLISHED = PROJECT / "reports" / "quick" / "tables"
+
+
+def command(name: str) -> str:
+    return re.search(rf"<!-- command: {name} -->\n```bash\n(.*?)```", README, flags=re.DOTALL)[1]
+
+
+def test_options_of_run_all_and_readme_agree():
+    done = subprocess.run([sys.executable, "run_all.py", "--help"], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0
+    offered = set(re.findall(r"--[a-z][a-z-]+", done.stdout)) - {"--help"}
+    table = README[README.index("| option |") : README.index("All settings and their units")]
+    told = set(re.findall(r"--[a-z][a-z-]+", table))
+    assert offered == told
+
+
+def test_commands_install_the_lock_then_the_project_without_dependencies():
+    for name in ("run", "test"):
+        lines = command(name).splitlines()
+        assert lines[1].endswith("-r requirements.txt")
+        assert lines[2].endswith("--no-deps -e .")
+    assert command("run").splitlines()[-1].endswith("run_all.py")
+    assert "pytest" in command("test").splitlines()[-1]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (PROJECT / ".ci" / "run").read_text()
+    found = re.search(r"^command=\"\$\((awk .*)\)\"$", script, flags=re.MULTILINE)[1]
+    done = subprocess.run(["bash", "-c", found], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.strip() == command("test").strip()
+
+
+def test_every_corpus_is_listed():
+    for name in set(corpora.names()) - {"own", "synthetic"}:
+        assert f"download {name}" in README or f" {name} " in README
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (PROJECT / target).exists(), target
+
+
+def test_named_modules_exist():
+    for path in re.findall(r"`(src/ser_study/[a-z_/]+(?:\.py)?/?)`", README):
+        assert (PROJECT / path).exists(), path
+    assert features.names()
+
+
+def test_headline_equals_the_published_tables():
+    if not PUBLISHED.is_dir():
+        pytest.skip("no published report in reports/quick")
+    block = README[README.index("<!-- headline") : README.index("<!-- /headline -->")]
+    best = pd.read_csv(PUBLISHED / "front_headline.csv")
+    for _, row in best.iterrows():
+        line = next(line for line in block.splitlines() if line.startswith(f"| {word(row['corpus'])} |"))
+        assert f"{share(row['new speakers'])}" in line
+        assert f"{share(row['random split'])}" in line
+    assert len(block.splitlines()) == 3 + len(best)
