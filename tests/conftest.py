@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,21 @@ def corpora_dir() -> Path:
 def store(tmp_path) -> Store:
     """A store in a temporary folder."""
     return Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", PROJECT)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A real scheduler and two worker processes on the loopback address."""
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--dashboard-address", "127.0.0.1:0"]
+    scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1"]
+    worker += ["--no-dashboard", "--host", "127.0.0.1"]
+    workers = subprocess.Popen(worker, stderr=subprocess.DEVNULL, env=environment)
+    yield address
+    for process in (workers, scheduler):
+        process.terminate()
+        process.wait(timeout=30)

@@ -132,6 +132,15 @@ def test_failing_clip_is_named_and_the_others_stay(voices, capsys):
     assert "clip1.wav" in said
 
 
+def test_a_cluster_gives_the_same_bytes(voices, cluster):
+    store, clips = voices
+    features.load("summary", clips, config=config(jobs=1), store=store)
+    far = dataclasses.replace(store, derived=store.derived / "far")
+    features.load("summary", clips, config=config(cluster=cluster), store=far)
+    near, remote = (next(s.derived.glob("features/summary-*/own/block.parquet")) for s in (store, far))
+    assert near.read_bytes() == remote.read_bytes()
+
+
 def test_settings_are_part_of_the_name_and_jobs_are_not(voices):
     store, clips = voices
     features.load("summary", clips, config=config(jobs=1), store=store)

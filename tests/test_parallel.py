@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -33,24 +31,6 @@ def digest(results) -> str:
         sums.update(repr(item).encode())
         sums.update(value.reason.encode() if isinstance(value, Failure) else value.tobytes())
     return sums.hexdigest()
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A real scheduler and two worker processes on the loopback address."""
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--dashboard-address", "127.0.0.1:0"]
-    scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1"]
-    worker += ["--no-dashboard", "--host", "127.0.0.1"]
-    workers = subprocess.Popen(worker, stderr=subprocess.DEVNULL, env=environment)
-    yield address
-    for process in (workers, scheduler):
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_in_order_with_failures_in_their_place():
