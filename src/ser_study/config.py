@@ -107,7 +107,7 @@ class Study:
     large_features: tuple[str, ...] = ("compare",)  # linear models only
     large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
     models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
-    ladder_feature: str = "egemaps"
+    ladder_feature: str = "summary"
     ladder_model: str = "logistic"
     ladder_draws: int = 5
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
@@ -154,7 +154,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "study.corpora": ["synthetic"],
         "study.features": ["seed184", "summary"],
         "study.large_features": [],
-        "study.ladder_feature": "summary",
         "study.curve_speakers": [2, 4, 6],
         "models.forest_trees": 100,
         "models.boosting_rounds": 40,

@@ -52,6 +52,21 @@ def share(value: float) -> str:
     return text.removeprefix("0") if value >= 0 else "−" + text.removeprefix("-0")
 
 
+def minus(value: float, decimals: int = 1) -> str:
+    """A signed number with a true minus: ``−9.7``."""
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p value as papers print it: ``= .047`` or ``< .001``."""
+    return "< .001" if p < 0.001 else f"= {share(p)}"
+
+
 def interval(value: float, low: float, high: float) -> str:
     """A score with its interval: ``.571 [.523, .620]``."""
     return f"{share(value)} [{share(low)}, {share(high)}]" if low == low else share(value)
+
+
+def sentence(text: str) -> str:
+    """Text with its first letter upper-case."""
+    return text[:1].upper() + text[1:]

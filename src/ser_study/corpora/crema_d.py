@@ -44,7 +44,7 @@ INFO = CorpusInfo(
     title="CREMA-D, Crowd-sourced Emotional Multimodal Actors Dataset",
     description=(
         "91 actors of 20 to 74 years say twelve sentences in six emotions. American English, 16 kHz. Each clip was "
-        "judged from the voice alone by about nine people. 464 clips touch full scale."
+        "judged from the voice alone by about nine people."
     ),
     licence="ODbL 1.0",
     citation=(

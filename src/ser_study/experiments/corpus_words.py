@@ -11,7 +11,7 @@ import pandas as pd
 from ser_study import splits
 from ser_study.corpora.info import CorpusInfo
 from ser_study.experiments.corpus_tables import emotions_of, people, shared
-from ser_study.words import listed, share, word
+from ser_study.words import listed, sentence, share, word
 
 LEVELLED = 3.0  # dB; peaks that differ by less were brought to one level by somebody
 FEW = 4  # speakers; with fewer no interval speaks for other people
@@ -28,10 +28,18 @@ def introduction(info: CorpusInfo, clips: pd.DataFrame) -> str:
     expected = sum(info.expected.values())
     lacking = f" Upstream has {expected:,} clips; {_many(expected - len(clips), 'clip')} are not here."
     return (
-        f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {sound}."
+        f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {sound}.{_files(clips)}"
         f"{lacking if len(clips) < expected else ''}\n\n*Licence:* {info.licence}. *Source:* {info.source}. "
         f"*Cite:* {info.citation}"
     )
+
+
+def _files(clips: pd.DataFrame) -> str:
+    """How the files are coded, because a published figure must say what it was computed from."""
+    kinds = listed(sorted({path.rpartition(".")[2].lower() for path in clips["path"]}))
+    rates = listed(f"{rate / 1000:g}" for rate in sorted(clips["sample_rate"].dropna().unique()))
+    coded = " (Ogg Vorbis, a lossy copy)" if kinds == "ogg" else ""
+    return f" The files read are {kinds}{coded} at {rates} kHz." if rates else ""
 
 
 def _length(seconds: float) -> str:
@@ -63,10 +71,12 @@ def counts_title(clips: pd.DataFrame) -> str:
     if len(low) + len(high) == len(sizes):
         few, many = (listed(group.index) if len(group) <= len(other) else "the other emotions"
                      for group, other in ((low, high), (high, low)))  # fmt: skip
-        return _start(f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {many} {high.iloc[0]:,}{_each(high)}")
+        return sentence(
+            f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {many} {high.iloc[0]:,}{' each' * (len(high) > 1)}"
+        )
     return (
-        f"{_start(listed(high.index))} {_has(high)} most clips ({high.iloc[0]:,}{_each(high)}), "
-        f"{listed(low.index)} fewest ({low.iloc[0]:,}{_each(low)})"
+        f"{sentence(listed(high.index))} {_has(high)} most clips ({high.iloc[0]:,}{' each' * (len(high) > 1)}), "
+        f"{listed(low.index)} fewest ({low.iloc[0]:,}{' each' * (len(low) > 1)})"
     )
 
 
@@ -111,12 +121,12 @@ def people_title(clips: pd.DataFrame) -> str:
     sexes += [_many(unknown, "speaker") + " of unknown sex"] if unknown else []
     ages = who["age"].dropna()
     if ages.empty:
-        return f"{_start(listed(sexes))}; no age is known"
+        return f"{sentence(listed(sexes))}; no age is known"
     lacking = f" (ages of {len(who) - len(ages)} are unknown)" if len(ages) < len(who) else ""
     span = (
         f"{ages.min():.0f} to {ages.max():.0f}" if ages.nunique() > 2 else listed(f"{a:.0f}" for a in sorted(set(ages)))
     )
-    return f"{_start(listed(sexes))}, {span} years old{lacking}"
+    return f"{sentence(listed(sexes))}, {span} years old{lacking}"
 
 
 def durations_title(clips: pd.DataFrame) -> str:
@@ -172,8 +182,8 @@ def prosody_title(table: pd.DataFrame) -> str:
         return f"Nearly every clip peaks at {_number(peak, 0)} dB, so loudness here tells little{ending}"
     loud = _medians(table, "loudness_db")
     if len(loud) < 2:
-        return f"{_start(listed(loud.index))}: median loudness {_number(table['loudness_db'].median(), 0)} dB{ending}"
-    text = _start(_extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
+        return f"{sentence(listed(loud.index))}: median loudness {_number(table['loudness_db'].median(), 0)} dB{ending}"
+    text = sentence(_extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
                             "all emotions are equally loud ({:.0f} dB)", decimals=0))  # fmt: skip
     return text + ending
 
@@ -266,7 +276,7 @@ def _extremes(values: pd.Series, text: str, equal: str, *, decimals: int) -> str
     if round(low, decimals) == round(high, decimals):
         return _minus(equal.format(high))
     filled = text.format(values.index[0], low, values.index[-1], high)
-    return _minus(_start(filled) if text.startswith("{} clips") else filled)
+    return _minus(sentence(filled) if text.startswith("{} clips") else filled)
 
 
 def _minus(text: str) -> str:
@@ -287,11 +297,3 @@ def _counted(values: pd.Series) -> str:
 
 def _has(group: pd.Series, words: str = "") -> str:
     return "have" if len(group) > 1 or words.startswith("the other") else "has"
-
-
-def _each(group: pd.Series) -> str:
-    return " each" if len(group) > 1 else ""
-
-
-def _start(text: str) -> str:
-    return text[:1].upper() + text[1:]

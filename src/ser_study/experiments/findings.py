@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study import corpora, splits
+from ser_study import splits
 from ser_study.config import Config
 from ser_study.evaluation import comparisons, metrics
 from ser_study.experiments import ladder, run, study
@@ -51,7 +51,8 @@ def listeners(gathered: Mapping[str, Material]) -> pd.DataFrame:
     for name, part in gathered.items():
         table = comparisons.human_reference(part.clips, sorted(part.clips["emotion"].unique()))
         tables.append(table.assign(corpus=name))
-    return pd.concat(tables, ignore_index=True)
+    told = [table for table in tables if len(table)]
+    return pd.concat(told, ignore_index=True).infer_objects() if told else tables[0]
 
 
 def listener_lines(reference: pd.DataFrame) -> dict[str, float]:
@@ -164,11 +165,9 @@ def corpus_counts(gathered: Mapping[str, Material]) -> pd.DataFrame:
     """Found and analysed clips, speakers, sentences and classes of each selection."""
     rows = []
     for name, part in gathered.items():
-        info = corpora.module(corpora.corpus_of(name)).INFO
         rows.append(
             {
                 "corpus": name,
-                "title": info.title,
                 "found": len(part.clips) + len(part.dropped),
                 "analysed": len(part.clips),
                 "dropped": ", ".join(f"{n} {why}" for why, n in part.dropped["reason"].value_counts().items()) or "–",

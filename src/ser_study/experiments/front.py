@@ -8,7 +8,7 @@ import pandas as pd
 
 from ser_study.experiments import findings, league_tables, ledger
 from ser_study.store import Store
-from ser_study.words import interval, listed, share, word
+from ser_study.words import listed, share, word
 
 NEEDED = {  # table → chapter that writes it
     "scores": "04",
@@ -129,8 +129,9 @@ def headline(page: Page) -> pd.DataFrame:
     flattering = flattering[flattering["protocol"] == "random"].set_index(keys)["value"].rename("random split")
     table = page.headline.join(flattering, on=keys)
     table = table.assign(listeners=table["corpus"].map(human(page)), chance=table["corpus"].map(chance(page)))
-    shown = ["corpus", "feature", "model", "value", "low", "high", "random split", "listeners", "chance"]
-    return table[shown].rename(columns={"value": "new speakers"})
+    spans = [f"[{share(low)}, {share(high)}]" for low, high in zip(table["low"], table["high"])]
+    table = table.assign(interval=spans).rename(columns={"value": "new speakers"})
+    return table[["corpus", "feature", "model", "random split", "new speakers", "interval", "listeners", "chance"]]
 
 
 def headline_words(page: Page) -> str:
@@ -138,7 +139,7 @@ def headline_words(page: Page) -> str:
     table = headline(page)
     known = table[table["listeners"].notna()]
     said = [
-        f"on {word(row['corpus'])} {interval(row['new speakers'], row['low'], row['high'])} beside listeners' "
+        f"on {word(row['corpus'])} {share(row['new speakers'])} {row['interval']} beside listeners' "
         f"{share(row['listeners'])}"
         for _, row in known.iterrows()
     ]

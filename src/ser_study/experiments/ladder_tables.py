@@ -13,7 +13,7 @@ from ser_study.experiments import findings, ladder, run, study
 from ser_study.experiments import material as materials
 from ser_study.experiments.material import Material
 from ser_study.store import Store
-from ser_study.words import interval, listed, share, word
+from ser_study.words import interval, listed, minus, p_text, share, word
 
 SHOWN_FIRST = ("ravdess-speech", "emodb", "synthetic", "crema_d")  # speakers × sentences that fit a picture
 
@@ -79,7 +79,7 @@ def step_words(steps: pd.DataFrame) -> str:
     sure = speaker[speaker["p_holm"] < 0.05]
     hopeless = speaker[speaker["note"] != ""]
     said = [
-        f"{word(row['family'])} ({100 * row['difference']:.1f} points, p = {row['p_holm']:.3f})".replace("-", "−", 1)
+        f"{word(row['family'])} ({minus(100 * row['difference'])} points, p {p_text(row['p_holm'])})"
         for _, row in sure.iterrows()
     ]
     text = f"The step from a random split to new speakers is beyond chance on {listed(said)}." if said else (
