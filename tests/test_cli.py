@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,7 @@ def test_options_become_settings(study):
         assert cli.run_all(words) == 0
     finally:
         cli._run = parser_defaults
+    assert 0 <= time.time() - seen.pop("run.started") < 60
     assert seen == {
         "audio.sample_rate": "8000",
         "study.ladder_draws": 2,

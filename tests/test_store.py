@@ -34,9 +34,11 @@ def test_other_parts_are_another_artefact(store):
 
 
 def test_force_makes_again(tmp_path):
-    forced = Store(tmp_path, tmp_path, tmp_path, tmp_path, force=True)
-    forced.cached("a", {}, lambda: table(1))
+    Store(tmp_path, tmp_path, tmp_path, tmp_path).cached("a", {}, lambda: table(1))
+    os.utime(Store(tmp_path, tmp_path, tmp_path, tmp_path).path("a", {}, ".parquet"), (0, 0))
+    forced = Store(tmp_path, tmp_path, tmp_path, tmp_path, fresh_since=time.time() - 60)
     assert forced.cached("a", {}, lambda: table(2))["n"].item() == 2
+    assert forced.cached("a", {}, lambda: table(3))["n"].item() == 2, "once in a forced run is enough"
 
 
 def test_damaged_file_is_set_aside_and_made_again(store, capsys):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "run.jobs": options.jobs,
         "run.cluster": options.cluster,
         "run.force": options.force,
+        "run.started": time.time() if options.force else None,
     }
     return overrides | {name: value for name, value in named.items() if value not in (None, "", False)}
 
@@ -230,16 +232,14 @@ def _download(options: argparse.Namespace) -> int:
         Path(options.data).expanduser().mkdir(parents=True, exist_ok=True)
     _, store = open_study("full", {}, options.data)
     states = download.download(options.names, store.raw, accept=_asker(options.yes))
-    for name, state in states.items():
-        print(f"{name}: {state}")
+    print("\n".join(f"{name}: {state}" for name, state in states.items()))
     return FAILED if "incomplete" in states.values() else DONE
 
 
 def _asker(yes: bool) -> Callable[[str], bool] | None:
-    """Ask a person for consent to a licence; without a terminal the notice alone is shown."""
-    if yes or not sys.stdin.isatty():
-        return None
-    return lambda notice: input(f"{notice}\nDownload under this licence? [y/N] ").strip().lower() in ("y", "yes")
+    """Ask a person for consent to the licence shown; without a terminal nobody is asked."""
+    asks = sys.stdin.isatty() and not yes
+    return (lambda _: input("Download under this licence? [y/N] ").strip().lower() in ("y", "yes")) if asks else None
 
 
 def _folds_options(parser: argparse.ArgumentParser) -> None:

@@ -121,6 +121,7 @@ class Run:
     jobs: int = 0  # worker processes; 0: one a core
     cluster: str = ""  # address of a Dask scheduler
     force: bool = False  # compute again what is stored
+    started: float = 0.0  # s since 1970; with force, what is older is computed again (0: now)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,11 +39,15 @@ class Store:
     derived: Path
     run: Path
     project: Path
-    force: bool = False
+    fresh_since: float = 0.0  # s since 1970; what is older is made again
 
     def path(self, name: str, parts: Mapping[str, Any], suffix: str) -> Path:
         """Path of the artefact ``name`` made from ``parts``; ``name`` may hold folders."""
         return self.derived / f"{name}-{settings.fingerprint(parts)[:16]}{suffix}"
+
+    def is_fresh(self, path: Path) -> bool:
+        """Whether a file is there and need not be made again."""
+        return path.is_file() and path.stat().st_mtime >= self.fresh_since
 
     def cached(self, name: str, parts: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """A table from the store, or made, kept and returned.
@@ -58,9 +63,9 @@ class Store:
         DataFrame, read back from its file either way, so that both ways give the same types.
         """
         path = self.path(name, parts, ".parquet")
-        if self.force or read_table(path) is None:
+        if not self.is_fresh(path) or read_table(path) is None:
             with locked(path):
-                if self.force or read_table(path) is None:
+                if not self.is_fresh(path) or read_table(path) is None:
                     write_table(path, make(), about=parts)
         table = read_table(path)
         if table is None:
@@ -109,7 +114,12 @@ def open_study(
         )
     derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived")
     reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports")
-    return config, Store(raw, derived, reports / config.run_name, project, force=config.run.force)
+    return config, Store(raw, derived, reports / config.run_name, project, _fresh_since(config))
+
+
+def _fresh_since(config: Config) -> float:
+    """All chapters of one forced run share its start, so that nothing is computed twice in it."""
+    return (config.run.started or time.time()) if config.run.force else 0.0
 
 
 def read_table(path: Path) -> pd.DataFrame | None:

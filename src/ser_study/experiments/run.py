@@ -168,9 +168,8 @@ def _score_parts(job: Job, config: Config) -> dict[str, Any]:
 
 
 def _kept_scores(job: Job, config: Config, store: Store) -> pd.DataFrame | None:
-    if store.force:
-        return None
-    return read_table(store.path(_file("scores", job), _score_parts(job, config), ".parquet"))
+    path = store.path(_file("scores", job), _score_parts(job, config), ".parquet")
+    return read_table(path) if store.is_fresh(path) else None
 
 
 def _file(kind: str, job: Job) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_study import config as settings
 from ser_study import corpora
 from ser_study.audio import augment, prepare
 from ser_study.config import Audio, Config
@@ -127,11 +126,13 @@ def _corpus_block(
     slice_ = feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
     folder = store.path(f"features/{feature.name}", slice_, "") / corpus
     wanted = clips.drop_duplicates("sha256")
-    block = cache.read(folder) if cache.is_merged(folder) and not config.run.force else None
+    merged = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
+    block = cache.read(folder) if merged else None
     if block is not None and pd.Index(wanted["sha256"]).isin(block.keys).all():
         return block
     with locked(folder / "block"):
-        block = None if config.run.force else cache.read(folder)
+        cache.forget(folder, before=store.fresh_since)
+        block = cache.read(folder)
         todo = wanted if block is None else wanted[~wanted["sha256"].isin(block.keys)]
         work = partial(
             _extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant
@@ -205,8 +206,3 @@ def describe(config: Config) -> pd.DataFrame:
         for f in REGISTRY.values()
     ]
     return pd.DataFrame(rows)
-
-
-def fingerprint_of(name: str, clips: pd.DataFrame, config: Config) -> str:
-    """What the values of these clips depend on, in one word."""
-    return settings.fingerprint({"settings": get(name).settings(config), "clips": sorted(clips["sha256"])})

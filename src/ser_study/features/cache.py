@@ -52,6 +52,13 @@ def is_merged(folder: Path) -> bool:
     return [path.name for path in folder.glob("*.parquet")] == [BLOCK]
 
 
+def forget(folder: Path, *, before: float) -> None:
+    """Drop what was kept before a time (s since 1970)."""
+    for path in folder.glob("*.parquet"):
+        if path.stat().st_mtime < before:
+            path.unlink()
+
+
 def append(folder: Path, block: Block) -> None:
     """Keep some more clips."""
     _write_file(folder / f"part-{settings.fingerprint(sorted(block.keys))[:16]}.parquet", block)
