@@ -139,7 +139,7 @@ def labels(clips: pd.DataFrame, scheme: str) -> pd.Series:
         raise ValueError(f"Unknown label scheme {scheme!r}; known: {', '.join(SCHEMES)}.")
     chosen = SCHEMES[scheme]
     classes = clips["emotion"].map(dict(chosen.classes))
-    return classes + "_" + clips["gender"] if chosen.by_gender else classes
+    return classes + "_" + clips["gender"].astype("str") if chosen.by_gender else classes
 
 
 @dataclass(frozen=True)
