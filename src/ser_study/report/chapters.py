@@ -26,9 +26,9 @@ FINDINGS = "09_findings"  # reads tables only; becomes the front page
 PARAMETERS = ("preset", "overrides", "data")
 RENDER_ONLY = ("cli.py", "report/pages.py", "report/provenance.py")  # sources that change no number
 EXPECTED = {  # s, on two cores; used until the run has times of its own
-    "demo": {"01_corpus": 20, "02_feature_extraction": 30, "03_splits_and_leakage": 60, "04_traditional_ml": 60},
-    "quick": {"01_corpus": 60, "02_feature_extraction": 300, "03_splits_and_leakage": 240, "04_traditional_ml": 600},
-    "full": {"01_corpus": 60, "02_feature_extraction": 300, "03_splits_and_leakage": 900, "04_traditional_ml": 2400},
+    "demo": {"01_corpus": 12, "02_feature_extraction": 6, "03_splits_and_leakage": 29, "04_traditional_ml": 37},
+    "quick": {"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 530},
+    "full": {"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
 }
 
 
