@@ -173,6 +173,7 @@ def test_ledger_logs_each_declaration_once_and_never_the_built_in_corpus(tmp_pat
     assert ledger.record(declared, scores, store) == 1
     assert ledger.record(declared, scores, store) == 0
     assert ledger.record({**declared, "tess/random/a/b": "changed"}, scores, store) == 1
+    assert ledger.record({}, scores, store) == 0
     kept = ledger.read(store)
     assert kept["declaration"].tolist() == ["aaa", "changed"]
     assert kept["value"].tolist() == [0.9, 0.9]
