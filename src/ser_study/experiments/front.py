@@ -130,8 +130,9 @@ def headline(page: Page) -> pd.DataFrame:
     table = page.headline.join(flattering, on=keys)
     table = table.assign(listeners=table["corpus"].map(human(page)), chance=table["corpus"].map(chance(page)))
     spans = [f"[{share(low)}, {share(high)}]" for low, high in zip(table["low"], table["high"])]
-    table = table.assign(interval=spans).rename(columns={"value": "new speakers"})
-    return table[["corpus", "feature", "model", "random split", "new speakers", "interval", "listeners", "chance"]]
+    systems = [f"{word(feature)}, {word(model)}" for feature, model in zip(table["feature"], table["model"])]
+    table = table.assign(system=systems, interval=spans).rename(columns={"value": "new speakers"})
+    return table[["corpus", "system", "random split", "new speakers", "interval", "listeners", "chance"]]
 
 
 def headline_words(page: Page) -> str:

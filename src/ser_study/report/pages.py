@@ -20,6 +20,7 @@ from ser_study.report import clean, provenance
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.show import table_script
 from ser_study.store import Store, replacing
+from ser_study.words import word
 
 STUDY = "Speech emotion, honestly scored"
 TEMPLATE = Path(__file__).parent / "template"
@@ -156,7 +157,7 @@ def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) 
         "page": chapter.page,
         "file": "index.html" if chapter.notebook.stem == FINDINGS else f"pages/{chapter.page}.html",
         "number": _number(chapter),
-        "label": f"{title}: {chapter.corpus}" if named else title,
+        "label": f"{title}: {word(chapter.corpus)}" if named else title,
         "failed": facts.get("status") == "failed",
     }
 
