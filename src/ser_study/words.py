@@ -52,6 +52,11 @@ def share(value: float) -> str:
     return text.removeprefix("0") if value >= 0 else "−" + text.removeprefix("-0")
 
 
+def voices(kind: str) -> str:
+    """The words that an interval over clips needs: it says nothing of other people."""
+    return " (these voices only)" if kind.startswith("clips") else ""
+
+
 def minus(value: float, decimals: int = 1) -> str:
     """A signed number with a true minus: ``−9.7``."""
     return f"{value:.{decimals}f}".replace("-", "−")

@@ -105,8 +105,33 @@ def headline(league: pd.DataFrame) -> pd.DataFrame:
         chosen_by = "the other corpora" if borrowed else "its own valid speakers"
         rows.append(test.loc[(corpus, feature, model)].to_dict() | {
             "corpus": corpus, "feature": feature, "model": model, "chosen_by": chosen_by})  # fmt: skip
-    first = ["corpus", "feature", "model", "value", "low", "high", "n", "n_speakers", "chosen_by"]
+    first = ["corpus", "feature", "model", "value", "low", "high", "interval", "n", "n_speakers", "chosen_by"]
     return pd.DataFrame(rows)[first] if rows else pd.DataFrame(columns=first)
+
+
+def nested(gathered: Mapping[str, Material], *, config: Config, store: Store) -> dict[str, float]:
+    """UAR on test when the system is chosen anew in each fold, by that fold's valid speakers alone."""
+    found = {}
+    for name, part in gathered.items():
+        league = ladder.league(config, {name: part})
+        rivals = [e for e in league if e.protocol == "speaker_independent" and e.model != "dummy"]
+        if part.n_speakers < 3 or not rivals:
+            continue
+        told = pd.concat([run.predictions(e, gathered, config=config, store=store) for e in rivals])
+        chosen = pd.concat([_best_on_valid(fold) for _, fold in told.groupby("fold")])
+        found[name] = _uar_of(chosen)
+    return found
+
+
+def _best_on_valid(fold: pd.DataFrame) -> pd.DataFrame:
+    """Test rows of the experiment that does best on the valid rows of this fold."""
+    valid = fold[fold["role"] == "valid"].groupby("experiment", sort=False)[["truth", "prediction"]].apply(_uar_of)
+    return fold[(fold["role"] == "test") & (fold["experiment"] == valid.idxmax())]
+
+
+def _uar_of(rows: pd.DataFrame) -> float:
+    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
+    return float(metrics.uar(metrics.confusion(rows["truth"], rows["prediction"], classes)))
 
 
 def steps(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:

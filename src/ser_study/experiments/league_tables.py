@@ -16,7 +16,7 @@ from ser_study.experiments import findings, run, study
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
 from ser_study.store import Store, replacing
-from ser_study.words import interval, listed, share, word
+from ser_study.words import interval, listed, share, voices, word
 
 PROBABILITY_METRICS = ("log_loss", "brier", "ece", "ece_if_calibrated")
 PUBLISHED = ("corpus", "protocol", "feature", "model", "metric", "value", "low", "high", "interval")
@@ -30,7 +30,8 @@ def introduction(league: pd.DataFrame, config: Config) -> str:
     where = listed(word(name) for name in dict.fromkeys(table["corpus"]))
     return (
         f"{len(table)} experiments on {where}. Features: {features}. Models: {models}. "
-        f"Intervals are {100 * config.evaluation.level:.0f} % intervals over speakers."
+        f"Intervals are {100 * config.evaluation.level:.0f} % intervals over speakers; with three speakers or fewer "
+        "they cover clips of these voices only."
     )
 
 
@@ -75,14 +76,14 @@ def matrix_title(honest: pd.DataFrame) -> str:
     best = honest[honest["model"] != "dummy"].groupby(["feature", "model"])["value"].agg(["mean", "size"])
     best = best[best["size"] == best["size"].max()]["mean"]
     feature, model = best.idxmax()
-    return f"On new speakers {word(feature)} with {word(model)} is best on average: UAR {share(best.max())}"
+    return f"On new speakers {word(feature)} with {word(model)} scores highest on average: UAR {share(best.max())}"
 
 
 def headline_words(best: pd.DataFrame) -> str:
     """The chosen systems and what they score."""
     said = [
-        f"{word(row['corpus'])} {interval(row['value'], row['low'], row['high'])} "
-        f"({word(row['feature'])}, {word(row['model'])})"
+        f"{word(row['corpus'])} {interval(row['value'], row['low'], row['high'])}"
+        f"{voices(row['interval'])} ({word(row['feature'])}, {word(row['model'])})"
         for _, row in best.iterrows()
     ]
     borrowed = [word(row["corpus"]) for _, row in best.iterrows() if row["chosen_by"] != "its own valid speakers"]
@@ -172,7 +173,11 @@ def everything(gathered: Mapping[str, Material], *, config: Config, store: Store
 
 def publish(scores: pd.DataFrame, gathered: Mapping[str, Material], *, config: Config, store: Store) -> None:
     """Write ``tables/scores.csv``, ``predictions.parquet`` and ``clips.parquet`` of the run."""
-    first = [*PUBLISHED, "n", "n_speakers", "n_train", "experiment", "scheme", "leak"]
+    name = scores["experiment"]
+    scores = scores.assign(
+        fixed=name.str.contains("/fixed"), size=name.str.extract(r"/n(\d+)"), source=name.str.extract(r"/from-([^/]+)")
+    )
+    first = [*PUBLISHED, "n", "n_speakers", "n_train", "experiment", "scheme", "leak", "fixed", "size", "source"]
     with replacing(store.run / "tables" / "scores.csv") as temporary:
         scores[first].drop_duplicates(["experiment", "metric"]).to_csv(temporary, index=False, float_format="%.6g")
     with replacing(store.run / "clips.parquet") as temporary:

@@ -62,10 +62,12 @@ def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) 
 
 
 def looks(store: Store) -> pd.DataFrame:
-    """How often each corpus was scored: declarations, first and last date."""
+    """How often each corpus was scored: declared experiments, looks in development, first and last date."""
     kept = read(store)
-    grouped = kept.groupby("corpus")["date"]
-    return pd.DataFrame({"looks": grouped.size(), "first": grouped.min(), "last": grouped.max()}).reset_index()
+    kept = kept.assign(early=(kept["declaration"] == "development").astype(int))
+    grouped = kept.groupby("corpus")
+    counts = {"declared": grouped.size() - grouped["early"].sum(), "development": grouped["early"].sum()}
+    return pd.DataFrame(counts | {"first": grouped["date"].min(), "last": grouped["date"].max()}).reset_index()
 
 
 def _path(store: Store) -> Path:

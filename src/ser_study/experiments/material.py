@@ -33,7 +33,7 @@ class Material:
     @property
     def digest(self) -> str:
         """Fingerprint of the clips and everything folds are made from."""
-        columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender"]
+        columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender", "session"]
         return settings.fingerprint(
             self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist()
         )
@@ -110,8 +110,15 @@ def folds_of(
     if experiment.train_speakers:
         folds = _fewer_speakers(folds, clips, experiment.train_speakers, random)
     if experiment.size:
-        folds = splits.subsample(folds, truth, experiment.size, rng=random)
+        folds = _cut(folds, truth, experiment.size, random)
     return folds
+
+
+def _cut(folds: pd.DataFrame, truth: pd.Series, n_clips: int, random: np.random.Generator) -> pd.DataFrame:
+    """Training sets of ``n_clips`` distinct clips; the augmented copies of a clip stay or go with it."""
+    clean = folds.drop_duplicates(["repeat", "fold", "clip_id", "role"])
+    kept = splits.subsample(clean.reset_index(drop=True), truth, n_clips, rng=random)
+    return folds.merge(kept[["repeat", "fold", "clip_id", "role"]], on=["repeat", "fold", "clip_id", "role"])
 
 
 def protocol_folds(experiment: Experiment, selection: str, clips, truth, config: Config, store: Store) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import pandas as pd
 import sklearn
 
 from ser_study import config as settings
-from ser_study import features, schema, training
+from ser_study import features, schema, splits, training
+from ser_study.audio import augment
 from ser_study.config import Config
 from ser_study.evaluation import metrics, tables
-from ser_study.experiments import ledger
+from ser_study.experiments import ladder, ledger
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
@@ -61,10 +63,10 @@ def scores(
     """
     experiments = list(dict.fromkeys(experiments))
     borrowers = [e for e in experiments if borrows(e, gathered)]
-    first = [_job(e, gathered, None, config) for e in experiments if e not in borrowers]
+    first = [_job(e, gathered, None, config, store) for e in experiments if e not in borrowers]
     done = _run_jobs(first, config, store)
     lent = {e: borrowed(e, gathered, config=config, store=store) for e in borrowers}
-    second = [_job(e, gathered, lent[e], config) for e in borrowers]
+    second = [_job(e, gathered, lent[e], config, store) for e in borrowers]
     done |= _run_jobs(second, config, store)
     table = pd.concat([done[e] for e in experiments], ignore_index=True)
     looked = {j.experiment.name: ledger.declaration_of(j.parts) for j in first + second if not j.experiment.shuffle}
@@ -77,7 +79,7 @@ def predictions(
 ) -> pd.DataFrame:
     """Predictions of one experiment, from the store or computed now."""
     params = borrowed(experiment, gathered, config=config, store=store) if borrows(experiment, gathered) else None
-    return _predict(_job(experiment, gathered, params, config), config, store)
+    return _predict(_job(experiment, gathered, params, config, store), config, store)
 
 
 def borrows(experiment: Experiment, gathered: Mapping[str, Material]) -> bool:
@@ -92,22 +94,19 @@ def borrowed(
     experiment: Experiment, gathered: Mapping[str, Material], *, config: Config, store: Store
 ) -> dict[str, Any]:
     """Median of what the other corpora chose by their speaker folds, for the same feature and model."""
-    chosen = []
+    chosen, league = [], set(ladder.league(config, gathered))
     for selection in gathered:
         lender = dataclasses.replace(experiment, selection=selection)
-        if selection == experiment.selection or borrows(lender, gathered):
+        if lender == experiment or lender not in league or borrows(lender, gathered):
             continue
-        job = _job(lender, gathered, None, config)
-        kept = store.path(f"predictions/{lender.name.replace('/', '_')}", job.parts, ".parquet")
-        if kept.is_file():
-            rows = pd.read_parquet(kept, columns=["role", "fold", "params"])
-            chosen += [json.loads(text)["C"] for text in rows[rows["role"] == "test"].groupby("fold")["params"].first()]
+        rows = _predict(_job(lender, gathered, None, config, store), config, store)
+        chosen += [json.loads(text)["C"] for text in rows[rows["role"] == "test"].groupby("fold")["params"].first()]
     if not chosen:
         return classical.get(experiment.model).fixed(config.models)
     return {"C": float(np.sort(chosen)[len(chosen) // 2])}
 
 
-def _job(experiment: Experiment, gathered: Mapping[str, Material], params, config: Config) -> Job:
+def _job(experiment: Experiment, gathered: Mapping[str, Material], params, config: Config, store: Store) -> Job:
     material = gathered[experiment.selection]
     if experiment.sources:
         material = materials.together(material, [gathered[name] for name in experiment.sources])
@@ -119,8 +118,11 @@ def _job(experiment: Experiment, gathered: Mapping[str, Material], params, confi
         "model": {name: getattr(config.models, name) for name in model.uses},
         "params": params,
         "seed": config.seed,
-        "versions": [VERSION, sklearn.__version__],
+        "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
+        "versions": [VERSION, sklearn.__version__, *(version(name) for name in model.libraries)],
     }
+    if experiment.leak:
+        parts["augmentation"] = [augment.VERSION, materials.N_VARIANTS]
     return Job(experiment, material, params, parts)
 
 

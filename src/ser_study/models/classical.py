@@ -36,6 +36,7 @@ class Model:
     grid: Callable[[Models], list[dict]] = field(default=lambda models: [{}])
     fixed: Callable[[Models], dict] = field(default=lambda models: {})  # where nothing may be chosen
     uses: tuple[str, ...] = ()  # settings of config.Models it reads
+    libraries: tuple[str, ...] = ()  # besides scikit-learn
 
 
 def _weight(models: Models) -> str | None:
@@ -103,7 +104,7 @@ REGISTRY: Mapping[str, Model] = {
             ("svm_c", "svm_c_fixed", "class_weight"),
         ),
         Model("forest", "random forest", "trees", _forest, uses=("forest_trees", "class_weight")),
-        Model("lightgbm", "LightGBM", "trees", _lightgbm, uses=_BOOSTING),
+        Model("lightgbm", "LightGBM", "trees", _lightgbm, uses=_BOOSTING, libraries=("lightgbm",)),
     )
 }
 

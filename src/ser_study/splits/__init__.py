@@ -1,6 +1,6 @@
 """Clips → folds: protocols that declare what they separate, published lists, committed fold files."""
 
-from ser_study.splits.files import load_or_make, read_folds, write_folds, write_sums
+from ser_study.splits.files import committed_hash, load_or_make, read_folds, write_folds, write_sums
 from ser_study.splits.fixed import LISTS, FixedList, coverage, fixed, listed
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
 from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible, separation_table
@@ -15,6 +15,7 @@ __all__ = [
     "FixedList",
     "Protocol",
     "assert_disjoint",
+    "committed_hash",
     "coverage",
     "fixed",
     "listed",

@@ -63,6 +63,12 @@ def load_or_make(
     return folds, ""
 
 
+def committed_hash(selection: str, protocol: str, folder: Path) -> str:
+    """SHA-256 of a committed fold file; empty where there is none."""
+    path = fold_path(selection, protocol, folder)
+    return _sha256(path) if path.is_file() else ""
+
+
 def fold_path(selection: str, protocol: str, folder: Path) -> Path:
     """Place of a committed fold file."""
     return folder / selection / f"{protocol}.csv"
