@@ -182,7 +182,7 @@ def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Co
         An unknown preset or name (with a suggestion), or a value of the wrong type (with the value).
     """
     if preset not in PRESETS:
-        raise ValueError(f"Unknown preset {preset!r}{_suggest(preset, PRESETS)}; known: {', '.join(PRESETS)}.")
+        raise ValueError(f"Unknown preset {preset!r}{_suggest(preset, PRESETS)} Known: {', '.join(PRESETS)}.")
     if overrides is not None and not isinstance(overrides, Mapping):
         raise ValueError(f"Overrides must be a table of names and values; found {overrides!r}.")
     config = Config(preset=preset)
