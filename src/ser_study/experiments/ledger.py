@@ -84,5 +84,6 @@ def _commit(project: Path) -> str:
 
 
 def declaration_of(parts: Mapping) -> str:
-    """Hash of a declaration with the settings it reads, clips left out."""
-    return settings.fingerprint({key: value for key, value in parts.items() if key != "clips"})[:12]
+    """Hash of a declaration with the settings it reads; clips, fold files and library versions are no part of it."""
+    declared = ("experiment", "features", "model", "params", "seed")
+    return settings.fingerprint({key: parts[key] for key in declared})[:12]
