@@ -31,6 +31,8 @@ class Experiment:
     leak: str = ""  # augment_before_split, scale_on_all, duplicates_kept
     shuffle: str = ""  # "within_speaker" or "global": labels permuted anew in each draw
     train_speakers: int = 0  # 0: all
+    variants: tuple[int, ...] = ()  # augmented copies of the training clips; never of valid or test clips
+    treatment: str = ""  # another preparation of the signal, a key of ``audio.signal.TREATMENTS``
 
     @property
     def name(self) -> str:
@@ -43,12 +45,14 @@ class Experiment:
         parts += ["fixed"] * self.fixed + [f"n{self.size}"] * bool(self.size) + [self.leak] * bool(self.leak)
         parts += [f"shuffled-{self.shuffle}"] * bool(self.shuffle)
         parts += [f"{self.train_speakers}-speakers"] * bool(self.train_speakers)
+        parts += ["with-variants-" + "+".join(map(str, self.variants))] * bool(self.variants)
+        parts += [self.treatment] * bool(self.treatment)
         return "/".join(parts)
 
     @property
     def is_control(self) -> bool:
         """Controls and learning curves are not candidates for a headline."""
-        return bool(self.shuffle or self.train_speakers or self.size or self.leak)
+        return bool(self.shuffle or self.train_speakers or self.size or self.leak or self.variants or self.treatment)
 
     def declaration(self) -> dict[str, Any]:
         """All fields, as plain values."""

@@ -19,109 +19,19 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Audio:
-    """How a clip is prepared before any feature is taken."""
-
-    sample_rate: int = 16_000  # Hz
-    trim: bool = True
-    trim_top_db: float = 40.0  # dB below the loudest frame
-    trim_frame_length: int = 2048  # samples
-    trim_hop_length: int = 512  # samples
-    length: float = 0.0  # s; 0 keeps each clip's own length, otherwise centre-pad or crop
-    min_length: float = 0.1  # s; a shorter clip is centre-padded with zeros
-    max_length: float = 60.0  # s; a longer clip is centre-cropped (and the audit says so)
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The one short-time Fourier transform and what is read from it."""
-
-    n_fft: int = 1024  # samples
-    hop_length: int = 256  # samples
-    n_mels: int = 64
-    n_mfcc: int = 20
-    f0_min: float = 60.0  # Hz
-    f0_max: float = 500.0  # Hz
-    voicing: float = 0.5  # normalised autocorrelation above which a frame counts as voiced
-    quiet: float = 40.0  # dB below the loudest frame; a frame this quiet counts as unvoiced
-
-
-@dataclass(frozen=True)
-class Images:
-    """Log-mel images."""
-
-    n_mels: int = 128
-    n_fft: int = 2048  # samples
-    hop_length: int = 512  # samples
-    n_frames: int = 128
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """The built-in corpus; its truth is known because it is set here (480 clips as it stands)."""
-
-    n_speakers: int = 8  # odd numbers are women
-    n_statements: int = 4  # at most 8
-    n_repetitions: int = 2  # takes of the strong clips of every second statement; all else has one take
-    sample_rate: int = 16_000  # Hz
-    seed: int = 7  # of the generator
-    emotion_strength: float = 1.0  # 0: the labels mean nothing, for anybody
-    speaker_confound: float = 1.0  # how far each speaker's own way of acting strays from the common one
-    sentence_confound: float = 0.5  # how far an emotion's cues differ between sentences
-    noise: float = 1.0  # how much two takes of the same thing differ
-
-
-@dataclass(frozen=True)
-class Models:
-    """Hyperparameters and the values searched; the choice is made on valid rows of the outer fold."""
-
-    logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
-    logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
-    svm_c_fixed: float = 0.001
-    forest_trees: int = 200
-    boosting_rounds: int = 100
-    boosting_leaves: int = 15
-    boosting_rate: float = 0.1
-    class_weight: str = ""  # "" or "balanced"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Intervals and tests."""
-
-    level: float = 0.95
-    n_bootstrap: int = 10_000
-    n_permutations: int = 10_000
-    calibration_bins: int = 10
-
-
-@dataclass(frozen=True)
-class Study:
-    """Which experiments a run holds."""
-
-    corpora: tuple[str, ...] = ()  # empty: every corpus found
-    features: tuple[str, ...] = ("seed184", "summary", "egemaps")
-    large_features: tuple[str, ...] = ("compare",)  # linear models only
-    large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
-    models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
-    ladder_feature: str = "summary"
-    ladder_model: str = "logistic"
-    ladder_draws: int = 5
-    curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
-    shuffles: int = 20  # shuffled-label repeats of the control
-
-
-@dataclass(frozen=True)
-class Run:
-    """How to run; part of no fingerprint and of no folder name."""
-
-    jobs: int = 0  # worker processes; 0: one a core
-    cluster: str = ""  # address of a Dask scheduler
-    force: bool = False  # compute again what is stored
-    started: float = 0.0  # s since 1970; with force, what is older is computed again (0: now)
+from ser_study.config.sections import (
+    Audio,
+    Evaluation,
+    Frames,
+    Images,
+    Models,
+    Run,
+    Seeds,
+    Study,
+    Synthetic,
+    Training,
+    Tuning,
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +44,13 @@ class Config:
     audio: Audio = Audio()
     seed_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as seed 001 loads its clips
     seed180_audio: Audio = Audio(sample_rate=22_050, trim=False)  # as seed 002 does
+    seed51_audio: Audio = Audio(sample_rate=22_050, trim=False, cut="rms")  # as seed 000 does
+    seed87_audio: Audio = Audio(  # as seed 004 does: the first second
+        sample_rate=44_100, denoise=True, trim_top_db=60.0, length=1.0, crop="start"
+    )
+    vggish_audio: Audio = Audio(  # as seed 003 does: cut, then centred in 259,431 samples at 48 kHz
+        trim=False, channel="first", cut="rolling_sum", cut_level=0.01, length=259_431 / 48_000
+    )
     frames: Frames = Frames()
     seed_frames: Frames = Frames(n_fft=2048, hop_length=512, n_mels=128, n_mfcc=40)
     images: Images = Images()
@@ -141,6 +58,9 @@ class Config:
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
     study: Study = Study()
+    training: Training = Training()
+    tuning: Tuning = Tuning()
+    seeds: Seeds = Seeds()
     run: Run = Run()
 
     @property
@@ -267,7 +187,7 @@ def _flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
 
 def _replaced(config: Config, name: str, value: Any) -> Config:
     if name not in setting_names():
-        raise ValueError(f"Unknown setting {name!r}{_suggest(name, setting_names())} See ser_study/config.py.")
+        raise ValueError(f"Unknown setting {name!r}{_suggest(name, setting_names())} See ser_study/config.")
     section, _, inner = name.partition(".")
     part = getattr(config, section) if inner else config
     kind = get_type_hints(type(part))[inner or section]

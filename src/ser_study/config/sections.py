@@ -1,0 +1,147 @@
+"""The sections of the settings: every default of the study, its unit behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Audio:
+    """How a clip is prepared before any feature is taken."""
+
+    sample_rate: int = 16_000  # Hz
+    trim: bool = True
+    trim_top_db: float = 40.0  # dB below the loudest frame
+    trim_frame_length: int = 2048  # samples
+    trim_hop_length: int = 512  # samples
+    length: float = 0.0  # s; 0 keeps each clip's own length, otherwise centre-pad or crop
+    min_length: float = 0.1  # s; a shorter clip is centre-padded with zeros
+    max_length: float = 60.0  # s; a longer clip is centre-cropped (and the audit says so)
+    channel: str = "mix"  # of several: "mix" (mean) or "first"
+    denoise: bool = False  # spectral gating (noisereduce) before anything is cut
+    cut: str = ""  # other ways to drop silent ends: "rms" (seed 000) or "rolling_sum" (seed 003)
+    cut_level: float = 0.001  # frame RMS, or sum of 50 samples, below which an end is dropped
+    pad: str = "centre"  # of a clip shorter than ``length``: zeros on both sides ("centre"), at the start or the end
+    crop: str = "centre"  # of a longer one: what is kept, the "centre" or the "start"
+    scale: str = ""  # after all else: "peak", "min_max" or "z_score" of the clip
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The one short-time Fourier transform and what is read from it."""
+
+    n_fft: int = 1024  # samples
+    hop_length: int = 256  # samples
+    n_mels: int = 64
+    n_mfcc: int = 20
+    f0_min: float = 60.0  # Hz
+    f0_max: float = 500.0  # Hz
+    voicing: float = 0.5  # normalised autocorrelation above which a frame counts as voiced
+    quiet: float = 40.0  # dB below the loudest frame; a frame this quiet counts as unvoiced
+
+
+@dataclass(frozen=True)
+class Images:
+    """Log-mel images."""
+
+    n_mels: int = 128
+    n_fft: int = 2048  # samples
+    hop_length: int = 512  # samples
+    n_frames: int = 128
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The built-in corpus; its truth is known because it is set here (480 clips as it stands)."""
+
+    n_speakers: int = 8  # odd numbers are women
+    n_statements: int = 4  # at most 8
+    n_repetitions: int = 2  # takes of the strong clips of every second statement; all else has one take
+    sample_rate: int = 16_000  # Hz
+    seed: int = 7  # of the generator
+    emotion_strength: float = 1.0  # 0: the labels mean nothing, for anybody
+    speaker_confound: float = 1.0  # how far each speaker's own way of acting strays from the common one
+    sentence_confound: float = 0.5  # how far an emotion's cues differ between sentences
+    noise: float = 1.0  # how much two takes of the same thing differ
+
+
+@dataclass(frozen=True)
+class Models:
+    """Hyperparameters and the values searched; the choice is made on valid rows of the outer fold."""
+
+    logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
+    logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
+    svm_c_fixed: float = 0.001
+    forest_trees: int = 200
+    boosting_rounds: int = 100
+    boosting_leaves: int = 15
+    boosting_rate: float = 0.1
+    class_weight: str = ""  # "" or "balanced"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Intervals and tests."""
+
+    level: float = 0.95
+    n_bootstrap: int = 10_000
+    n_permutations: int = 10_000
+    calibration_bins: int = 10
+
+
+@dataclass(frozen=True)
+class Study:
+    """Which experiments a run holds."""
+
+    corpora: tuple[str, ...] = ()  # empty: every corpus found
+    features: tuple[str, ...] = ("seed184", "summary", "egemaps")
+    large_features: tuple[str, ...] = ("compare",)  # linear models only
+    large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
+    models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
+    ladder_feature: str = "summary"
+    ladder_model: str = "logistic"
+    ladder_draws: int = 5
+    curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
+    shuffles: int = 20  # shuffled-label repeats of the control
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run; part of no fingerprint and of no folder name."""
+
+    jobs: int = 0  # worker processes; 0: one a core
+    cluster: str = ""  # address of a Dask scheduler
+    force: bool = False  # compute again what is stored
+    started: float = 0.0  # s since 1970; with force, what is older is computed again (0: now)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Networks; their published sizes and rates are in ``models``."""
+
+    seeds: int = 1  # training seeds a network is fitted with; classical rows of the seeds have five
+    patience: int = 5  # epochs without a better valid loss after which training ends; best weights are kept
+    max_epochs: int = 0  # 0: each network's own limit
+    valid_share: float = 0.1  # of the training clips, watched where a split has no valid rows
+    deterministic: bool = True  # repeatable to 1e-4; slower on a GPU
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Searches with Optuna."""
+
+    trials: int = 12
+    startup: int = 4  # trials before anything is pruned
+    inner_folds: int = 5
+    storage: str = ""  # URL shared by several machines; empty: a file below data/derived
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The five student systems, rebuilt."""
+
+    training_seeds: int = 5  # of classical models; networks take training.seeds
+    fresh_splits: int = 20  # random splits beside the published list
+    inner_folds: int = 5  # cross-validation inside the training part, by which our system is named
+    tree_cap: int = 500  # trees of models that were published with thousands

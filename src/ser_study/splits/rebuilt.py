@@ -1,0 +1,206 @@
+"""Folds for rebuilding the student systems ("seeds"): the published list, fresh splits made the same way,
+cross-validation inside the training part, and the leak-free counterpart.
+
+Conventions
+-----------
+The clips come before duplicates are dropped, as for ``fixed``: a listed test clip stays and its copies leave
+training. Only the leak-free protocol drops them, as the rest of the study does. Everywhere but in ``inner``
+a fifth of the training clips is ``valid`` (for 003 its dev actors), by which hyperparameters are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from ser_study.config import Config, rng
+from ser_study.splits.fixed import fixed, get_list
+from ser_study.splits.makers import Task, speaker_parts
+from ser_study.splits.protocols import as_table
+from ser_study.splits.units import check_disjoint, codes, deal, groups, pool_is_large
+
+KINDS = ("seed_list", "seed_fresh", "seed_inner", "seed_speakers")
+N_PARTS = 5  # one is valid
+BY_CLIP, BY_SPEAKER = ("duplicate",), ("duplicate", "take", "speaker")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a system split its clips."""
+
+    published: str  # key of ``fixed.LISTS``: which corpora, songs and emotions
+    test_share: float
+    stratified: bool = False
+    by_actor: int = 0  # actors in test, and as many in valid
+    remade: int = 0  # seed of a split that is made here because the list is not at hand
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "000": Recipe("000", 0.2),
+    "001": Recipe("001", 0.25, stratified=True),
+    "002a": Recipe("002", 0.2),
+    "002b": Recipe("002", 0.2, stratified=True, remade=11),
+    "003": Recipe("003", 0.125, by_actor=3),
+    "004": Recipe("004", 0.2),
+}
+
+
+def rebuilt(
+    kind: str, name: str, clips: pd.DataFrame, classes: pd.Series, *, config: Config, folder: Path, draw: int = 0
+) -> pd.DataFrame:
+    """Folds of a rebuilt system.
+
+    Parameters
+    ----------
+    kind : ``seed_list`` (the published test clips), ``seed_fresh`` (a new split of the same recipe),
+        ``seed_inner`` (cross-validation inside the published training part; 003: train against dev actors) or
+        ``seed_speakers`` (nobody on both sides; every speaker is tested once)
+    name : a key of ``RECIPES``
+    clips : clips table with duplicates and the column ``silent``
+    classes : class of each clip, indexed like ``clips``; clips without one are left out
+    folder : the project's ``data/folds``
+    draw : which of the fresh splits
+
+    Returns
+    -------
+    Folds table.
+
+    Raises
+    ------
+    ValueError
+        An unknown kind or system, listed clips that are missing, or a shared unit (see ``check_disjoint``).
+    """
+    if kind not in KINDS or name not in RECIPES:
+        raise ValueError(f"No split {kind!r} of {name!r}; known: {', '.join(KINDS)} of {', '.join(RECIPES)}.")
+    recipe = RECIPES[name]
+    here = classes.notna().to_numpy()
+    clips, classes = clips[here], classes[here]
+    order = np.argsort(clips["clip_id"].to_numpy(str), kind="stable")
+    task = Task(clips.iloc[order].reset_index(drop=True), classes.iloc[order].reset_index(drop=True), config, draw)
+    if kind == "seed_speakers":
+        roles = _rotation(task, recipe, folder) if recipe.by_actor else _joint_speakers(task)
+    elif kind == "seed_fresh":
+        roles = [_fresh(task, recipe, config.seed * 100 + draw)]
+    else:
+        roles = [_published(task, recipe, folder)]
+        if kind == "seed_inner":
+            roles = _inner(task, roles[0], config.seeds.inner_folds, recipe)
+    folds = as_table(task.clips["clip_id"], roles, protocol=kind)
+    apart = BY_SPEAKER if kind == "seed_speakers" or recipe.by_actor else BY_CLIP
+    check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_valid=apart)
+    return folds
+
+
+def _published(task: Task, recipe: Recipe, folder: Path) -> np.ndarray:
+    """Roles by the list, or by the published recipe where the list is not at hand."""
+    if recipe.remade:
+        return _with_valid(task, _shuffled(task, recipe, recipe.remade, n_splits=2))
+    listed = fixed(task.clips, recipe.published, folder=folder).set_index("clip_id")["role"]
+    role = task.clips["clip_id"].map(listed).fillna("").to_numpy(str)
+    return role if recipe.by_actor else _with_valid(task, role)
+
+
+def _fresh(task: Task, recipe: Recipe, seed: int) -> np.ndarray:
+    if recipe.by_actor:
+        actors = np.random.default_rng(seed).permutation(np.unique(task.clips["speaker"].to_numpy(str)))
+        return _by_actor(task, actors[: recipe.by_actor], actors[recipe.by_actor : 2 * recipe.by_actor])
+    return _with_valid(task, _shuffled(task, recipe, seed, n_splits=1))
+
+
+def _shuffled(task: Task, recipe: Recipe, seed: int, *, n_splits: int) -> np.ndarray:
+    """A random test part of the recipe's size; copies of test clips are in neither part."""
+    n = len(task.clips)
+    test = np.zeros(n, dtype=bool)
+    if recipe.stratified:
+        maker = StratifiedShuffleSplit(n_splits=n_splits, test_size=recipe.test_share, random_state=seed)
+        test[list(maker.split(np.zeros(n), task.classes))[-1][1]] = True
+    else:
+        test[np.random.default_rng(seed).permutation(n)[: int(np.ceil(recipe.test_share * n))]] = True
+    copies = codes(task.clips["sha256"])
+    held = np.isin(copies, copies[test]) & (copies >= 0)
+    return np.select([test, ~held], ["test", "train"], default="")
+
+
+def _with_valid(task: Task, role: np.ndarray) -> np.ndarray:
+    """A fifth of the training clips becomes valid, by class, copies together; the same in every draw."""
+    rows = np.flatnonzero(role == "train")
+    role = role.astype("<U5")
+    role[rows[_dealt(task, rows, N_PARTS, "seed valid") == 0]] = "valid"
+    return role
+
+
+def _dealt(task: Task, rows: np.ndarray, n_parts: int, purpose: str) -> np.ndarray:
+    group = groups(task.clips.iloc[rows], BY_CLIP)
+    _, first = np.unique(group, return_index=True)
+    strata = task.classes.to_numpy()[rows][first]
+    return deal(strata, n_parts=n_parts, rng=rng(task.config, purpose))[group]
+
+
+def _inner(task: Task, role: np.ndarray, n_folds: int, recipe: Recipe) -> list[np.ndarray]:
+    """The published training part in folds of its own; nothing of the test part takes part."""
+    if recipe.by_actor:
+        return [np.where(role == "test", "", np.where(role == "valid", "test", role))]
+    rows = np.flatnonzero((role == "train") | (role == "valid"))
+    part = _dealt(task, rows, n_folds, "seed inner")
+    folds = []
+    for fold in range(n_folds):
+        one = np.zeros(len(role), dtype="<U5")
+        one[rows] = np.select([part == fold, part == (fold + 1) % n_folds], ["test", "valid"], default="train")
+        folds.append(one)
+    return folds
+
+
+def _joint_speakers(task: Task) -> list[np.ndarray]:
+    """Speaker folds of several corpora at once: in fold i the i-th speaker part of every corpus is tested.
+
+    A corpus with fewer parts is all training in the later folds. Valid is the next part of each
+    corpus that can spare one.
+    """
+    corpus = task.clips["corpus"].to_numpy(str)
+    clean = _clean(task.clips)
+    part, size, spare = np.zeros(len(corpus), dtype=int), np.zeros(len(corpus), dtype=int), np.zeros(len(corpus), bool)
+    for name in np.unique(corpus):
+        rows = np.flatnonzero(corpus == name)
+        part[rows] = speaker_parts(task.part(rows))
+        size[rows] = part[rows].max() + 1
+        spare[rows] = pool_is_large(task.clips.iloc[rows[part[rows] > 0]])
+    folds = []
+    for fold in range(size.max()):
+        test, valid = part == fold, spare & (part == (fold + 1) % size)
+        folds.append(np.where(clean, np.select([test, valid], ["test", "valid"], default="train"), ""))
+    return folds
+
+
+def _rotation(task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
+    """Groups of three actors: the published test and dev actors, then the others in order; each is tested once."""
+    role = fixed(task.clips, recipe.published, folder=folder).set_index("clip_id")["role"]
+    known = task.clips["clip_id"].map(role).to_numpy()
+    speaker = task.clips["speaker"].to_numpy(str)
+    held = [np.unique(speaker[known == which]) for which in ("test", "valid")]
+    others = np.setdiff1d(np.unique(speaker), np.concatenate(held))
+    parts = [*held, *np.array_split(others, max(1, len(others) // recipe.by_actor))]
+    clean = _clean(task.clips)
+    roles = [_by_actor(task, part, parts[(i + 1) % len(parts)]) for i, part in enumerate(parts)]
+    return [np.where(clean, role, "") for role in roles]
+
+
+def _by_actor(task: Task, test: Sequence[str], valid: Sequence[str]) -> np.ndarray:
+    speaker = task.clips["speaker"]
+    return np.select([speaker.isin(test), speaker.isin(valid)], ["test", "valid"], default="train")
+
+
+def _clean(clips: pd.DataFrame) -> np.ndarray:
+    """Without silent clips, copies and sounds with two labels, as everywhere else in the study; bool (n,)."""
+    several = clips.groupby("sha256")["emotion"].transform("nunique") > 1
+    copy = clips["sha256"].duplicated()  # clips are sorted by id, so the first one stays
+    return ~(several | copy | clips["silent"].astype(bool)).to_numpy(bool)
+
+
+def corpora_of(name: str) -> tuple[str, ...]:
+    """Corpora that a system was trained on, as named in the clips table."""
+    return get_list(RECIPES[name].published).corpora
