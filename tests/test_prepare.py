@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import struct
 
 import librosa
+import noisereduce
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from ser_study.audio import prepare
 from ser_study.audio.prepare import UnreadableAudio
-from ser_study.config import Audio
+from ser_study.config import Audio, Config
 
 RATE = 16_000  # Hz
 
@@ -210,6 +213,101 @@ def test_rules_for_short_and_long_clips(kind):
 def test_bad_samples_are_refused(samples, sample_rate, message):
     with pytest.raises(ValueError, match=message):
         prepare.prepare(samples, sample_rate, Audio())
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (Audio(cut="loudness"), r"'cut' of the audio is 'loudness'; choose one of '', 'rms', 'rolling_sum'"),
+        (Audio(pad="left"), "'pad' of the audio is 'left'"),
+        (Audio(crop="end"), "'crop' of the audio is 'end'"),
+        (Audio(scale="max"), "'scale' of the audio is 'max'"),
+        (Audio(channel="right"), "'channel' of the audio is 'right'"),
+    ],
+)
+def test_unknown_treatments_are_refused(tone, audio, message):
+    with pytest.raises(ValueError, match=message):
+        prepare.prepare(tone, RATE, audio)
+
+
+def test_first_channel_is_not_the_mix(tone):
+    stereo = np.stack([tone, np.roll(tone, RATE)], axis=1)
+    first = prepare.prepare(stereo, RATE, Audio(trim=False, channel="first"))
+    np.testing.assert_array_equal(first, tone)
+    np.testing.assert_array_equal(prepare.prepare(stereo, RATE, Audio(trim=False)), stereo.mean(axis=1))
+    np.testing.assert_array_equal(prepare.prepare(tone, RATE, Audio(trim=False, channel="first")), tone)
+
+
+def test_length_pads_and_crops_where_told(tone):
+    whole, loud = Audio(trim=False), slice(RATE, 2 * RATE)
+    end = prepare.prepare(tone, RATE, dataclasses.replace(whole, length=4, pad="end"))
+    np.testing.assert_array_equal(end, np.r_[tone, np.zeros(RATE, np.float32)])
+    start = prepare.prepare(tone, RATE, dataclasses.replace(whole, length=4, pad="start"))
+    np.testing.assert_array_equal(start, np.r_[np.zeros(RATE, np.float32), tone])
+    np.testing.assert_array_equal(prepare.prepare(tone, RATE, dataclasses.replace(whole, length=1)), tone[loud])
+    first = prepare.prepare(tone, RATE, dataclasses.replace(whole, length=1, crop="start"))
+    np.testing.assert_array_equal(first, tone[:RATE])
+
+
+def test_scale_comes_last(tone):
+    signal = prepare.prepare(tone, RATE, Audio(length=4, scale="z_score"))
+    assert signal.std(dtype=float) == pytest.approx(1, abs=1e-6)  # of the clip with its zeros
+    assert np.abs(prepare.prepare(tone, 2 * RATE, Audio(scale="peak"))).max() == 1
+
+
+@pytest.mark.parametrize("section", ["audio", "seed_audio", "seed51_audio", "seed87_audio", "vggish_audio"])
+@pytest.mark.parametrize("n_samples", [1, 60, 800, 70 * 48_000])
+@pytest.mark.parametrize("level", [0, 1e-6, 0.1])
+def test_every_seed_prepares_silent_short_and_long_clips(section, n_samples, level):
+    audio = getattr(Config(), section)
+    if audio.denoise and n_samples > 48_000:
+        pytest.skip("a minute of noise reduction takes seconds; the rule for long clips is the same")
+    noise = (level * np.random.default_rng(0).normal(size=n_samples)).astype(np.float32)
+    signal = prepare.prepare(noise, 48_000, audio)
+    assert np.isfinite(signal).all()
+    least, most = (audio.length, audio.length) if audio.length else (audio.min_length, audio.max_length)
+    assert round(least * audio.sample_rate) <= len(signal) <= round(most * audio.sample_rate)
+
+
+def _as_seed_000(path) -> np.ndarray:
+    """22,050 Hz, then hops of 256 samples off both ends up to the first frame with an RMS of .001."""
+    samples = librosa.load(path, sr=22_050)[0]
+    for _ in range(2):
+        rms = librosa.feature.rms(y=samples, frame_length=512, hop_length=256, pad_mode="reflect")[0]
+        samples = samples[256 * np.argmax(rms >= 0.001) :][::-1]
+    return samples
+
+
+def _as_seed_003(path) -> np.ndarray:
+    """Cut and centred at the recording's own rate, then 16 kHz."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    samples, wanted = samples[:, 0], round(259_431 / 48_000 * rate)
+    loud = np.flatnonzero(pd.Series(samples.astype(float)).rolling(50).sum().abs() > 0.01)
+    kept = samples[loud[0] : loud[-1] + 50]
+    before = (wanted - len(kept)) // 2
+    centred = np.pad(kept, (before, wanted - len(kept) - before))
+    return librosa.resample(centred, orig_sr=rate, target_sr=16_000)[:86_477]  # 1 more where 48 kHz is no multiple
+
+
+def _as_seed_004(path) -> np.ndarray:
+    """44.1 kHz, noisereduce, trim, the first second."""
+    samples = librosa.load(path, sr=44_100)[0]
+    trimmed = librosa.effects.trim(noisereduce.reduce_noise(y=samples, sr=44_100), top_db=60)[0][:44_100]
+    spare = 44_100 - len(trimmed)
+    return np.pad(trimmed, (spare // 2, spare - spare // 2))
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("section", "as_seed"),
+    [("seed51_audio", _as_seed_000), ("vggish_audio", _as_seed_003), ("seed87_audio", _as_seed_004)],
+)
+def test_real_clips_are_prepared_as_the_seeds_did(corpora_dir, section, as_seed):
+    audio = getattr(Config(), section)
+    paths = sorted(corpora_dir.glob("ravdess/**/*-0[1-8].*"))[::200] + sorted(corpora_dir.glob("tess/**/*.*g"))[::900]
+    assert len(paths) > 5
+    for path in paths:
+        np.testing.assert_array_equal(prepare.load(path, audio), as_seed(path))
 
 
 @pytest.mark.corpus

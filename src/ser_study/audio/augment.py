@@ -1,7 +1,12 @@
-"""Altered copies of a clip: variant 1 adds noise, variant 2 changes speed and with it pitch."""
+"""Altered copies of a clip, by number.
+
+1 noise · 2 speed, and with it pitch · 3 time-stretch then pitch shift (seed 001) · 4 circular shift (seed 001
+defines it) · 5 pitch alone · 6 stretch alone. A copy is labelled as its clip; only training rows may have copies.
+"""
 
 from __future__ import annotations
 
+import warnings
 import zlib
 
 import numpy as np
@@ -11,6 +16,17 @@ from ser_study.schema import Signal
 VERSION = 1
 NOISE = 0.03  # largest noise amplitude, share of the clip's peak (seed 001)
 SPEED = (0.9, 1.1)  # range of the speed factor
+STRETCH = 0.75  # rate of the time-stretch: the copy is a third longer (seed 001)
+PITCH = 0.8  # semitones upwards (seed 001)
+SHIFT = 5_000 / 22_050  # s; seed 001's ±5, in the customary thousands of samples at its 22,050 Hz
+TITLES = {
+    1: "noise",
+    2: "speed",
+    3: "stretch and pitch",
+    4: "shift",
+    5: "pitch",
+    6: "stretch",
+}
 
 
 def variant(signal: Signal, sample_rate: int, number: int, *, seed: str) -> Signal:
@@ -20,7 +36,7 @@ def variant(signal: Signal, sample_rate: int, number: int, *, seed: str) -> Sign
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
-    number : 1 (noise) or 2 (speed)
+    number : a key of ``TITLES``
     seed : any text, for example the hash of the clip
 
     Raises
@@ -48,4 +64,35 @@ def speed(signal: Signal, sample_rate: int, random: np.random.Generator) -> Sign
     return soxr.resample(signal, sample_rate * factor, sample_rate)
 
 
-_VARIANTS = {1: noise, 2: speed}
+def stretch_pitch(signal: Signal, sample_rate: int, random: np.random.Generator) -> Signal:
+    """Stretch, then shift the pitch, by fixed amounts as seed 001 does: no randomness.
+
+    Each of the two passes through the phase vocoder also costs speech about 3 dB.
+    """
+    return pitch(stretch(signal, sample_rate, random), sample_rate, random)
+
+
+def shift(signal: Signal, sample_rate: int, random: np.random.Generator) -> Signal:
+    """Move in time by at most ``SHIFT`` either way; what leaves at one end comes in at the other."""
+    return np.roll(signal, round(random.uniform(-SHIFT, SHIFT) * sample_rate))
+
+
+def pitch(signal: Signal, sample_rate: int, random: np.random.Generator) -> Signal:
+    """Raise the pitch by ``PITCH`` semitones, same length (``librosa.effects.pitch_shift``)."""
+    import librosa
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_fft=.* is too large")  # a clip shorter than one frame
+        return librosa.effects.pitch_shift(signal, sr=sample_rate, n_steps=PITCH)
+
+
+def stretch(signal: Signal, sample_rate: int, random: np.random.Generator) -> Signal:
+    """Slow down to ``STRETCH`` of the speed, same pitch (``librosa.effects.time_stretch``)."""
+    import librosa
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_fft=.* is too large")
+        return librosa.effects.time_stretch(signal, rate=STRETCH)
+
+
+_VARIANTS = {1: noise, 2: speed, 3: stretch_pitch, 4: shift, 5: pitch, 6: stretch}

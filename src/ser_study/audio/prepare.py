@@ -5,16 +5,23 @@ Conventions
 Decoded samples are float32, shape (s, channels), full scale ±1 (lossy formats may pass it slightly).
 A prepared signal is float32, shape (s,), at ``audio.sample_rate``. The steps, always in this order:
 
-1. mix to mono;
+1. mix to mono, or take the first channel;
 2. resample (soxr, high quality, as ``librosa.load`` does);
-3. trim silence at both ends, when ``audio.trim`` is set;
-4. fit the length: to ``audio.length`` when that is set, otherwise between ``min_length`` and ``max_length``.
+3. reduce noise, when ``audio.denoise`` is set;
+4. drop silence at both ends: by ``audio.cut`` when that is set, then by ``trim`` when that is;
+5. fit the length: to ``audio.length`` when that is set, otherwise between ``min_length`` and ``max_length``;
+6. scale, when ``audio.scale`` is set.
+
+A rolling-sum cut counts samples of the recording (seed 003), so with it resampling comes later: noise reduction,
+the cut and ``audio.length`` are then applied at the recording's own rate. All five seeds follow this order.
 
 Rules at the edges
 ------------------
 - A digitally silent clip has no loudest frame to measure against, so it stays untrimmed (as in librosa).
+- A clip in which no frame or window reaches ``cut_level`` stays uncut, so no step can empty a clip.
 - A clip shorter than ``min_length`` (say 50 ms) is centred between zeros.
 - A clip longer than ``max_length`` keeps its middle, after trimming, so that speech is kept rather than silence.
+- ``pad`` and ``crop`` say how a clip meets ``length``; silence and constants are not scaled.
 
 The study and the finished recogniser both call :func:`prepare`, so they hear the same signal bit for bit.
 """
@@ -30,6 +37,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from ser_study.audio import signal as treatments
 from ser_study.config import Audio
 from ser_study.schema import Signal
 
@@ -152,11 +160,7 @@ def center_pad(signal: Signal, *, n_samples: int) -> Signal:
     -------
     float32 array, shape (n_samples,). An odd remainder goes to the right.
     """
-    spare = n_samples - len(signal)
-    if spare <= 0:
-        start = -spare // 2
-        return signal[start : start + n_samples]
-    return np.pad(signal, (spare // 2, spare - spare // 2))
+    return treatments.fitted(signal, n_samples=n_samples)
 
 
 def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
@@ -175,12 +179,23 @@ def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
     Raises
     ------
     ValueError
-        No samples, NaN or infinite samples, more than two axes, or a sample rate that is not positive.
+        No samples, NaN or infinite samples, more than two axes, a sample rate that is not positive, or a
+        setting that names no known treatment.
     """
     if sample_rate <= 0:
         raise ValueError(f"The sample rate is {sample_rate} Hz; it must be positive.")
-    signal = to_mono(_checked(np.asarray(samples, dtype=np.float32)))
-    signal = resample(signal, sample_rate=sample_rate, target=audio.sample_rate)
+    treatments.check(audio)
+    samples = _checked(np.asarray(samples, dtype=np.float32))
+    first = audio.channel == "first" and samples.ndim == 2
+    signal = samples[:, 0] if first else to_mono(samples)
+    if audio.cut == "rolling_sum":
+        signal = _cut(signal, sample_rate, audio)
+        if audio.length > 0:
+            signal = _fitted(signal, sample_rate, audio)
+        signal = resample(signal, sample_rate=sample_rate, target=audio.sample_rate)
+    else:
+        signal = resample(signal, sample_rate=sample_rate, target=audio.sample_rate)
+        signal = _cut(signal, audio.sample_rate, audio)
     if audio.trim:
         signal = trim(
             signal,
@@ -188,8 +203,8 @@ def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
             frame_length=audio.trim_frame_length,
             hop_length=audio.trim_hop_length,
         )
-    n_samples = _fitting_length(len(signal), audio)
-    return np.ascontiguousarray(center_pad(signal, n_samples=n_samples))
+    signal = _fitted(signal, audio.sample_rate, audio)
+    return np.ascontiguousarray(treatments.scaled(signal, how=audio.scale))
 
 
 def load(path: Path | str, audio: Audio) -> Signal:
@@ -198,12 +213,19 @@ def load(path: Path | str, audio: Audio) -> Signal:
     return prepare(samples, sample_rate, audio)
 
 
-def _fitting_length(n_samples: int, audio: Audio) -> int:
+def _cut(signal: Signal, sample_rate: int, audio: Audio) -> Signal:
+    """Noise reduction and the cut of the silent ends, at one rate."""
+    if audio.denoise:
+        signal = treatments.denoise(signal, sample_rate=sample_rate)
+    return treatments.cut(signal, how=audio.cut, level=audio.cut_level)
+
+
+def _fitted(signal: Signal, sample_rate: int, audio: Audio) -> Signal:
     if audio.length > 0:
-        return max(1, round(audio.length * audio.sample_rate))
-    shortest = round(audio.min_length * audio.sample_rate)
-    longest = round(audio.max_length * audio.sample_rate)
-    return max(1, shortest, min(n_samples, longest))
+        n_samples = max(1, round(audio.length * sample_rate))
+        return treatments.fitted(signal, n_samples=n_samples, pad=audio.pad, crop=audio.crop)
+    shortest, longest = round(audio.min_length * sample_rate), round(audio.max_length * sample_rate)
+    return treatments.fitted(signal, n_samples=max(1, shortest, min(len(signal), longest)))
 
 
 def _checked(samples: np.ndarray) -> np.ndarray:
