@@ -162,8 +162,8 @@ def test_variants_differ_from_the_clean_clip_and_repeat(voices):
         one = augment.variant(signal, 16000, number, seed="a")
         assert np.array_equal(one, augment.variant(signal, 16000, number, seed="a"))
         assert not np.array_equal(one[:4000], augment.variant(signal, 16000, number, seed="b")[:4000])
-    with pytest.raises(ValueError, match="variant 3"):
-        augment.variant(signal, 16000, 3, seed="a")
+    with pytest.raises(ValueError, match="variant 99"):
+        augment.variant(signal, 16000, 99, seed="a")
 
 
 def test_unknown_feature_lists_the_known():

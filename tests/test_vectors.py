@@ -180,7 +180,7 @@ def test_loudness_peaks(level, n_peaks):
 def test_statistics_against_numpy():
     times = np.arange(50) * 0.016
     values = np.random.default_rng(0).normal(size=(50, 2)) + np.outer(times, [3, -5])
-    mean, sd, p05, p50, p95, slope = vectors._statistics(values, times).reshape(2, 6).T
+    mean, sd, p05, p50, p95, slope = vectors.statistics(values, times).reshape(2, 6).T
     np.testing.assert_allclose(mean, values.mean(axis=0))
     np.testing.assert_allclose(sd, values.std(axis=0))
     np.testing.assert_allclose([p05, p50, p95], np.percentile(values, [5, 50, 95], axis=0))

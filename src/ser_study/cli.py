@@ -1,4 +1,4 @@
-"""The command line: ``ser-study run | validate | download | folds | score | corpora``, and ``run_all.py``.
+"""The command line: ``ser-study run | validate | download | pack | folds | score | corpora``, and ``run_all.py``.
 
 Conventions
 -----------
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 DONE, FAILED, USAGE = 0, 1, 2
-EXAMPLES = 3  # known defects of one kind that validate lists; unexpected ones are all listed
 MAX_LEFT_OUT = 30  # speakers; with more, the file of leave-one-speaker-out would outweigh all others
 
 
@@ -30,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _run_options(commands.add_parser("run", help="run the study and write its report (the same as run_all.py)"))
     _validate_options(commands.add_parser("validate", help="check the recordings: counts, defects, duplicates"))
     _download_options(commands.add_parser("download", help="fetch corpora, or learn how to obtain them"))
+    _pack_options(commands.add_parser("pack", help="write clips and features of corpora to files, without audio"))
     _folds_options(commands.add_parser("folds", help="write the fold files of data/folds anew"))
     _score_options(commands.add_parser("score", help="score an experiment on its test clips, and log the look"))
     listing = commands.add_parser("corpora", help="list the corpora, and which are here")
@@ -101,6 +101,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from ser_study.corpora import audit
     from ser_study.parallel import n_workers
     from ser_study.report import notebooks
     from ser_study.report.chapters import chapters, select
@@ -123,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
         config,
         store,
         corpora=corpora,
-        audit=lambda: _audit_rows(config, store, corpora),
+        audit=lambda: audit.as_text(config, store, corpora),
         data=str(Path(options.data).expanduser().resolve()) if options.data else "",
         execute_any=not options.report_only,
         **chosen,
@@ -181,17 +182,6 @@ def _corpora_of_run(config, store) -> list[str]:
     return wanted
 
 
-def _audit_rows(config, store, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The audit's table as rows of text, without columns in which nothing was found."""
-    from ser_study.corpora import audit
-
-    table, _, _ = audit.validate(store, config, names)
-    always = ("corpus", "found", "expected", "analysed", "verdict")
-    shown = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
-    text = table[shown].astype(object).where(table[shown].notna(), "any")
-    return [{name: str(value) for name, value in row.items()} for row in text.to_dict(orient="records")]
-
-
 def _validate_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_validate)
     parser.add_argument("names", nargs="*", metavar="NAME", help="corpora; default all")
@@ -205,13 +195,8 @@ def _validate(options: argparse.Namespace) -> int:
 
     config, store = open_study("full", {"run.jobs": options.jobs}, options.data)
     table, details, code = audit.validate(store, config, options.names or None)
-    print(table.astype(object).where(table.notna(), "–").to_string(index=False))
-    for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
-        shown = rows.head(EXAMPLES) if known else rows
-        for clip, detail in zip(shown["clip_id"], shown["detail"]):
-            print(f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}".rstrip())
-        if len(rows) > len(shown):
-            print(f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(shown)} more")
+    shown = table.astype(object).where(table.notna(), "–").to_string(index=False)
+    print("\n".join([shown, *audit.lines(details)]))
     if code:
         print("Some defects are unexpected; each line above says what to do.", file=sys.stderr)
     return code
@@ -219,7 +204,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _download_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_download)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="ravdess, tess, crema_d, emodb, …")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="ravdess, tess, …; campplus, moonshine, vgg16, vggish")
     parser.add_argument("--data", default="", metavar="DIR", help="folder to fill; default data/raw")
     parser.add_argument("--yes", action="store_true", help="accept the licences without being asked")
 
@@ -240,6 +225,22 @@ def _asker(yes: bool) -> Callable[[str], bool] | None:
     """Ask a person for consent to the licence shown; without a terminal nobody is asked."""
     asks = sys.stdin.isatty() and not yes
     return (lambda _: input("Download under this licence? [y/N] ").strip().lower() in ("y", "yes")) if asks else None
+
+
+def _pack_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_pack)
+    parser.add_argument("names", nargs="+", metavar="CORPUS", help="corpora whose audio is here")
+    parser.add_argument("--features", default="", metavar="A,B", help="only these; default those of the study")
+    parser.add_argument("--copies", type=int, metavar="N", help="augmented copies; default 2 of the ladder's feature")
+    parser.add_argument("--to", default="", metavar="FILE", help="file, or a folder; default data/derived/packs")
+    _data_option(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from ser_study import packs
+
+    return packs.command(options)
 
 
 def _folds_options(parser: argparse.ArgumentParser) -> None:
@@ -292,9 +293,7 @@ def _corpora(options: argparse.Namespace) -> int:
     from ser_study.store import open_study
 
     _, store = open_study("full", {}, options.data)
-    here = corpora.found(store.raw)
     for name in corpora.names():
         info = corpora.module(name).INFO
-        state = "built in" if hasattr(corpora.module(name), "generate") else "here" if name in here else "absent"
-        print(f"{name:<10} {state:<9} {info.title} ({info.licence})")
+        print(f"{name:<10} {corpora.state(name, store):<9} {info.title} ({info.licence})")
     return DONE

@@ -42,7 +42,7 @@ def map_clips(
     cluster: str = "",
     label: str = "",
     unit: str = "clips",
-    apart: bool = False,
+    apart: str | bool = "",
     batch: int = BATCH,
 ) -> Iterator[tuple[Any, Any]]:
     """``(item, function(item))`` for each item, in order.
@@ -55,7 +55,8 @@ def map_clips(
     cluster : address of a Dask scheduler (``tcp://host:8786``); the extra ``cluster`` must be installed
     label : word before the progress bar; empty for none
     unit : what is counted on the bar
-    apart : never run in this process (openSMILE crashes where TensorFlow was imported first)
+    apart : a name for the worker processes; never run in this process, nor in workers of another name
+        (openSMILE crashes where TensorFlow was imported first)
     batch : items sent to a worker at a time
 
     Yields
@@ -73,7 +74,7 @@ def map_clips(
     elif (n_workers(jobs) == 1 and not apart) or (len(items) <= 1 and not apart):
         results = (_apply(function, chunk) for chunk in chunks)
     else:
-        results = _in_processes(function, chunks, n_workers(jobs))
+        results = _in_processes(function, chunks, n_workers(jobs), str(apart or ""))
     with _progress(len(items), label, unit) as bar:
         for chunk, values in zip(chunks, results):
             bar.update(len(chunk))
@@ -100,17 +101,18 @@ def _reason(error: Exception) -> str:
     return f"{text} ({os.path.basename(where.filename)}:{where.lineno})"
 
 
-def _in_processes(function: Callable, chunks: list, workers: int) -> Iterator[list]:
+def _in_processes(function: Callable, chunks: list, workers: int, name: str = "") -> Iterator[list]:
     """Local processes; each worker computes on one thread, so that results do not depend on their number.
 
     At most a few chunks are ahead of the reader, which keeps memory flat. A chunk whose worker
-    crashes is tried once more, item by item, so that only the guilty clip fails.
+    crashes is tried once more, item by item, so that only the guilty clip fails. Workers of another name
+    are replaced, with all that they have imported.
     """
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     def executor():
-        return get_reusable_executor(max_workers=workers, initializer=_one_thread, timeout=60)
+        return get_reusable_executor(max_workers=workers, initializer=_one_thread, initargs=(name,), timeout=60)
 
     def submit(chunk):
         return executor().submit(_apply, function, chunk)
@@ -155,9 +157,18 @@ def _on_cluster(function: Callable, chunks: list, address: str) -> Iterator[list
             future.release()
 
 
-def _one_thread() -> None:
-    """Keep native thread pools to one thread in a worker."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+TENSORFLOW_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def _one_thread(_: str = "") -> None:
+    """Keep native thread pools to one thread in a worker; TensorFlow gets on without oneDNN and its greetings.
+
+    On one thread oneDNN gains nothing, and keeps memory for every new length of clip.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    for variable in (*THREADS, *TENSORFLOW_THREADS):
         os.environ[variable] = "1"
     from threadpoolctl import threadpool_limits
 

@@ -1,5 +1,7 @@
 """Fetching the public corpora: what to fetch is data (``sources``), how is ``transfer``, where it goes is here.
 
+Published network weights are fetched by ``weights``, to the user's cache.
+
 Conventions
 -----------
 Everything comes first to ``<raw>/.download`` under a ``.part`` name. A file loses that name only when its
@@ -19,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ser_study.download import weights
 from ser_study.download.sources import AVAILABLE, Corpus, Source, check_names, instructions
 from ser_study.download.transfer import Item, Job, checksum_of, fetch_all, is_pointer, items_of, part_of
 
@@ -42,7 +45,8 @@ def download(
 
     Parameters
     ----------
-    names : keys of ``AVAILABLE``; for a corpus behind a registration or licence, how to obtain it is printed
+    names : keys of ``AVAILABLE``, or of ``weights.CATALOGUE``; for a corpus behind a registration or licence, how
+        to obtain it is printed
     raw : the folder that holds one folder a corpus
     sources : another catalogue in place of ``AVAILABLE``
     accept : asked with each licence notice before the first byte; without it the notice is only shown
@@ -63,9 +67,12 @@ def download(
         Disk full, or a folder that cannot be written; the message holds needed and free space.
     """
     catalogue, names, outcome = AVAILABLE if sources is None else sources, list(dict.fromkeys(names)), {}
-    check_names(names, catalogue)
+    check_names(names, {**catalogue, **weights.CATALOGUE})
     job = Job(Path(raw), say, progress, connections, attempts)
     for name in names:
+        if name not in catalogue:
+            outcome |= weights.download([name], say=say, accept=accept)
+            continue
         corpus = catalogue[name]
         say(corpus.notice)
         if not corpus.sources:

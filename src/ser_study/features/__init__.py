@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pandas as pd
 from ser_study import corpora
 from ser_study.audio import augment, prepare
 from ser_study.config import Audio, Config
+from ser_study.corpora import packed
 from ser_study.features import cache
 from ser_study.features.registry import REGISTRY, Feature, get, names
 from ser_study.parallel import Failure, map_clips
@@ -58,11 +60,16 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
     return FeatureSet(name, clip_id[order], np.full(len(order), variant), values, columns)
 
 
+def settings_of(feature: Feature, config: Config, variant: int = 0) -> dict[str, Any]:
+    """The slice of settings that the values of a feature, or of an augmented copy, depend on."""
+    return feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
+
+
 def _corpus_block(
     feature: Feature, corpus: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int
 ) -> cache.Block:
     """Values of one corpus's clips, by content hash; what is missing is extracted and kept."""
-    slice_ = feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
+    slice_ = settings_of(feature, config, variant)
     folder = store.path(f"features/{feature.name}", slice_, "") / corpus
     wanted = clips.drop_duplicates("sha256")
     merged = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
@@ -73,13 +80,27 @@ def _corpus_block(
         cache.forget(folder, before=store.fresh_since)
         block = cache.read(folder)
         todo = wanted if block is None else wanted[~wanted["sha256"].isin(block.keys)]
+        if len(todo) and (pack := corpora.pack_of(corpus, store)) is not None:
+            return _from_pack(pack, wanted, folder, slice_)
         work = partial(
             _extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant
         )
+        if len(todo):
+            feature.fetch()
         columns = _columns(feature, slice_, config) if len(todo) else ()
         failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
         _tell(failures, n_clips=len(wanted), corpus=corpus, feature=feature.name)
         return cache.consolidate(folder, about=slice_)
+
+
+def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: dict[str, Any]) -> cache.Block:
+    """Values that a pack holds, kept as extracted ones are; a pack made with other settings is refused."""
+    packed.unpack(pack, slice_, folder / "part-pack.parquet")
+    block = cache.consolidate(folder, about=slice_)
+    lost = wanted.loc[~wanted["sha256"].isin(block.keys), "path"]
+    failures = [(path, Failure("the pack holds no values of it")) for path in lost]
+    _tell(failures, n_clips=len(wanted), corpus=pack.corpus, feature=slice_["feature"])
+    return block
 
 
 def _tell(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
@@ -126,9 +147,9 @@ def _columns(feature: Feature, slice_: dict, config: Config) -> tuple[str, ...]:
     """Column names; where openSMILE must be asked, in a worker."""
     ask = partial(_names_of, feature.name)
     options = [slice_[name] for name in feature.options]
-    if not feature.apart:
+    if feature.apart != "opensmile":
         return ask(options)
-    ((_, found),) = map_clips(ask, [options], jobs=1, apart=True)
+    ((_, found),) = map_clips(ask, [options], jobs=1, apart=feature.apart)
     if isinstance(found, Failure):
         raise RuntimeError(found.reason)
     return found

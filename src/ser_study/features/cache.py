@@ -28,7 +28,7 @@ class Block:
     """``values[i]`` belongs to the clip whose samples hash to ``keys[i]``."""
 
     keys: np.ndarray  # (n,) str
-    values: np.ndarray  # float32 (n, …)
+    values: np.ndarray  # (n, …) float32, or float16 where half the space is worth it
     columns: tuple[str, ...]
 
 
@@ -104,7 +104,8 @@ def _read_file(path: Path) -> Block | None:
 
 def _write_file(path: Path, block: Block) -> None:
     shape = block.values.shape[1:]
-    flat = pa.array(np.ascontiguousarray(block.values, dtype=np.float32).reshape(-1))
+    kind = np.float16 if block.values.dtype == np.float16 else np.float32
+    flat = pa.array(np.ascontiguousarray(block.values, dtype=kind).reshape(-1))
     about = {"shape": list(shape), "columns": list(block.columns)}
     about = json.dumps({**about, "check": settings.fingerprint(about)})
     table = pa.table(

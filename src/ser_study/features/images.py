@@ -1,6 +1,13 @@
-"""Log-mel images, all of one size, for networks that look at a spectrogram."""
+"""Spectrograms as images, all of one size, for networks that look at them.
+
+Time runs along the first axis and frequency, from low to high, along the second. Pixels are levels in dB (``log_mel``),
+levels over the clip's own spread (``seed87``) or whole grey values from 0 to 255 (the 224-pixel images of seed 002's
+VGG networks, kept in half precision, which holds them exactly).
+"""
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 
@@ -10,6 +17,9 @@ from ser_study.features.frames import analyse
 from ser_study.schema import Signal
 
 _SPAN = 80.0  # dB from the loudest point of a clip down to the floor
+_SIDE = 224  # pixels, as VGG networks are published for
+_WHITE = 255  # grey value of the largest pixel; the smallest is 0
+_N_MFCC = 20  # coefficients in seed 002's images
 
 
 def log_mel(signal: Signal, sample_rate: int, images: Images) -> np.ndarray:
@@ -44,3 +54,97 @@ def log_mel(signal: Signal, sample_rate: int, images: Images) -> np.ndarray:
 def log_mel_columns(images: Images) -> tuple[str, ...]:
     """An image has one channel: its level in dB."""
     return ("level_db",)
+
+
+def seed87(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """Log-mel levels of seed 004, over the clip's own mean and standard deviation.
+
+    The seed loads at 44,100 Hz and keeps the first second, which makes 87 frames.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (s,)
+    sample_rate : Hz
+    frames : settings; the seed's are n_fft 2048, hop 512, 128 mel bands
+
+    Returns
+    -------
+    float32 array, shape (t, n_mels); zeros where nothing varies, as in silence.
+    """
+    level = analyse(signal, sample_rate, frames).mel_db.astype(np.float64)
+    level -= level.mean()
+    spread = level.std()
+    return (level / spread if spread > 0 else level).astype(np.float32)
+
+
+def seed87_columns(frames: Frames) -> tuple[str, ...]:
+    """Names of the mel bands."""
+    return tuple(f"mel_{band:03d}" for band in range(frames.n_mels))
+
+
+def mel224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """The whole clip's log-mel spectrogram as a grey image, white at its loudest point and black 80 dB below.
+
+    Parameters
+    ----------
+    signal : float32 array, shape (s,)
+    sample_rate : Hz
+    frames : settings; the seed's are n_fft 2048, hop 512, 128 mel bands
+
+    Returns
+    -------
+    float16 array, shape (224, 224, 1), of whole numbers from 0 to 255; time is stretched to the width.
+    """
+    level = analyse(signal, sample_rate, frames).mel_db
+    return _grey(level, low=level.max() - _SPAN, high=level.max())
+
+
+def mfcc224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """As :func:`mel224`, of the first 20 cepstral coefficients, from the clip's smallest value to its largest."""
+    coefficients = analyse(signal, sample_rate, frames).mfcc[:, :_N_MFCC]
+    return _grey(coefficients, low=coefficients.min(), high=coefficients.max())
+
+
+def contrast224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """As :func:`mel224`, of spectral contrast in seven bands, from the clip's smallest value to its largest."""
+    found = analyse(signal, sample_rate, frames).contrast
+    return _grey(found, low=found.min(), high=found.max())
+
+
+def grey_columns(frames: Frames) -> tuple[str, ...]:
+    """A grey image has one channel."""
+    return ("grey",)
+
+
+def resized(image: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """An image in another size, each side by linear interpolation; a side that shrinks is averaged over.
+
+    Parameters
+    ----------
+    image : float array, shape (h, w)
+    height, width : pixels
+
+    Returns
+    -------
+    float64 array, shape (height, width)
+    """
+    rows, columns = _interpolation(image.shape[0], height), _interpolation(image.shape[1], width)
+    return rows @ image.astype(np.float64) @ columns.T
+
+
+@functools.lru_cache(maxsize=256)  # one for each length of a clip in frames
+def _interpolation(n_before: int, n_after: int) -> np.ndarray:
+    """Weights of the old pixels in each new one: a triangle two pixels wide, old or new, whichever is wider."""
+    ratio = n_before / n_after
+    centres = (np.arange(n_after) + 0.5) * ratio - 0.5
+    weights = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(n_before)) / max(1.0, ratio))
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights.setflags(write=False)
+    return weights
+
+
+def _grey(values: np.ndarray, *, low: float, high: float) -> np.ndarray:
+    """Values (t, d) stretched to 224 × 224 pixels between black and white; black where they are all the same."""
+    share = (values - low) / (high - low) if values.max() > values.min() else np.zeros_like(values)
+    pixels = np.rint(_WHITE * resized(share, height=_SIDE, width=_SIDE))
+    return pixels.astype(np.float16)[:, :, None]

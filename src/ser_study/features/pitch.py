@@ -20,8 +20,8 @@ _OCTAVE_COST = 0.03  # taken from a candidate's strength for each octave it lies
 _LOWEST_BIN = 2  # below it the window spreads the clip's offset (0 Hz)
 
 
-def tuning(spectrum: np.ndarray, *, sample_rate: int, n_fft: int) -> float:
-    """Deviation of the spectral peaks from A = 440 Hz, in semitones from -0.5 to 0.49 in steps of 0.01.
+def tuning(spectrum: np.ndarray, *, sample_rate: int, n_fft: int, bins_per_octave: int = N_CHROMA) -> float:
+    """Deviation of the spectral peaks from A = 440 Hz, in bins (semitones) from -0.5 to 0.49 in steps of 0.01.
 
     The same answer as ``librosa.estimate_tuning(S=spectrum)`` for a fraction of the work: only bins between
     150 and 4000 Hz are looked at, and peaks are interpolated where they are instead of everywhere.
@@ -31,6 +31,7 @@ def tuning(spectrum: np.ndarray, *, sample_rate: int, n_fft: int) -> float:
     spectrum : float32 array, shape (t, bins), magnitude or power
     sample_rate : Hz
     n_fft : samples
+    bins_per_octave : 12 measures in semitones
 
     Returns
     -------
@@ -49,7 +50,7 @@ def tuning(spectrum: np.ndarray, *, sample_rate: int, n_fft: int) -> float:
     shift = np.where(np.abs(lean) >= np.abs(curve), 0, -lean / np.where(curve == 0, 1, curve)).astype(np.float32)
     pitch = ((bin_ + first + shift) * float(sample_rate) / n_fft).astype(np.float32)
     height = height + np.float32(0.5) * lean * shift
-    notes = N_CHROMA * np.log2(pitch[height >= np.median(height)] / (440.0 / 16))
+    notes = bins_per_octave * np.log2(pitch[height >= np.median(height)] / (440.0 / 16))
     residual = np.mod(notes, 1.0)
     residual[residual >= 0.5] -= 1.0
     counts = np.diff(np.searchsorted(np.sort(residual), _TUNING_EDGES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ser_study.config import Config
-from ser_study.features import images, opensmile, vectors
+from ser_study.download import weights
+from ser_study.features import campplus, encoders, images, opensmile, seed_statistics, spectra, vectors, vgg16, vggish
 
 
 @dataclass(frozen=True)
@@ -19,21 +21,71 @@ class Feature:
 
     name: str
     title: str
-    extract: Callable[..., np.ndarray]  # (signal, sample_rate, **options) → float32 array
+    extract: Callable[..., np.ndarray]  # (signal, sample_rate, **options) → float32 array, or float16
     columns: Callable[..., tuple[str, ...]]  # (**options) → names
     audio: str = "audio"  # section of config that prepares the clip
     options: tuple[str, ...] = ()  # sections of config that the extractor reads
-    apart: bool = False  # only in worker processes
+    apart: str | bool = ""  # only in worker processes, named after the library that no other may meet there
     version: int = 1
+    weights: str = ""  # key of the catalogue in ``download.weights``
+    library: str = ""  # an optional one that it needs, by the name it is imported under
+    extra: str = ""  # what installs that library with this package
 
     def settings(self, config: Config) -> dict[str, Any]:
         """The slice of settings the values depend on."""
         sections = {name: getattr(config, name) for name in self.options}
+        sections |= {"weights": weights.get(self.weights).sha256} if self.weights else {}
         return {"feature": self.name, "version": self.version, "audio": getattr(config, self.audio), **sections}
+
+    def lacks(self) -> str:
+        """Why the feature cannot be made here; empty where it can."""
+        if not self.library or importlib.util.find_spec(self.library):
+            return ""
+        return f"{self.title} needs {self.library}; install it with: pip install 'ser_study[{self.extra}]'."
+
+    def fetch(self) -> None:
+        """Bring the weights here, once for all workers.
+
+        Raises
+        ------
+        ImportError
+            An optional library is missing.
+        ConnectionError, ValueError, RuntimeError
+            The weights cannot be had, see ``download.weights.path``.
+        """
+        if reason := self.lacks():
+            raise ImportError(reason)
+        if self.weights:
+            for name in (self.weights, *weights.get(self.weights).also):
+                weights.path(name)
 
 
 def _openname(name: str) -> Callable[[], tuple[str, ...]]:
     return partial(opensmile.column_names, name)
+
+
+def _campplus(name: str, title: str, extract: Callable, columns: tuple[str, ...], weights: str = "campplus") -> Feature:
+    return Feature(name, title, extract, lambda: columns, apart="keras", weights=weights)
+
+
+def _grey_image(name: str, title: str, extract: Callable[..., np.ndarray]) -> Feature:
+    return Feature(name, title, extract, images.grey_columns, "seed180_audio", ("seed_frames",))
+
+
+def _vgg16(name: str, title: str, extract: Callable, columns: Callable[..., tuple[str, ...]]) -> Feature:
+    return Feature(name, title, extract, columns, "seed180_audio", ("seed_frames",), apart="keras", weights="vgg16")
+
+
+def _moonshine(name: str, layer: int) -> Feature:
+    return Feature(
+        name,
+        f"Moonshine, layer {layer}",
+        partial(encoders.moonshine, layer=layer),
+        partial(encoders.moonshine_columns, layer=layer),
+        weights="moonshine",
+        library="onnxruntime",
+        extra="encoders",
+    )
 
 
 REGISTRY: Mapping[str, Feature] = {
@@ -53,11 +105,114 @@ REGISTRY: Mapping[str, Feature] = {
         Feature("summary", "frame statistics (ours)", vectors.summary, vectors.summary_columns, "audio", ("frames",)),
         Feature("log_mel", "log-mel image", images.log_mel, images.log_mel_columns, "audio", ("images",)),
         Feature(
-            "egemaps", "eGeMAPSv02", partial(opensmile.functionals, name="egemaps"), _openname("egemaps"), apart=True
+            "seed51",
+            "51 statistics (seed 000)",
+            seed_statistics.seed51,
+            seed_statistics.seed51_columns,
+            "seed51_audio",
+            ("seed_frames",),
         ),
         Feature(
-            "compare", "ComParE 2016", partial(opensmile.functionals, name="compare"), _openname("compare"), apart=True
+            "seed32",
+            "32 statistics (seed 000, web page)",
+            seed_statistics.seed32,
+            seed_statistics.seed32_columns,
+            "seed51_audio",
+            ("seed_frames",),
         ),
+        Feature(
+            "seed186",
+            "180 means and tonal centroids (seed 002)",
+            spectra.seed186,
+            spectra.seed186_columns,
+            "seed180_audio",
+            ("seed_frames",),
+        ),
+        Feature(
+            "contrast",
+            "spectral contrast",
+            spectra.contrast,
+            spectra.contrast_columns,
+            "seed180_audio",
+            ("seed_frames",),
+        ),
+        Feature(
+            "plp", "perceptual linear prediction", spectra.plp_statistics, spectra.plp_columns, "audio", ("frames",)
+        ),
+        Feature("fbank", "log filterbank", spectra.log_fbank, spectra.log_fbank_columns),
+        Feature(
+            "further",
+            "further librosa features",
+            spectra.further,
+            spectra.further_columns,
+            "seed_audio",
+            ("seed_frames",),
+        ),
+        Feature(
+            "seed87",
+            "log-mel, first second (seed 004)",
+            images.seed87,
+            images.seed87_columns,
+            "seed87_audio",
+            ("seed_frames",),
+        ),
+        _grey_image("mel224", "log-mel picture", images.mel224),
+        _grey_image("mfcc224", "MFCC picture", images.mfcc224),
+        _grey_image("contrast224", "spectral contrast picture", images.contrast224),
+        Feature(
+            "egemaps",
+            "eGeMAPSv02",
+            partial(opensmile.functionals, name="egemaps"),
+            _openname("egemaps"),
+            apart="opensmile",
+        ),
+        Feature(
+            "compare",
+            "ComParE 2016",
+            partial(opensmile.functionals, name="compare"),
+            _openname("compare"),
+            apart="opensmile",
+        ),
+        _campplus("campplus", "CAM++, second block", campplus.pooled, campplus.pooled_columns()),
+        _campplus(
+            "campplus_block1",
+            "CAM++, first block",
+            partial(campplus.pooled, output="block1"),
+            campplus.pooled_columns(output="block1"),
+        ),
+        _campplus(
+            "campplus_block3",
+            "CAM++, third block",
+            partial(campplus.pooled, output="block3"),
+            campplus.pooled_columns(output="block3"),
+        ),
+        _campplus(
+            "campplus_embedding",
+            "CAM++, speaker embedding",
+            partial(campplus.layer, output="embedding"),
+            campplus.columns(output="embedding"),
+        ),
+        _campplus("campplus_frames", "CAM++, second block in 20 steps", campplus.steps, campplus.columns()),
+        _campplus(
+            "campplus_random",
+            "CAM++, second block, random weights",
+            partial(campplus.pooled, untrained=True),
+            campplus.pooled_columns(),
+            weights="",
+        ),
+        _moonshine("moonshine", 3),
+        _moonshine("moonshine_layer2", 2),
+        Feature(
+            "vggish",
+            "VGGish, a patch every 0.23 s (seed 003)",
+            vggish.embeddings,
+            vggish.columns,
+            "vggish_audio",
+            apart="keras",
+            weights="vggish",
+        ),
+        _vgg16("vgg16", "VGG16, blocks 4 and 5", vgg16.pooled, vgg16.pooled_columns),
+        _vgg16("vgg16_maps", "VGG16, bottleneck", vgg16.maps, vgg16.maps_columns),
     )
 }
 

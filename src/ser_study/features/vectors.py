@@ -21,7 +21,7 @@ from ser_study.features.frames import N_CONTRAST, Analysis, analyse
 from ser_study.schema import Signal
 
 _NOTES = ("c", "c#", "d", "d#", "e", "f", "f#", "g", "g#", "a", "a#", "b")
-_STATISTICS = ("mean", "sd", "p05", "p50", "p95", "slope")  # slope: per second
+STATISTICS = ("mean", "sd", "p05", "p50", "p95", "slope")  # slope: per second
 _CONTOURS = ("rms_db", "zcr", "centroid", "bandwidth", "rolloff", "flatness_db")
 _PITCH = ("voicing_mean", "voicing_sd", "f0_step")
 _RHYTHM = (
@@ -118,13 +118,13 @@ def summary(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
         10 * np.log10(analysis.flatness),
     )
     parts = (
-        _statistics(np.stack(contours, axis=1), analysis.times),
+        statistics(np.stack(contours, axis=1), analysis.times),
         _pitch(analysis),
         _rhythm(analysis, rms_db),
-        _statistics(analysis.mfcc, analysis.times),
+        statistics(analysis.mfcc, analysis.times),
         *(deltas.std(axis=0) for deltas in (analysis.mfcc_delta, analysis.mfcc_delta2)),
-        *_mean_and_sd(analysis.contrast),
-        *_mean_and_sd(analysis.mel_db),
+        *mean_and_sd(analysis.contrast),
+        *mean_and_sd(analysis.mel_db),
     )
     return np.concatenate(parts, dtype=np.float32, casting="same_kind")
 
@@ -134,11 +134,11 @@ def summary_columns(frames: Frames) -> tuple[str, ...]:
     mfcc = [f"mfcc_{i:02d}" for i in range(frames.n_mfcc)]
     contrast = [f"contrast_{band}" for band in range(N_CONTRAST)]
     return (
-        *(f"{name}_{statistic}" for name in _CONTOURS for statistic in _STATISTICS),
-        *(f"f0_{statistic}" for statistic in _STATISTICS),
+        *(f"{name}_{statistic}" for name in _CONTOURS for statistic in STATISTICS),
+        *(f"f0_{statistic}" for statistic in STATISTICS),
         *_PITCH,
         *_RHYTHM,
-        *(f"{name}_{statistic}" for name in mfcc for statistic in _STATISTICS),
+        *(f"{name}_{statistic}" for name in mfcc for statistic in STATISTICS),
         *(f"{name}_{delta}_sd" for delta in ("delta", "delta2") for name in mfcc),
         *(f"{name}_{statistic}" for statistic in ("mean", "sd") for name in contrast),
         *_mel_names(frames, "db_mean"),
@@ -153,8 +153,8 @@ def _pitch(analysis: Analysis) -> np.ndarray:
     steps = np.abs(np.diff(semitones))[is_voiced[1:] & is_voiced[:-1]]
     own = [analysis.voicing.mean(), analysis.voicing.std(), steps.mean() if len(steps) else 0.0]
     if not is_voiced.any():
-        return np.array([0.0] * len(_STATISTICS) + own)
-    return np.concatenate((_statistics(semitones[is_voiced, None], analysis.times[is_voiced]), own))
+        return np.array([0.0] * len(STATISTICS) + own)
+    return np.concatenate((statistics(semitones[is_voiced, None], analysis.times[is_voiced]), own))
 
 
 def _rhythm(analysis: Analysis, rms_db: np.ndarray) -> np.ndarray:
@@ -189,8 +189,8 @@ def _or_zero(function, values: np.ndarray) -> float:
     return float(function(values)) if len(values) else 0.0
 
 
-def _statistics(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Statistics of each column, (t, d) at times (t,) → (d · 6,), column by column."""
+def statistics(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """``STATISTICS`` of each column, (t, d) at times (t,) in s → float64 (d · 6,), column by column."""
     values = values.astype(np.float64)
     mean = values.mean(axis=0)
     percentiles = np.percentile(values, (5, 50, 95), axis=0)
@@ -200,7 +200,8 @@ def _statistics(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.stack((mean, values.std(axis=0), *percentiles, slope), axis=1).ravel()
 
 
-def _mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the frames, (t, d) → two (d,)."""
     return values.mean(axis=0), values.std(axis=0)
 
 

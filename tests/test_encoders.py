@@ -1,0 +1,104 @@
+"""Moonshine's middle layers against its own published output, and what happens where ONNX Runtime is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from ser_study.download import weights
+from ser_study.features import encoders
+from ser_study.features.registry import REGISTRY
+
+RATE = encoders.SAMPLE_RATE
+
+
+@pytest.fixture(scope="module")
+def moonshine_file():
+    """The published encoder; fetched when it is not here, else the test is skipped with the reason."""
+    pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_RETRIES", "0")
+        patch.setenv("PIP_DEFAULT_TIMEOUT", "20")
+        try:
+            return weights.path("moonshine")
+        except (ConnectionError, RuntimeError, OSError) as error:
+            pytest.skip(f"the weights of Moonshine are not here: {error}")
+
+
+def _signal(seconds: float) -> np.ndarray:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return (0.2 * np.sin(2 * np.pi * (150 + 40 * t) * t) + np.random.default_rng(1).normal(0, 0.01, len(t))).astype(
+        "f4"
+    )
+
+
+def _value(moonshine_file, signal, name: str = "") -> np.ndarray:
+    """Any value inside the graph, (t, 288); by default the published output."""
+    import onnxruntime
+
+    model = moonshine_file.read_bytes()
+    session = onnxruntime.InferenceSession(encoders.with_output(model, name) if name else model)
+    return session.run(None, {"input_values": signal[None], "attention_mask": np.ones((1, len(signal)), np.int64)})[0][
+        0
+    ]
+
+
+def _scaled_to(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Each frame brought to mean 0 and variance 1, then one weight a channel, fitted: layer normalisation."""
+    normed = (frames - frames.mean(axis=1, keepdims=True)) / np.sqrt(frames.var(axis=1, keepdims=True) + 1e-5)
+    return normed * (normed * target).sum(axis=0) / (normed**2).sum(axis=0)
+
+
+def test_values_inside_lead_to_the_published_output(moonshine_file):
+    """The last layer is the sum of two inner values, and its normalisation is what the file gives unchanged."""
+    signal = _signal(1.0)
+    published = _value(moonshine_file, signal)
+    parts = [_value(moonshine_file, signal, f"/layers.5/{part}Add_output_0") for part in ("", "mlp/fc2/")]
+    np.testing.assert_allclose(_scaled_to(sum(parts), published), published, atol=1e-3)
+
+
+def test_layer_is_what_the_next_one_starts_from(moonshine_file):
+    signal = _signal(1.0)
+    frames = encoders.moonshine_frames(signal, RATE, layer=3)
+    parts = [_value(moonshine_file, signal, f"/layers.2/{part}Add_output_0") for part in ("", "mlp/fc2/")]
+    np.testing.assert_allclose(frames, sum(parts), rtol=1e-5, atol=1e-5)
+    entry = _value(moonshine_file, signal, "/layers.3/input_layernorm/LayerNormalization_output_0")
+    np.testing.assert_allclose(_scaled_to(frames, entry), entry, atol=1e-3)
+
+
+def test_feature(moonshine_file):
+    signal = _signal(2.0)
+    frames = encoders.moonshine_frames(signal, RATE)
+    assert frames.shape[1] == encoders.WIDTH
+    assert 35 <= len(frames) / 2.0 <= 45
+    vector = REGISTRY["moonshine"].extract(signal, RATE)
+    assert vector.dtype == np.float32
+    np.testing.assert_allclose(vector, np.concatenate([frames.mean(axis=0), frames.std(axis=0)]), rtol=1e-5)
+    assert len(set(REGISTRY["moonshine"].columns())) == len(vector) == 576
+    assert not np.allclose(vector, REGISTRY["moonshine_layer2"].extract(signal, RATE))
+    assert np.isfinite(encoders.moonshine(np.zeros(100, np.float32), RATE)).all()
+
+
+def test_wrong_questions(moonshine_file):
+    with pytest.raises(ValueError, match="16000 Hz, the clip has 8000 Hz"):
+        encoders.moonshine(_signal(1), 8000)
+    with pytest.raises(ValueError, match="no layer 6 to be had; choose 1 to 5"):
+        encoders.moonshine(_signal(1), RATE, layer=6)
+    with pytest.raises(ValueError, match="computes no value '/layers"):
+        encoders.with_output(moonshine_file.read_bytes(), "/layers.9/Add_1_output_0")
+    with pytest.raises(ValueError, match="no model in ONNX Runtime's format"):
+        encoders.with_output(b"something else", "x")
+
+
+def test_without_onnxruntime_the_reason_is_told(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "onnxruntime" else find(name))
+    feature = REGISTRY["moonshine"]
+    assert (
+        feature.lacks() == "Moonshine, layer 3 needs onnxruntime; install it with: pip install 'ser_study[encoders]'."
+    )
+    with pytest.raises(ImportError, match=r"ser_study\[encoders\]"):
+        feature.fetch()
+    assert REGISTRY["summary"].lacks() == ""
