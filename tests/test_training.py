@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ser_study import training
-from ser_study.config import Models
-from ser_study.models import classical
+from ser_study.config import Models, Training
+from ser_study.models import classical, deep
 from ser_study.schema import FeatureSet, check_predictions
 
 MODELS = Models(forest_trees=20, boosting_rounds=10)
@@ -130,3 +130,98 @@ def test_rotation_into_the_span_changes_no_solution():
 def test_unknown_model_lists_the_known():
     with pytest.raises(ValueError, match=r"transformer.*logistic"):
         classical.get("transformer")
+
+
+NETWORK = Training(max_epochs=3)
+
+
+def deep_folds(feature, truth, folds, **given):
+    task = training.Task("mlp_head", {"batch": 32}, keep_valid=given.pop("keep_valid", True))
+    return training.run_folds(feature, truth, folds, task, models=MODELS, seed=1, training=NETWORK, **given)
+
+
+def test_network_predicts_valid_and_test_and_tells_its_training():
+    feature, truth, folds = made(d=12)
+    table = deep_folds(feature, truth, folds[folds["fold"] < 2])
+    contract = table.assign(experiment="x", scheme="native", protocol="random", seed=1, model="mlp_head")
+    check_predictions(contract)
+    for fold, rows in table.groupby("fold"):
+        asked = folds[(folds["fold"] == fold) & (folds["role"] != "train")]
+        assert set(zip(rows["role"], rows["clip_id"])) == set(zip(asked["role"], asked["clip_id"]))
+        n_train = ((folds["fold"] == fold) & (folds["role"] == "train")).sum()
+        assert set(rows["n_train"]) == {n_train}  # the same network for both roles, fitted once
+        (told,) = set(rows["params"])
+        told = json.loads(told)
+        assert told["epochs"] == len(told["history"]["valid_loss"]) <= 3
+        assert told["n_parameters"] == 12 * 256 + 256 + 256 * 3 + 3
+    alone = deep_folds(feature, truth, folds[folds["fold"] == 0], keep_valid=False)
+    assert set(alone["role"]) == {"test"}
+    same = table[(table["fold"] == 0) & (table["role"] == "test")]
+    assert np.abs(same["p_sad"].to_numpy() - alone["p_sad"].to_numpy()).max() < 1e-4
+
+
+def test_test_rows_influence_no_network():
+    feature, truth, folds = made(d=12)
+    fold = folds[folds["fold"] == 0]
+    test_ids = fold.loc[fold["role"] == "test", "clip_id"]
+    spoiled = feature.values.copy()
+    spoiled[pd.Index(feature.clip_id).get_indexer(test_ids)[1:]] = 1e6
+    other = FeatureSet("made", feature.clip_id, feature.variant, spoiled, feature.columns)
+    one, two = (deep_folds(values, truth, fold).set_index(["role", "clip_id"]) for values in (feature, other))
+    kept = (one.index.get_level_values(0) == "valid") | (one.index.get_level_values(1) == test_ids.iloc[0])
+    columns = ["p_angry", "p_happy", "p_sad"]
+    assert np.abs(one.loc[kept, columns] - two.loc[kept, columns]).to_numpy().max() < 1e-4
+
+
+def test_without_valid_rows_some_clips_are_watched_with_all_their_copies(monkeypatch):
+    feature, truth, folds = made(d=12)
+    copies = FeatureSet(
+        "made",
+        np.tile(feature.clip_id, 2),
+        np.repeat([0, 1], len(feature.clip_id)),
+        np.concatenate([feature.values, feature.values + 100]),
+        feature.columns,
+    )
+    fold = folds[folds["fold"] == 0].assign(role=lambda f: f["role"].replace("valid", "train"))
+    train = fold[fold["role"] == "train"]
+    fold = pd.concat([fold, train.assign(variant=1)])
+    seen = {}
+
+    def spy(self, values, truth, valid=None, groups=None):
+        seen.update(train=values, valid=valid[0])
+        return fit(self, values, truth, valid=valid, groups=groups)
+
+    fit = deep.KerasClassifier.fit
+    monkeypatch.setattr(deep.KerasClassifier, "fit", spy)
+    table = deep_folds(copies, truth, fold)
+    assert set(table["role"]) == {"test"}
+    clip = {row.tobytes(): name for row, name in zip(copies.values, copies.clip_id)}
+    trained = [clip[row.tobytes()] for row in seen["train"]]
+    watched = [clip[row.tobytes()] for row in seen["valid"]]
+    assert not set(trained) & set(watched)
+    assert set(trained) | set(watched) == set(train["clip_id"])
+    assert len(watched) == len(set(watched)) == pytest.approx(0.1 * len(train), abs=2)
+    assert seen["valid"].max() < 50  # only as recorded
+    assert len(trained) == 2 * len(set(trained)) == table["n_train"].iloc[0]
+
+
+def test_finished_folds_of_a_network_are_not_trained_again(store, monkeypatch):
+    feature, truth, folds = made(d=12)
+    folds = folds[folds["fold"] < 2]
+
+    def keep(fold, make):
+        return store.cached(f"networks/made_{fold}", {"fold": fold}, make)
+
+    first = deep_folds(feature, truth, folds, keep=keep)
+    assert len(list((store.derived / "networks").glob("made_0-*.parquet"))) == 2
+    (store.path("networks/made_0-1", {"fold": "0-1"}, ".parquet")).unlink()
+    trained = []
+    fit = deep.KerasClassifier.fit
+    monkeypatch.setattr(deep.KerasClassifier, "fit", lambda *a, **k: trained.append(1) or fit(*a, **k))
+    second = deep_folds(feature, truth, folds, keep=keep)
+    assert len(trained) == 1
+    lost = first["fold"] == 1
+    pd.testing.assert_frame_equal(first[~lost], second[~lost])
+    assert np.abs(first.loc[lost, "p_sad"] - second.loc[lost, "p_sad"]).max() < 1e-4
+    classical_keep = lambda fold, make: pytest.fail("classical folds are cheap and kept together")  # noqa: E731
+    training.run_folds(feature, truth, folds, training.Task("dummy"), models=MODELS, seed=1, keep=classical_keep)

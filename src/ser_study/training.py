@@ -3,14 +3,20 @@
 In each fold the hyperparameters are chosen on the valid rows by UAR with a model fitted on the train
 rows alone; the chosen model is then fitted on train and valid together and predicts the test rows once.
 Where a protocol leaves no valid rows, the hyperparameters come from outside and the fold chooses nothing.
+
+A network is trained on the train rows, stopped by its loss on the valid rows, and predicts valid and test
+with the weights of its best epoch; it is not fitted again. Where there are no valid rows, a share of the
+training clips is watched and not trained on.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +26,12 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from ser_study.config import Models
+from ser_study.config import Models, Training
 from ser_study.evaluation import metrics
-from ser_study.models import classical
+from ser_study.models import classical, deep, registry
 from ser_study.schema import FeatureSet, probability_columns
+
+Keep = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -36,39 +44,56 @@ class Task:
 
 
 def run_folds(
-    features: FeatureSet, truth: pd.Series, folds: pd.DataFrame, task: Task, *, models: Models, seed: int
+    features: FeatureSet,
+    truth: pd.Series,
+    folds: pd.DataFrame,
+    task: Task,
+    *,
+    models: Models,
+    seed: int,
+    training: Training | None = None,
+    keep: Keep | None = None,
 ) -> pd.DataFrame:
     """Predictions of every fold.
 
     Parameters
     ----------
-    features : vectors (n, d); augmented rows (variant > 0) are only ever used for training
+    features : vectors (n, d), for networks also sequences or images; augmented rows (variant > 0) are only
+        ever used for training
     truth : class of each clip, indexed by ``clip_id``
     folds : folds table of one protocol
     task : model and hyperparameters
     models : settings of the models
     seed : for the estimators
+    training : settings of networks; None: their defaults
+    keep : for networks: ``keep("0-3", make)`` gives the predictions of repeat 0, fold 3 from where they are
+        kept, or calls ``make()`` and keeps them, so that no finished fold is trained again
 
     Returns
     -------
     Table with ``repeat, fold, role, clip_id, variant, truth, prediction, n_train, params, p_<class>…``;
-    one row a valid or test clip of a fold.
+    one row a valid or test clip of a fold. ``params`` of a network also tells how its training went.
     """
     frames = []
     classes = tuple(sorted(truth.dropna().unique()))
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    is_deep = registry.get(task.model).family == "deep"
+    one_fold = partial(_deep_fold, training=training or Training()) if is_deep else _one_fold
+    with nullcontext() if is_deep else threadpool_limits(1):  # results must not depend on the number of threads
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
-            frames += [
-                part.assign(repeat=repeat, fold=fold)
-                for part in _one_fold(features, truth, rows, task, models=models, seed=seed, classes=classes)
-            ]
+            make = partial(one_fold, features, truth, rows, task, models=models, seed=seed, classes=classes)
+            make = partial(_numbered, make, repeat=repeat, fold=fold)
+            frames.append(keep(f"{repeat}-{fold}", make) if keep and is_deep else make())
     return pd.concat(frames, ignore_index=True)
 
 
+def _numbered(make: Callable[[], list[pd.DataFrame]], *, repeat: int, fold: int) -> pd.DataFrame:
+    """Predictions of one fold with its numbers."""
+    return pd.concat([part.assign(repeat=repeat, fold=fold) for part in make()], ignore_index=True)
+
+
 def _one_fold(features, truth, rows, task, *, models, seed, classes) -> list[pd.DataFrame]:
-    part = dict(iter(rows.groupby("role")))
-    train, valid, test = (_block(features, truth, part.get(role)) for role in ("train", "valid", "test"))
-    model = classical.get(task.model)
+    train, valid, test = _blocks(features, truth, rows)
+    model = registry.get(task.model)
     params = task.params if task.params is not None else model.fixed(models)
     scale, frames = 1.0, []
     choose = task.params is None and valid is not None
@@ -82,6 +107,24 @@ def _one_fold(features, truth, rows, task, *, models, seed, classes) -> list[pd.
     return [*frames, _table(decided * scale, classes, test, "test", len(everything.truth), params)]
 
 
+def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: Training) -> list[pd.DataFrame]:
+    """One network for valid and test; no temperature, its probabilities are its own."""
+    train, valid, test = _blocks(features, truth, rows)
+    watched = valid
+    if valid is None and training.valid_share:
+        train, watched = _set_aside(train, training.valid_share, seed)
+    estimator = registry.get(task.model).build(models, task.params or {}, seed).set_params(training=training)
+    pair = None if watched is None else (watched.values, watched.truth)
+    estimator.fit(train.values, train.truth, valid=pair)
+    told, frames = estimator.summary(), []
+    for block, role in ((valid, "valid"), (test, "test")):
+        if block is not None and (role == "test" or task.keep_valid):
+            decided = _in_columns(classical.margins(estimator, block.values), estimator.classes_, classes)
+            frames.append(_table(decided, classes, block, role, len(train.truth), told))
+    estimator.release()
+    return frames
+
+
 @dataclass(frozen=True)
 class _Block:
     """Values and truth of the rows of one role."""
@@ -89,6 +132,12 @@ class _Block:
     rows: pd.DataFrame
     values: np.ndarray
     truth: np.ndarray
+
+
+def _blocks(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> list[_Block | None]:
+    """Train, valid and test rows of one fold."""
+    part = dict(iter(rows.groupby("role")))
+    return [_block(features, truth, part.get(role)) for role in ("train", "valid", "test")]
 
 
 def _block(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame | None) -> _Block | None:
@@ -110,6 +159,18 @@ def _joined(one: _Block, other: _Block) -> _Block:
     )
 
 
+def _set_aside(train: _Block, share: float, seed: int) -> tuple[_Block, _Block]:
+    """Training rows without some clips, and those clips as recorded; their augmented copies serve nothing."""
+    clips, variant = train.rows["clip_id"].to_numpy(), train.rows["variant"].to_numpy()
+    out = deep.held_out(train.truth, clips, share, seed)
+    clean = out & (variant == 0)
+    return _taken(train, ~out), _taken(train, clean if clean.any() else out)
+
+
+def _taken(block: _Block, mask: np.ndarray) -> _Block:
+    return _Block(block.rows[mask], block.values[mask], block.truth[mask])
+
+
 def _best(model, grid, train, valid, *, models, seed, classes) -> tuple[dict, float, np.ndarray]:
     """Hyperparameters with the best valid UAR (the first of equals), probability scale, valid margins."""
     best = None
@@ -121,7 +182,7 @@ def _best(model, grid, train, valid, *, models, seed, classes) -> tuple[dict, fl
             best = (score, params, decided)
     _, params, decided = best
     # probabilities of a logistic model or a forest are kept; margins of an SVM need a scale
-    scale = 1.0 if model.name != "linear_svm" else _temperature(decided, valid.truth, classes)
+    scale = _temperature(decided, valid.truth, classes) if model.margins else 1.0
     return params, scale, decided
 
 
@@ -136,9 +197,14 @@ def _decide(model, grid, train, values, *, models, seed, classes) -> Iterator[np
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             estimator.fit(inside, train.truth)
             decided = classical.margins(estimator, outside)
-        full = np.full((len(values), len(classes)), decided.min() - 30.0)  # a class absent from training: never
-        full[:, np.searchsorted(classes, estimator.classes_)] = decided
-        yield full
+        yield _in_columns(decided, estimator.classes_, classes)
+
+
+def _in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
+    """Margins in the columns of all classes; a class absent from training is never predicted."""
+    full = np.full((len(decided), len(classes)), decided.min() - 30.0)
+    full[:, np.searchsorted(classes, known)] = decided
+    return full
 
 
 def _temperature(decided: np.ndarray, truth: np.ndarray, classes) -> float:

@@ -79,8 +79,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "models.forest_trees": 100,
         "models.boosting_rounds": 40,
         "study.shuffles": 10,
+        "study.further": ["times"],
+        "training.max_epochs": 4,
     },
-    "quick": {"models.forest_trees": 100, "models.boosting_rounds": 60},
+    "quick": {
+        "models.forest_trees": 100,
+        "models.boosting_rounds": 60,
+        "study.further": ["times", "selection"],
+        "seeds.systems": ["E000", "E003"],
+        "seeds.fresh_splits": 5,
+    },
     "full": {},
 }
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

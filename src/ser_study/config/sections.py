@@ -78,6 +78,22 @@ class Models:
     boosting_leaves: int = 15
     boosting_rate: float = 0.1
     class_weight: str = ""  # "" or "balanced"
+    ridge_alpha: tuple[float, ...] = (10.0, 100.0, 1000.0)
+    rbf_c: tuple[float, ...] = (1.0, 10.0)
+    rbf_gamma: tuple[float, ...] = (0.1, 0.3, 1.0)  # over the number of columns, which are scaled
+    lda_shrinkage: tuple[str, ...] = ("0.1", "auto", "0.3")  # a share, or Ledoit and Wolf's estimate
+    pca_components: int = 300  # before the LDA of wide features
+    qda_shrinkage: tuple[float, ...] = (0.3, 0.6, 0.9)
+    bayes_smoothing: tuple[float, ...] = (1e-9, 0.01, 0.1)  # of the largest variance
+    knn_neighbours: tuple[int, ...] = (1, 5, 15, 31)
+    mlp_units: int = 256
+    mlp_alpha: tuple[float, ...] = (0.1, 1.0, 10.0)
+    mlp_iterations: int = 200
+    tree_leaf: tuple[int, ...] = (2, 5, 15)  # fewest clips in a leaf of a single tree
+    adaboost_depth: tuple[int, ...] = (1, 2, 4)
+    bagging_members: int = 10
+    stack_c: float = 0.01  # of the logistic regression over members' log-probabilities
+    tree_cap: int = 500  # trees of the seeds' models that were published with thousands
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,7 @@ class Study:
     ladder_draws: int = 5
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
+    further: tuple[str, ...] = ("times", "signal", "augmentation", "selection", "searches")  # tables of chapter 04
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,9 @@ class Tuning:
     startup: int = 4  # trials before anything is pruned
     inner_folds: int = 5
     storage: str = ""  # URL shared by several machines; empty: a file below data/derived
+    beat: float = 10.0  # s between the signs of life of a trial, where the storage is shared by URL
+    silence: float = 60.0  # s without one after which a trial is given up and its place is free again
+    max_iter: int = 500  # iterations of searched linear models and MLPs; published with up to 10,000
 
 
 @dataclass(frozen=True)
@@ -144,4 +164,4 @@ class Seeds:
     training_seeds: int = 5  # of classical models; networks take training.seeds
     fresh_splits: int = 20  # random splits beside the published list
     inner_folds: int = 5  # cross-validation inside the training part, by which our system is named
-    tree_cap: int = 500  # trees of models that were published with thousands
+    systems: tuple[str, ...] = ()  # which of E000 … E004; empty: all

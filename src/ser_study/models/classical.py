@@ -23,6 +23,7 @@ from sklearn.svm import LinearSVC
 from ser_study.config import Models
 
 Params = Mapping[str, Any]
+UNSCALED = ("baseline", "trees")  # families for which the scale of a column means nothing
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Model:
 
     name: str
     title: str
-    family: str  # baseline, linear, trees
+    family: str  # baseline, linear, trees, discriminant, neighbours, kernel, network, deep
     build: Callable[[Models, Params, int], BaseEstimator]
     grid: Callable[[Models], list[dict]] = field(default=lambda models: [{}])
     fixed: Callable[[Models], dict] = field(default=lambda models: {})  # where nothing may be chosen
     uses: tuple[str, ...] = ()  # settings of config.Models it reads
     libraries: tuple[str, ...] = ()  # besides scikit-learn
+    margins: bool = False  # it gives no probabilities: a temperature is fitted to its margins on valid rows
+    standardised: bool = False  # scaled although its family needs no scaling, as the seeds did
 
 
 def _weight(models: Models) -> str | None:
@@ -102,6 +105,7 @@ REGISTRY: Mapping[str, Model] = {
             lambda models: [{"C": c} for c in models.svm_c],
             lambda models: {"C": models.svm_c_fixed},
             ("svm_c", "svm_c_fixed", "class_weight"),
+            margins=True,
         ),
         Model("forest", "random forest", "trees", _forest, uses=("forest_trees", "class_weight")),
         Model("lightgbm", "LightGBM", "trees", _lightgbm, uses=_BOOSTING, libraries=("lightgbm",)),
@@ -133,10 +137,23 @@ class SpanRotation(TransformerMixin, BaseEstimator):
 
 
 def preparation(model: Model) -> Pipeline:
-    """Unfitted preparation of the values: scaling for linear models, nothing for the others."""
-    if model.family != "linear":
-        return make_pipeline(FunctionTransformer())
-    return make_pipeline(FunctionTransformer(np.float64), StandardScaler(), SpanRotation())
+    """Unfitted preparation of the values, which are flattened to (n, d): scaling where the family needs it.
+
+    The span rotation leaves linear models with a quadratic penalty as they are; distances and shrunken
+    covariances it would change, so the other families are only scaled.
+    """
+    if model.family in UNSCALED and not model.standardised:
+        return make_pipeline(FunctionTransformer(_flat))
+    steps = [FunctionTransformer(_flat_double), StandardScaler(copy=False)]  # the first has made a copy
+    return make_pipeline(*steps, SpanRotation()) if model.family == "linear" else make_pipeline(*steps)
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
+
+
+def _flat_double(values: np.ndarray) -> np.ndarray:
+    return _flat(values).astype(np.float64)
 
 
 def get(name: str) -> Model:

@@ -1,0 +1,165 @@
+"""League table of models with the time each takes to fit and to predict.
+
+Scores here are development scores: each fold is fitted on its train rows and scored on its valid rows;
+test rows are never touched. Everything runs on one thread. Times (``TIMES``) differ from run to run and
+from machine to machine; the other columns are repeatable, so keep or compare those alone.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from ser_study.config import Models
+from ser_study.evaluation import metrics
+from ser_study.models import classical, registry
+from ser_study.schema import FeatureSet
+
+SCORES = ("accuracy", "accuracy_sd", "auc", "uar", "macro_precision", "weighted_f1", "kappa", "mcc")
+TIMES = ("fit_s", "search_s", "predict_ms")
+_MEASURED = tuple(name for name in SCORES if name != "accuracy_sd")
+
+
+@dataclass
+class _Fold:
+    """What one fold gave: the scores of its best grid point and the seconds of all."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    prepare_s: float = 0.0
+    fit_s: float = 0.0  # of the best grid point
+    search_s: float = 0.0  # of all grid points
+    predict_s: float = 0.0
+    n_train: int = 0
+    n_valid: int = 0
+
+
+def cross_validation(truth: pd.Series, *, n_folds: int, seed: int) -> pd.DataFrame:
+    """Stratified folds of the given clips for development: roles train and valid, no test.
+
+    Parameters
+    ----------
+    truth : class of each clip, indexed by ``clip_id``
+    n_folds : 10, as in AutoML league tables
+    seed : of the shuffling
+
+    Returns
+    -------
+    Folds table with ``protocol, repeat, fold, clip_id, variant, role``.
+    """
+    parts = []
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    for fold, (_, held) in enumerate(splitter.split(truth.index, truth.to_numpy())):
+        role = np.full(len(truth), "train", dtype=object)
+        role[held] = "valid"
+        parts.append(pd.DataFrame({"fold": fold, "clip_id": truth.index.to_numpy(), "role": role}))
+    folds = pd.concat(parts, ignore_index=True).assign(protocol="development", repeat=0, variant=0)
+    return folds[["protocol", "repeat", "fold", "clip_id", "variant", "role"]]
+
+
+def league_times(
+    features: FeatureSet,
+    truth: pd.Series,
+    folds: pd.DataFrame,
+    *,
+    models: Models,
+    seed: int,
+    names: Iterable[str] = tuple(registry.LEAGUE),
+    search: bool = True,
+) -> pd.DataFrame:
+    """Scores on valid rows and times of models, the best accuracy first.
+
+    Parameters
+    ----------
+    features : vectors (n, d); only clean rows (variant 0) are used
+    truth : class of each clip, indexed by ``clip_id``
+    folds : folds table with train and valid rows; other roles are ignored
+    models : settings of the models
+    seed : for the estimators
+    names : models, networks excepted
+    search : choose hyperparameters on the valid rows by UAR, as the study does (so the score flatters a
+        little, the more the longer the grid); False: the fixed ones, as AutoML tables do
+
+    Returns
+    -------
+    One row a model: ``model, title, n_folds, n_candidates``, ``SCORES`` (means over folds; ``accuracy_sd``
+    their standard deviation; AUC of margins where a model has no probabilities) and ``TIMES``: ``fit_s``
+    (s a fold, preparation and one fit), ``search_s`` (s a fold, whole grid), ``predict_ms`` (ms a clip).
+
+    Raises
+    ------
+    ValueError
+        A model is unknown or a network, or a fold lacks train or valid rows.
+    """
+    rows = []
+    with threadpool_limits(1):
+        for name in names:
+            model = registry.get(name)
+            if model.family == "deep":
+                raise ValueError(f"Model {name!r} is a network; its seconds an epoch are in the table of networks.")
+            grid = model.grid(models) if search else [model.fixed(models)]
+            each = [
+                _one_fold(features, truth, part, model, grid, models=models, seed=seed)
+                for _, part in folds.groupby(["repeat", "fold"], sort=True)
+            ]
+            rows.append({"model": name, "title": model.title, "n_candidates": len(grid)} | _summary(each))
+    table = pd.DataFrame(rows)[["model", "title", "n_folds", "n_candidates", *SCORES, *TIMES]]
+    return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def _summary(each: list[_Fold]) -> dict[str, float]:
+    scores = pd.DataFrame([fold.scores for fold in each])
+    told = {name: scores[name].mean() for name in _MEASURED}
+    return told | {
+        "n_folds": len(each),
+        "accuracy_sd": scores["accuracy"].std(ddof=1) if len(each) > 1 else np.nan,
+        "fit_s": np.mean([fold.prepare_s + fold.fit_s for fold in each]),
+        "search_s": np.mean([fold.prepare_s + fold.search_s for fold in each]),
+        "predict_ms": 1000 * sum(fold.predict_s for fold in each) / sum(fold.n_valid for fold in each),
+    }
+
+
+def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
+    """Fit every grid point on train, time it, keep the one with the best valid UAR (the first of equals)."""
+    train, valid = (rows.loc[(rows["role"] == role) & (rows["variant"] == 0), "clip_id"] for role in ("train", "valid"))
+    if not (len(train) and len(valid)):
+        raise ValueError(f"Fold {rows['fold'].iloc[0]} has {len(train)} train and {len(valid)} valid rows; needs both.")
+    classes = sorted(truth.unique())
+    answer = truth.loc[valid].to_numpy()
+    inside, outside = features.rows(train.to_numpy()), features.rows(valid.to_numpy())
+    prepare = classical.preparation(model)
+    done = _Fold(n_train=len(train), n_valid=len(valid))
+    inside, done.prepare_s = _timed(prepare.fit_transform, inside)
+    outside, apply_s = _timed(prepare.transform, outside)
+    for params in grid:
+        estimator = model.build(models, params, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # capped iterations, collinear columns: as meant
+            _, fit_s = _timed(estimator.fit, inside, truth.loc[train].to_numpy())
+            decided, predict_s = _timed(classical.margins, estimator, outside)
+        done.search_s += fit_s
+        scores = _scores(decided, answer, estimator.classes_, classes)
+        if not done.scores or scores["uar"] > done.scores["uar"]:
+            done.scores, done.fit_s, done.predict_s = scores, fit_s, apply_s + predict_s
+    return done
+
+
+def _scores(decided: np.ndarray, answer: np.ndarray, known, classes: list[str]) -> dict[str, float]:
+    full = np.full((len(decided), len(classes)), decided.min() - 30.0)  # a class absent from training: never
+    full[:, np.searchsorted(classes, known)] = decided
+    prediction = np.asarray(classes, dtype=object)[full.argmax(axis=1)]
+    told = metrics.evaluate(answer, prediction, softmax(full, axis=1), classes=classes)
+    return {name: told[name] for name in _MEASURED}
+
+
+def _timed(call, *args):
+    started = time.perf_counter()
+    value = call(*args)
+    return value, time.perf_counter() - started

@@ -1,0 +1,300 @@
+"""Votes and stacks from the predictions of models that were fitted already, and classes put together.
+
+Conventions
+-----------
+Functions take and give predictions tables. The rows of the members are matched by repeat, fold, draw (seed,
+where there is no draw), role, clip and variant, in whatever order they come; members must have the same rows,
+truth and classes. What is learned (weights, a stack) is learned in each fold from that fold's valid rows
+alone, which the members predicted without having seen them. A result says in ``params`` what was combined.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
+
+from ser_study.config import Models
+from ser_study.schema import check_columns, probability_columns
+
+KEYS = ("corpus", "scheme", "protocol", "repeat", "fold", "draw", "role", "clip_id", "variant")
+FOLD = ("corpus", "scheme", "protocol", "repeat", "fold", "draw")
+FLOOR = (
+    0.01  # smallest probability a stack takes the logarithm of; what lies below says more of the model than the clip
+)
+Weights = Sequence[float] | pd.DataFrame | None
+
+
+def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: str = "vote") -> pd.DataFrame:
+    """Weighted mean of the members' probabilities.
+
+    Parameters
+    ----------
+    tables : predictions of two members or more
+    weights : one a member, of any scale; a table of ``weights_on_valid`` (other weights in each fold);
+        or None for equal ones
+    name : written to ``model``
+
+    Returns
+    -------
+    Predictions in the order of the first table. Of equal means the first class wins.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two tables; rows, truth or classes differ (with counts); weights do not fit.
+    """
+    first, proba, classes = _aligned(tables)
+    share = _shares(weights, first, len(tables))  # (n, members)
+    mean = np.einsum("mnc,nm->nc", proba, share)
+    params = [json.dumps({"members": _members(tables), "weights": np.round(row, 4).tolist()}) for row in share]
+    return _named(_told(first, mean, classes), tables, name).assign(params=params)
+
+
+def weights_on_valid(tables: Sequence[pd.DataFrame], *, steps: int = 4) -> pd.DataFrame:
+    """Weights of a vote, chosen in each fold by the UAR of its valid rows.
+
+    Weights are multiples of 1/``steps`` and sum to 1. Of equal UAR, the weights nearest to equal ones win.
+
+    Returns
+    -------
+    One row a fold: its keys, ``w_0``, ``w_1``, … in the order of the tables, ``uar_valid``.
+
+    Raises
+    ------
+    ValueError
+        As ``soft_vote``; a fold has no valid rows.
+    """
+    first, proba, classes = _aligned(tables)
+    tried = _weight_grid(len(tables), steps)
+    rows = []
+    for fold, places in _folds(first):
+        valid = places[first["role"].to_numpy()[places] == "valid"]
+        _need_valid(fold, valid, first, least_classes=1)
+        truth = pd.Index(classes).get_indexer(first["truth"].to_numpy()[valid])
+        said = [np.tensordot(weight, proba[:, valid], axes=1).argmax(axis=1) for weight in tried]
+        scores = [_uar(truth, one) for one in said]
+        best = int(np.argmax(scores))
+        rows.append({**fold, **{f"w_{i}": w for i, w in enumerate(tried[best])}, "uar_valid": scores[best]})
+    return pd.DataFrame(rows)
+
+
+def stack(
+    tables: Sequence[pd.DataFrame], *, groups: pd.Series | None = None, c: float = Models.stack_c, name: str = "stack"
+) -> pd.DataFrame:
+    """Logistic regression over the members' log-probabilities, fitted in each fold on its valid rows.
+
+    With ``groups`` the valid rows are dealt into five parts, each predicted from the other four; without
+    they are left out, because a stack that knows a speaker's other clips scores far too well on them.
+
+    Parameters
+    ----------
+    tables : predictions of two members or more, with valid rows
+    groups : ``clip_id`` → speaker, whose clips stay together; None: test rows only
+    c : inverse strength of the penalty
+
+    Returns
+    -------
+    Predictions in the order of the first table; ``n_train`` counts the rows the stack saw.
+
+    Raises
+    ------
+    ValueError
+        As ``soft_vote``; valid rows of a fold have fewer than two classes (with ``groups``: groups).
+    """
+    first, proba, classes = _aligned(tables)
+    evidence = np.log(np.clip(np.concatenate(proba, axis=1), FLOOR, None))  # (n, members · C)
+    truth, role = first["truth"].to_numpy(), first["role"].to_numpy()
+    result, n_seen = np.zeros((len(first), len(classes))), np.zeros(len(first), int)
+    with threadpool_limits(1):
+        for fold, places in _folds(first):
+            valid, test = (places[role[places] == which] for which in ("valid", "test"))
+            _need_valid(fold, valid, first, least_classes=2)
+            parts = [(valid, test)] if len(test) else []
+            for seen, unseen in parts + _cross(valid, first["clip_id"].to_numpy(), groups):
+                result[unseen] = _fitted(evidence[seen], truth[seen], evidence[unseen], classes, c)
+                n_seen[unseen] = len(seen)
+    params = json.dumps({"members": _members(tables), "c": c})
+    done = n_seen > 0
+    return _named(_told(first[done], result[done], classes), tables, name).assign(params=params, n_train=n_seen[done])
+
+
+def collapse(
+    predictions: pd.DataFrame, mapping: Mapping[str, str], *, how: str = "argmax", scheme: str = ""
+) -> pd.DataFrame:
+    """Predictions over fewer classes: several classes become one.
+
+    Parameters
+    ----------
+    predictions : predictions table
+    mapping : class → new class, for every class (see ``emotions_of`` and ``genders_of``)
+    how : "argmax" maps the answer over the old classes, "sum" takes the new class of the largest summed
+        probability; probabilities are summed in both
+    scheme : written to ``scheme``; empty: left as it is
+
+    Returns
+    -------
+    Predictions with ``p_<new class>`` columns in alphabetical order.
+
+    Raises
+    ------
+    ValueError
+        An unknown ``how``; classes missing from the mapping.
+    """
+    if how not in ("argmax", "sum"):
+        raise ValueError(f"Unknown way {how!r} to collapse classes; known: argmax, sum.")
+    old = _classes(predictions)
+    lost = sorted({*old, *predictions["truth"].unique(), *predictions["prediction"].unique()} - mapping.keys())
+    if lost:
+        raise ValueError(f"{len(lost)} classes have no new class: {', '.join(lost[:5])}; map every class.")
+    new = sorted({mapping[name] for name in old})
+    member = np.array([[mapping[name] == group for group in new] for name in old], float)  # (old, new)
+    summed = predictions[probability_columns(old)].to_numpy(float) @ member
+    told = _told(predictions.drop(columns=probability_columns(old)), summed, new)
+    mapped = ["truth", "prediction"] if how == "argmax" else ["truth"]
+    told[mapped] = predictions[mapped].replace(dict(mapping))
+    return told.assign(scheme=scheme) if scheme else told
+
+
+def emotions_of(classes: Iterable[str]) -> dict[str, str]:
+    """Crossed classes → their emotion: ``angry_female`` → ``angry``."""
+    return {name: name.rpartition("_")[0] for name in classes}
+
+
+def genders_of(classes: Iterable[str]) -> dict[str, str]:
+    """Crossed classes → their gender: ``angry_female`` → ``female``."""
+    return {name: name.rpartition("_")[2] for name in classes}
+
+
+def _aligned(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Facts of the first table, probabilities (members, n, C) in its order of rows, classes."""
+    if len(tables) < 2:
+        raise ValueError(f"A vote needs two members or more; found {len(tables)}.")
+    classes = _classes(tables[0])
+    keyed = [_with_draw(table) for table in tables]
+    keys = [key for key in KEYS if all(key in table for table in keyed)]
+    place = pd.MultiIndex.from_frame(keyed[0][keys])
+    proba = []
+    for number, table in enumerate(keyed):
+        check_columns(table, ("repeat", "fold", "role", "clip_id", "variant", "truth"), what="predictions")
+        if set(_classes(table)) != set(classes):
+            odd = sorted(set(_classes(table)) ^ set(classes))
+            raise ValueError(f"Members 0 and {number} differ in {len(odd)} classes: {', '.join(odd[:5])}.")
+        own = pd.MultiIndex.from_frame(table[keys])
+        if not own.is_unique:
+            raise ValueError(f"Member {number} has {own.duplicated().sum()} rows twice; pass one experiment a member.")
+        only = len(place.difference(own)), len(own.difference(place))
+        if any(only):
+            raise ValueError(
+                f"Rows differ: {only[0]} of member 0 are not in member {number} and {only[1]} of member {number} "
+                f"are not in member 0 ({len(place)} and {len(own)} rows); vote on the same folds, draws and roles."
+            )
+        ordered = table.iloc[own.get_indexer(place)]
+        wrong = int((ordered["truth"].to_numpy() != keyed[0]["truth"].to_numpy()).sum())
+        if wrong:
+            raise ValueError(f"Members 0 and {number} differ in the truth of {wrong} of {len(own)} rows.")
+        proba.append(ordered[probability_columns(classes)].to_numpy(float))
+    return tables[0].drop(columns=probability_columns(classes)), np.stack(proba), classes
+
+
+def _with_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """Draws are matched; training seeds, which each model has of its own, only where there are none."""
+    return table.assign(draw=table["seed"]) if "seed" in table and "draw" not in table else table
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    return [column.removeprefix("p_") for column in table.columns if column.startswith("p_")]
+
+
+def _uar(truth: np.ndarray, said: np.ndarray) -> float:
+    return float(np.mean([np.mean(said[truth == code] == code) for code in np.unique(truth)]))
+
+
+def _folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
+    """The keys of every fold and the places of its rows."""
+    table = _with_draw(first).reset_index(drop=True)
+    keys = [key for key in FOLD if key in table]
+    return [(dict(zip(keys, fold)), part.index.to_numpy()) for fold, part in table.groupby(keys, sort=True)]
+
+
+def _need_valid(fold: Mapping, valid: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
+    found = len(np.unique(first["truth"].to_numpy()[valid].astype(str)))
+    if found < least_classes:
+        raise ValueError(
+            f"Fold {fold} has {len(valid)} valid rows of {found} classes; {least_classes} or more are needed. "
+            "Keep the valid rows of the members (Task.keep_valid)."
+        )
+
+
+def _weight_grid(n_members: int, steps: int) -> np.ndarray:
+    """All weights in multiples of 1/steps that sum to 1, those nearest to equal ones first."""
+    counts = itertools.product(range(steps + 1), repeat=n_members)
+    grid = np.array([count for count in counts if sum(count) == steps]) / steps
+    return grid[np.argsort(((grid - 1 / n_members) ** 2).sum(axis=1).round(9), kind="stable")]
+
+
+def _shares(weights: Weights, first: pd.DataFrame, n_members: int) -> np.ndarray:
+    """Weights of every row, shape (n, members), rows summing to 1."""
+    if isinstance(weights, pd.DataFrame):
+        table, columns = _with_draw(first), [f"w_{i}" for i in range(n_members)]
+        check_columns(weights, columns, what="weights")
+        keys = [key for key in FOLD if key in weights and key in table]
+        given = table[keys].merge(weights[[*keys, *columns]], how="left", on=keys)[columns].to_numpy(float)
+    else:
+        one = np.ones(n_members) if weights is None else np.asarray(weights, float)
+        if one.shape != (n_members,):
+            raise ValueError(f"{one.size} weights for {n_members} members; give one a member.")
+        given = np.tile(one, (len(first), 1))
+    total = given.sum(axis=1, keepdims=True)
+    if not (np.isfinite(given).all() and (given >= 0).all() and (total > 0).all()):
+        raise ValueError(f"Weights must be 0 or more, one of them above 0, for every fold; found {given.min(axis=0)}.")
+    return given / total
+
+
+def _cross(valid: np.ndarray, clip_id: np.ndarray, groups: pd.Series | None) -> list:
+    """(seen, unseen) places within the valid rows of a fold, groups kept together; none without groups."""
+    if groups is None:
+        return []
+    names = groups.loc[clip_id[valid]].to_numpy()
+    if len(set(names)) < 2:
+        raise ValueError(f"{len(valid)} valid rows of one group; a stack needs two groups to predict them unseen.")
+    parts = GroupKFold(min(5, len(set(names)))).split(valid, groups=names)
+    return [(valid[seen], valid[unseen]) for seen, unseen in parts]
+
+
+def _fitted(seen: np.ndarray, truth: np.ndarray, unseen: np.ndarray, classes: list[str], c: float) -> np.ndarray:
+    """Probabilities (n, C) of the unseen rows; a class that no seen row has gets 0."""
+    learner = LogisticRegression(C=c, max_iter=1000).fit(seen, truth)
+    told = pd.DataFrame(learner.predict_proba(unseen), columns=learner.classes_)
+    return told.reindex(columns=classes, fill_value=0.0).to_numpy()
+
+
+def _told(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Facts with the answers of the probabilities, shape (n, C)."""
+    proba = proba / proba.sum(axis=1, keepdims=True)
+    said = np.asarray(classes, dtype=object)[proba.argmax(axis=1)]
+    columns = pd.DataFrame(proba.astype(np.float32), columns=probability_columns(classes), index=facts.index)
+    return pd.concat([facts.assign(prediction=said), columns], axis=1)
+
+
+def _members(tables: Sequence[pd.DataFrame]) -> list[str]:
+    return [str(table["model"].iloc[0]) if "model" in table else "?" for table in tables]
+
+
+def _named(told: pd.DataFrame, tables: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
+    """The table under its new name; the experiment's name changes where it names model and feature."""
+    swaps = {_members(tables)[0]: name}
+    told = told.assign(model=name)
+    if all("feature" in table for table in tables):
+        feature = "+".join(dict.fromkeys(str(table["feature"].iloc[0]) for table in tables))
+        swaps[str(told["feature"].iloc[0])] = feature
+        told["feature"] = feature
+    if "experiment" in told:
+        told["experiment"] = "/".join(swaps.get(part, part) for part in str(told["experiment"].iloc[0]).split("/"))
+    return told

@@ -1,0 +1,34 @@
+"""Every model of the study by name: the league's, the further families', the seeds' and the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ser_study.models import classical, deep, hierarchical, seed_models, zoo
+from ser_study.models.classical import Model
+
+
+def _merged(*parts: Mapping[str, Model]) -> dict[str, Model]:
+    merged: dict[str, Model] = {}
+    for part in parts:
+        twice = merged.keys() & part.keys()
+        if twice:
+            raise ValueError(f"Models registered twice: {', '.join(sorted(twice))}; rename one of each.")
+        merged |= part
+    return merged
+
+
+LEAGUE: Mapping[str, Model] = _merged(classical.REGISTRY, zoo.REGISTRY)  # classical families with grids of their own
+REGISTRY: Mapping[str, Model] = _merged(LEAGUE, hierarchical.REGISTRY, seed_models.REGISTRY, deep.REGISTRY)
+
+
+def get(name: str) -> Model:
+    """A registered model; ``ValueError`` with the known names otherwise."""
+    if name not in REGISTRY:
+        raise ValueError(f"Unknown model {name!r}; known: {', '.join(REGISTRY)}.")
+    return REGISTRY[name]
+
+
+def names(family: str = "") -> list[str]:
+    """Names of the models of a family, or of all."""
+    return [name for name, model in REGISTRY.items() if family in ("", model.family)]
