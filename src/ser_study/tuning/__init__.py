@@ -1,0 +1,30 @@
+"""Hyperparameter search inside a training part: spaces, inner folds, and Optuna.
+
+Conventions
+-----------
+A search sees train and valid rows of *inner* folds only; whoever calls it keeps the test rows away. Scores
+are means over the inner folds, higher is better. A trial reports its running mean after every fold, so that
+a poor one is stopped early ("pruned"). Optuna lives in ``studies`` and is imported when a search starts.
+"""
+
+from ser_study.tuning.fitting import randomised, tune
+from ser_study.tuning.folds import inner_folds
+from ser_study.tuning.seed_spaces import SPACES, get
+from ser_study.tuning.spaces import Choice, Published, Real, Space, Whole, n_points
+from ser_study.tuning.trials import Search, search
+
+__all__ = [
+    "SPACES",
+    "Choice",
+    "Published",
+    "Real",
+    "Search",
+    "Space",
+    "Whole",
+    "get",
+    "inner_folds",
+    "n_points",
+    "randomised",
+    "search",
+    "tune",
+]
