@@ -7,6 +7,7 @@ offers ``generate(root, settings)``, which returns the folder it filled. To add 
 
 ``load`` gives every clip *found*; ``analysed`` leaves out what no study may use: silent or unreadable clips,
 copies (the first ``clip_id`` stays), and sounds that occur under two different labels (all go).
+Where a corpus is here as a pack only (``packed``), its clips come from the pack; audio beside a pack wins.
 A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
 """
 
@@ -24,11 +25,10 @@ import pandas as pd
 
 from ser_study import schema
 from ser_study.config import Config
-from ser_study.corpora import scan
-from ser_study.corpora.info import audio_files
+from ser_study.corpora import packed, scan
 from ser_study.store import Store
 
-SHARED = ("audit", "info", "scan")  # modules here that are no corpus
+SHARED = ("audit", "info", "packed", "scan")  # modules here that are no corpus
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),
@@ -55,9 +55,39 @@ def module(name: str) -> ModuleType:
 
 
 def found(raw: Path) -> list[str]:
-    """Corpora that have at least one audio file below ``raw``; a corpus that makes its own audio is none of them."""
-    there = [name for name in names() if (raw / name).is_dir() and audio_files(raw / name)]
+    """Corpora with an audio file, or a pack, below ``raw``; a corpus that makes its own audio is none of them."""
+    there = [name for name in names() if packed.path_of(name, raw).is_file() or packed.has_audio(name, raw)]
     return [name for name in there if not hasattr(module(name), "generate")]
+
+
+def state(name: str, store: Store) -> str:
+    """How a corpus is here, in words: "built in", "here" (its audio), "pack" or "absent"."""
+    if hasattr(module(name), "generate"):
+        return "built in"
+    return "here" if packed.has_audio(name, store.raw) else "pack" if packed.is_used(name, store.raw) else "absent"
+
+
+def pack_of(corpus: str, store: Store) -> packed.Pack | None:
+    """The pack of a corpus whose audio is not here; None where the audio is, or nothing at all.
+
+    Raises
+    ------
+    ValueError
+        The pack is damaged, of another corpus or of another version.
+    """
+    if hasattr(module(corpus), "generate") or not packed.is_used(corpus, store.raw):
+        return None
+    return packed.read(packed.path_of(corpus, store.raw), corpus)
+
+
+def without_audio(corpus: str, store: Store) -> str:
+    """What cannot be shown of a corpus that is here as a pack only, as a sentence; empty where its audio is here."""
+    if pack_of(corpus, store) is None:
+        return ""
+    return (
+        f"The audio of {module(corpus).INFO.title} is not here: clips and features come from a pack. "
+        "So there are no waveforms, no spectrograms and no players; run this where the audio is to see and hear them."
+    )
 
 
 def root_of(corpus: str, store: Store) -> Path:
@@ -81,9 +111,9 @@ def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        The corpus has no audio here; the message says how to get it.
+        The corpus has no audio and no pack here; the message says how to get it.
     ValueError
-        Two files claim the same clip, or a side file cannot be understood.
+        Two files claim the same clip, or a side file or a pack cannot be understood.
     """
     table = one_file_a_clip(scanned(name, config=config, store=store))
     table = table.sort_values("clip_id", ignore_index=True)
@@ -92,6 +122,8 @@ def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
 
 def scanned(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     """One row a file that is a clip of the corpus: the clips columns and those of ``scan``."""
+    if (pack := pack_of(name, store)) is not None:
+        return packed.clips(pack)
     table = labelled(name, folder_of(name, config=config, store=store), store=store)
     return measured(table, config=config, store=store)
 

@@ -22,12 +22,14 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.config import Audio, Config
+from ser_study.corpora import packed
 from ser_study.corpora.info import CorpusInfo, audio_files, side_file
 from ser_study.corpora.scan import SILENT_PEAK
 from ser_study.parallel import n_workers
 from ser_study.store import Store
 
 CLIPPED_SAMPLES = 3  # at full scale; one or two are the peak of a normalised clip
+EXAMPLES = 3  # known defects of one kind that are listed; unexpected ones are all listed
 COLUMNS = ["issue", "clip_id", "detail", "known"]
 COUNTED = (
     "unreadable",
@@ -71,14 +73,33 @@ def validate(
     return summary(audits), details, int((~details["known"].astype(bool)).any())
 
 
-def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path, base: Path, audio: Audio) -> pd.DataFrame:
+def as_text(config: Config, store: Store, names: Sequence[str]) -> list[dict[str, str]]:
+    """The table of ``validate`` as rows of text, without columns in which nothing was found."""
+    table, _, _ = validate(store, config, names)
+    always = ("corpus", "found", "expected", "analysed", "verdict")
+    shown = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
+    text = table[shown].astype(object).where(table[shown].notna(), "any")
+    return [{name: str(value) for name, value in row.items()} for row in text.to_dict(orient="records")]
+
+
+def lines(details: pd.DataFrame) -> Iterator[str]:
+    """The details of ``validate`` as lines to print: every unexpected issue, a few known ones of each kind."""
+    for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
+        shown = rows.head(EXAMPLES) if known else rows
+        for clip, detail in zip(shown["clip_id"], shown["detail"]):
+            yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}".rstrip()
+        if len(rows) > len(shown):
+            yield f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(shown)} more"
+
+
+def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path | None, base: Path, audio: Audio) -> pd.DataFrame:
     """Issues of one corpus.
 
     Parameters
     ----------
     scan : table from ``corpora.scanned``
     info : its facts
-    root : folder of the corpus, for side files and unused audio
+    root : folder of the corpus, for side files and unused audio; None where the clips come from a pack
     base : folder that the paths of the scan are below
     audio : settings; clips shorter than ``min_length`` or longer than ``max_length`` (s) are issues
 
@@ -89,7 +110,7 @@ def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path, base: Path, audio
     found = [*_clip_issues(scan, audio), *_sound_issues(scan), *_corpus_issues(scan, info, root)]
     table = pd.DataFrame([(*row, False) for row in found], columns=COLUMNS)
     table["known"] = [_is_known(issue, clip, info) for issue, clip in zip(table["issue"], table["clip_id"])]
-    unused = pd.DataFrame(_unused(scan, info, root, base), columns=COLUMNS)
+    unused = pd.DataFrame([] if root is None else _unused(scan, info, root, base), columns=COLUMNS)
     noted = pd.DataFrame(_noted(scan, table, info), columns=COLUMNS)
     parts = [part for part in (table, unused, noted) if len(part)]
     whole = pd.concat(parts, ignore_index=True) if parts else table
@@ -130,6 +151,9 @@ def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | N
     nothing = pd.DataFrame(columns=COLUMNS).astype({"known": "bool"})
     root = corpora.folder_of(name, config=config, store=store)
     try:
+        if (pack := corpora.pack_of(name, store)) is not None:
+            scan = packed.clips(pack)
+            return scan, audit(scan, info, root=None, base=store.raw, audio=config.audio)
         if not is_made and not (root.is_dir() and audio_files(root)):
             return None, nothing
         table = corpora.labelled(name, root, store=store)
@@ -179,8 +203,8 @@ def _sound_issues(scan: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
         yield reasons["reason"][index], first["clip_id"][index], reasons["detail"][index]
 
 
-def _corpus_issues(scan: pd.DataFrame, info: CorpusInfo, root: Path) -> Iterator[tuple[str, str, str]]:
-    for name in info.side_files:
+def _corpus_issues(scan: pd.DataFrame, info: CorpusInfo, root: Path | None) -> Iterator[tuple[str, str, str]]:
+    for name in info.side_files if root is not None else ():
         if side_file(root, name) is None:
             yield "side file", "", f"{info.name}/{name} is missing; {info.how_to_get}"
     clips = _first_files(scan)

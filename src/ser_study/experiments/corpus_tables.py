@@ -63,7 +63,7 @@ def examples(clips: pd.DataFrame, *, config: Config, store: Store) -> list[dict[
     Returns
     -------
     One dict an emotion: ``emotion``, ``name``, ``speaker``, ``statement``, ``intensity``, ``signal`` (s,),
-    ``sample_rate`` (Hz), ``path`` (absolute).
+    ``sample_rate`` (Hz), ``path`` (absolute); none where the corpus is here as a pack only.
 
     Raises
     ------
@@ -77,6 +77,8 @@ def examples(clips: pd.DataFrame, *, config: Config, store: Store) -> list[dict[
             f"None of the {len(clips)} clips can be studied ({len(dropped)} dropped); run: ser-study validate."
         )
     chosen = _choose(kept)
+    if any(corpora.pack_of(name, store) for name in chosen["corpus"].unique()):
+        return []
     rows = []
     for clip in chosen.to_dict(orient="records"):
         path = (corpora.root_of(clip["corpus"], store) / clip["path"]).resolve()

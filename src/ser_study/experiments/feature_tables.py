@@ -82,7 +82,10 @@ def example(gathered: Mapping[str, Material]) -> dict[str, Any]:
 
 def contours(clip: Mapping[str, Any], *, config: Config, store: Store) -> dict[str, np.ndarray]:
     """Frame by frame: ``time`` (s), ``loudness_db`` (re full scale), ``f0_hz`` (NaN where unvoiced), ``centroid_hz``,
-    all (t,); ``mel_db`` (t, n_mels) and ``mel_hz``, the mean frequency of each mel band, (n_mels,)."""
+    all (t,); ``mel_db`` (t, n_mels) and ``mel_hz``, the mean frequency of each mel band, (n_mels,).
+    Nothing where the corpus is here as a pack only."""
+    if corpora.pack_of(clip["corpus"], store) is not None:
+        return {}
     rate = config.audio.sample_rate
     path = corpora.root_of(clip["corpus"], store) / clip["path"]
     found = frames.analyse(prepare.load(path, config.audio), rate, config.frames)

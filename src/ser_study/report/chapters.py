@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
+from ser_study.corpora import packed
 from ser_study.report import provenance
 from ser_study.store import Store
 
@@ -181,9 +182,12 @@ def _sources() -> str:
 
 
 def _listing(folders: Sequence[Path]) -> str:
-    """One hash over names, sizes and dates of all files in these folders; links are followed, loops are not."""
+    """One hash over names, sizes and dates of all files in these folders, and of the packs beside them; links are
+    followed, loops are not."""
     total, seen = hashlib.sha256(), set()
     for folder in folders:
+        if (pack := packed.path_of(folder.name, folder.parent)).is_file():
+            total.update(f"{pack.name} {pack.stat().st_size} {pack.stat().st_mtime_ns}\n".encode())
         for where, subfolders, names in os.walk(folder, followlinks=True):
             real = os.path.realpath(where)
             if real in seen:
