@@ -9,7 +9,7 @@ corpus as a prefix (``ravdess/07``), so that corpora never collide. ``clip_id`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,6 +178,18 @@ class FeatureSet:
                 f"Features {self.name!r} lack {len(lost)} of {len(clip_ids)} clips, first {lost[0]!r}; extract them."
             )
         return self.values[here[place]]
+
+
+def side_by_side(parts: Sequence[FeatureSet]) -> FeatureSet:
+    """Vectors of the same clips joined, (n, d₁ + d₂ + …); clips that one of them lacks are left out."""
+    if len(parts) == 1:
+        return parts[0]
+    shared = set.intersection(*(set(part.clip_id) for part in parts))
+    kept = np.array([clip for clip in parts[0].clip_id if clip in shared], dtype=object)
+    variant = int(parts[0].variant[0])
+    values = np.concatenate([part.rows(kept, variant=variant) for part in parts], axis=1)
+    columns = tuple(f"{part.name}:{column}" for part in parts for column in part.columns)
+    return FeatureSet("+".join(p.name for p in parts), kept, np.full(len(kept), variant), values, columns)
 
 
 def probability_columns(classes) -> list[str]:

@@ -172,6 +172,12 @@ RANGES: Mapping[str, tuple[float, float]] = {  # all others lie in 0 … 1
 }
 
 
+def uar_of(rows: pd.DataFrame) -> float:
+    """UAR of rows with ``truth`` and ``prediction``; classes are those that occur."""
+    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
+    return float(uar(confusion(rows["truth"], rows["prediction"], classes)))
+
+
 def evaluate(
     truth: Sequence,
     prediction: Sequence,

@@ -119,19 +119,16 @@ def nested(gathered: Mapping[str, Material], *, config: Config, store: Store) ->
             continue
         told = pd.concat([run.predictions(e, gathered, config=config, store=store) for e in rivals])
         chosen = pd.concat([_best_on_valid(fold) for _, fold in told.groupby("fold")])
-        found[name] = _uar_of(chosen)
+        found[name] = metrics.uar_of(chosen)
     return found
 
 
 def _best_on_valid(fold: pd.DataFrame) -> pd.DataFrame:
     """Test rows of the experiment that does best on the valid rows of this fold."""
-    valid = fold[fold["role"] == "valid"].groupby("experiment", sort=False)[["truth", "prediction"]].apply(_uar_of)
+    valid = (
+        fold[fold["role"] == "valid"].groupby("experiment", sort=False)[["truth", "prediction"]].apply(metrics.uar_of)
+    )
     return fold[(fold["role"] == "test") & (fold["experiment"] == valid.idxmax())]
-
-
-def _uar_of(rows: pd.DataFrame) -> float:
-    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
-    return float(metrics.uar(metrics.confusion(rows["truth"], rows["prediction"], classes)))
 
 
 def steps(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
@@ -181,8 +178,7 @@ def shuffled_scores(gathered: Mapping[str, Material], *, config: Config, store: 
     for experiment in ladder.controls(config, {name: len(part.clips) for name, part in gathered.items()}):
         table = run.predictions(experiment, gathered, config=config, store=store)
         for draw, one in table[table["role"] == "test"].groupby("draw"):
-            counts = metrics.confusion(one["truth"], one["prediction"], sorted(one["truth"].unique()))
-            rows.append((experiment.selection, _rung(experiment), draw, float(metrics.uar(counts))))
+            rows.append((experiment.selection, _rung(experiment), draw, metrics.uar_of(one)))
     return pd.DataFrame(rows, columns=["corpus", "rung", "draw", "value"])
 
 

@@ -15,6 +15,7 @@ from ser_study.config import Config
 from ser_study.experiments.declare import Experiment
 from ser_study.store import Store
 
+SEED = "seed-"  # before the name of a rebuilt system in the name of its selection
 N_VARIANTS = 2  # augmented copies of a clip in the leaking rung
 PARTS = {  # corpora studied in parts
     "ravdess": ("ravdess-speech", "ravdess-song"),
@@ -70,6 +71,26 @@ def gather(config: Config, store: Store) -> dict[str, Material]:
     return gathered
 
 
+def gather_seed(name: str, config: Config, store: Store) -> Material | None:
+    """Clips of a student system before duplicates are dropped; None where its RAVDESS recordings are absent.
+
+    Parameters
+    ----------
+    name : a key of ``splits.RECIPES``
+    """
+    published = splits.LISTS[splits.RECIPES[name].published]
+    wanted = set(config.study.corpora or published.corpora)
+    here = [corpus for corpus in published.corpora if corpus in corpora.found(store.raw) and corpus in wanted]
+    if "ravdess" not in here:
+        return None
+    clips = pd.concat([corpora.load(corpus, config=config, store=store) for corpus in here], ignore_index=True)
+    clips = clips[clips["sha256"].notna()]
+    if published.speech_only:
+        clips = clips[(clips["corpus"] != "ravdess") | (clips["channel"] == "speech")]
+    kept = clips[~clips["emotion"].isin(published.drops)].reset_index(drop=True)
+    return Material(f"{SEED}{name}", kept, kept.iloc[:0]) if kept["channel"].notna().any() else None
+
+
 def together(target: Material, sources: list[Material]) -> Material:
     """Clips of several selections as one material, for training across corpora."""
     clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True)
@@ -104,14 +125,20 @@ def folds_of(
         n_folds = protocol_folds(plain, material.selection, clips, truth, config, store)["fold"].nunique()
         folds = _augmented_before_split(truth, n_folds, random)
     else:
-        folds = protocol_folds(experiment, material.selection, clips, truth, config, store)
+        folds = protocol_folds(experiment, material.selection, clips, truth, config, store, draw)
     if experiment.fixed:  # nothing is chosen, so the valid rows are trained on as well
         folds = folds.assign(role=folds["role"].replace("valid", "train"))
     if experiment.train_speakers:
         folds = _fewer_speakers(folds, clips, experiment.train_speakers, random)
     if experiment.size:
         folds = _cut(folds, truth, experiment.size, random)
-    return folds
+    return _with_variants(folds, experiment.variants)
+
+
+def _with_variants(folds: pd.DataFrame, variants: tuple[int, ...]) -> pd.DataFrame:
+    """Augmented copies join the training rows; what is tested or chosen by stays as recorded."""
+    train = folds[folds["role"] == "train"]
+    return pd.concat([folds, *(train.assign(variant=number) for number in variants)], ignore_index=True)
 
 
 def _cut(folds: pd.DataFrame, truth: pd.Series, n_clips: int, random: np.random.Generator) -> pd.DataFrame:
@@ -121,9 +148,14 @@ def _cut(folds: pd.DataFrame, truth: pd.Series, n_clips: int, random: np.random.
     return folds.merge(kept[["repeat", "fold", "clip_id", "role"]], on=["repeat", "fold", "clip_id", "role"])
 
 
-def protocol_folds(experiment: Experiment, selection: str, clips, truth, config: Config, store: Store) -> pd.DataFrame:
+def protocol_folds(
+    experiment: Experiment, selection: str, clips, truth, config: Config, store: Store, draw: int = 0
+) -> pd.DataFrame:
     """Folds of a protocol: the committed ones where they fit, else made anew (and said so)."""
     classes = truth.loc[clips["clip_id"]].set_axis(clips.index)
+    if experiment.protocol in splits.SEED_KINDS:
+        name, folder = selection.removeprefix(SEED), store.project / "data" / "folds"
+        return splits.rebuilt(experiment.protocol, name, clips, classes, config=config, folder=folder, draw=draw)
     if experiment.sources:
         return splits.make(clips, "cross_corpus", classes=classes, config=config, target=clips["corpus"].iloc[0])
     as_committed = not experiment.shuffle and experiment.scheme == "native"

@@ -197,7 +197,7 @@ def _by_actor(task: Task, test: Sequence[str], valid: Sequence[str]) -> np.ndarr
 def _clean(clips: pd.DataFrame) -> np.ndarray:
     """Without silent clips, copies and sounds with two labels, as everywhere else in the study; bool (n,)."""
     several = clips.groupby("sha256")["emotion"].transform("nunique") > 1
-    copy = clips["sha256"].duplicated()  # clips are sorted by id, so the first one stays
+    copy = clips["sha256"].duplicated() & clips["sha256"].notna()  # sorted by id, so the first one stays
     return ~(several | copy | clips["silent"].astype(bool)).to_numpy(bool)
 
 

@@ -1,0 +1,147 @@
+"""The further tables of chapter 04: twenty models with their times, preparation, copies, selection, searches.
+
+All of it is development: valid rows decide and are shown, no test row is read. Which of these a run holds is
+``study.further``; what is left out is said on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study import features
+from ser_study.config import Config
+from ser_study.experiments import league_times, searches, selection_study, signal_study
+from ser_study.experiments import material as materials
+from ser_study.experiments.declare import Experiment
+from ser_study.experiments.material import Material
+from ser_study.models import registry
+from ser_study.store import Store
+from ser_study.words import listed, share, word
+
+FEATURE = "seed184"
+SEARCHED = ("000", "001-logistic", "002-knn", "002-tree", "002-logistic")  # searches of seconds to minutes
+SHOWN_LEFT_OUT = "Left to the preset `full`, for its time."
+
+Gathered = Mapping[str, Material]
+
+
+def asked(what: str, config: Config) -> bool:
+    """Whether this run holds a table: ``times, signal, augmentation, selection`` or ``searches``."""
+    return what in config.study.further
+
+
+def _speaker_folds(gathered: Gathered, config: Config, store: Store):
+    """The first compared selection: its name, features, truth and speaker folds; None where there is none."""
+    chosen = signal_study.selections(config, gathered)
+    if not chosen:
+        return None
+    name, part = chosen[0], gathered[chosen[0]]
+    experiment = Experiment(name, "speaker_independent", FEATURE, "logistic")
+    truth = materials.classes_of(part, "native")
+    values = features.load(FEATURE, part.clips, config=config, store=store)
+    truth = truth[truth.index.isin(values.clip_id)]
+    folds = materials.folds_of(experiment, part, truth, config, store, 0)
+    return name, values, truth, folds
+
+
+def times(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Every classical model on one selection: scores on valid speakers, seconds to fit, ms to predict; kept."""
+    found = _speaker_folds(gathered, config, store)
+    if found is None or not asked("times", config):
+        return pd.DataFrame()
+    name, values, truth, folds = found
+    seed = settings.random_state(config, "league times")
+    parts = {"clips": gathered[name].digest, "models": config.models, "seed": seed, "names": list(registry.LEAGUE)}
+    parts["features"] = features.get(FEATURE).settings(config)
+
+    def make() -> pd.DataFrame:
+        table = league_times.league_times(values, truth, folds, models=config.models, seed=seed)
+        return table.assign(corpus=name)
+
+    return store.cached(f"times/{name}", parts, make)
+
+
+def times_words(table: pd.DataFrame) -> str:
+    """The best and the quickest."""
+    best = table.loc[table["uar"].idxmax()]
+    near = table[table["uar"] >= best["uar"] - 0.02]
+    quick = near.loc[near["fit_s"].idxmin()]
+    return (
+        f"On valid speakers of {word(best['corpus'])}, {word(best['model'])} has the highest UAR "
+        f"({share(best['uar'])}, "
+        f"{best['fit_s']:.2f} s a fit); the quickest within two points of it is {word(quick['model'])} "
+        f"({share(quick['uar'])}, {quick['fit_s']:.3f} s)."
+    )
+
+
+def signals(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Ways to prepare a clip, against the study's own, on valid speakers."""
+    if not asked("signal", config):
+        return pd.DataFrame()
+    declared = signal_study.treatments(config, gathered)
+    return signal_study.signal_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
+
+
+def copies(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Augmented copies of the training clips, against none, on valid speakers."""
+    if not asked("augmentation", config):
+        return pd.DataFrame()
+    declared = signal_study.augmentation(config, gathered)
+    return signal_study.augmentation_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
+
+
+def _against(declared: list[Experiment], gathered: Gathered, config: Config, store: Store) -> pd.DataFrame:
+    told = signal_study.told(declared, gathered, config=config, store=store)
+    clips = pd.concat([gathered[name].clips for name in {one.selection for one in declared}], ignore_index=True)
+    return signal_study.valid_table(told, clips, config=config)
+
+
+def selection(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Dropping the least important features, ranked anew in every training fold, beside dropping at random; kept."""
+    found = _speaker_folds(gathered, config, store)
+    if found is None or not asked("selection", config):
+        return pd.DataFrame()
+    name, values, truth, folds = found
+    speaker = gathered[name].clips.set_index("clip_id")["speaker"]
+    parts = {"clips": gathered[name].digest, "models": config.models, "seed": config.seed}
+    parts["features"] = features.get(FEATURE).settings(config)
+
+    def make() -> pd.DataFrame:
+        return selection_study.curve(values, truth, folds, speaker, config=config)
+
+    table = store.cached(f"selection/{name}", parts, make)
+    return selection_study.against_random(table).assign(corpus=name)
+
+
+def selection_words(table: pd.DataFrame) -> str:
+    """What dropping a hundred features costs, and which rankings beat dropping at random."""
+    whole = table.loc[table["dropped"] == 0, "uar"].mean()
+    hundred = table[table["dropped"] == 100]
+    if hundred.empty:
+        return ""
+    ahead = hundred[hundred["folds_ahead"] > hundred["folds"] / 2]
+    names = listed(word(name) for name in ahead["ranking"]) or "none"
+    best = hundred.loc[hundred["uar"].idxmax()]
+    return (
+        f"With all features UAR is {share(whole)}; without the 100 least important ones it is at best "
+        f"{share(best['uar'])} ({word(best['ranking'])}). Ahead of dropping at random in most folds: {names}."
+    )
+
+
+def searched(*, config: Config, store: Store) -> pd.DataFrame:
+    """Published searches replayed inside the training parts of their lists: budget, pruned trials, best score."""
+    if not asked("searches", config):
+        return pd.DataFrame()
+    known = [name for name in SEARCHED if name in searches.names()]
+    return searches.replays(known, config=config, store=store)
+
+
+def searched_words(table: pd.DataFrame) -> str:
+    """How much was pruned."""
+    return (
+        f"{int(table['trials'].sum())} trials in all, {int(table['pruned'].sum())} of them pruned after a report. "
+        "The students' own searches reported nothing between folds, so nothing could be pruned."
+    )

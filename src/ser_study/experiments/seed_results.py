@@ -1,0 +1,265 @@
+"""The student systems rebuilt: what is run for a row, and the tables that are computed from its answers.
+
+Conventions
+-----------
+A value on the published list is the mean over training seeds, never the best of them. ``ours_sd`` is
+training noise; the Wilson interval is the sampling noise of that one list, and is given for accuracy only.
+The leak-free value is the UAR of every corpus, and their unweighted mean where there are several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study.config import Config
+from ser_study.evaluation import intervals, metrics, significance
+from ser_study.experiments import ledger, run, seeds
+from ser_study.experiments import material as materials
+from ser_study.experiments.declare import Experiment
+from ser_study.experiments.material import Material
+from ser_study.experiments.seeds import System
+from ser_study.models import ensembles
+from ser_study.store import Store
+from ser_study.words import word
+
+SUMMARY = (
+    *("id", "system", "metric", "published", "rebuild", "ours", "ours_sd", "n_seeds", "wilson_low", "wilson_high"),
+    *("n", "fresh_mean", "fresh_sd", "honest", "honest_low", "honest_high", "honest_protocol"),
+)
+MODEL_COLUMNS = ["id", "model", "published", "low", "high", "rebuilt", "sd", "n_seeds", "uar", "inside"]
+PROTOCOLS = {"003": "8 × 3 actors, each tested once"}  # else the joint speaker folds
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system with everything that was answered for it; predictions by model name."""
+
+    system: System
+    material: Material
+    choice: pd.DataFrame  # candidates and their cross-validated scores
+    rebuilt: Mapping[str, pd.DataFrame]  # on the list, votes included
+    rebuilt_honest: Mapping[str, pd.DataFrame]
+    ours: Mapping[str, pd.DataFrame]  # list, fresh, honest
+
+    @property
+    def name(self) -> str:
+        """Feature and model of our system."""
+        best = self.choice[self.choice["chosen"]].iloc[0]
+        return f"{word(best['feature'])}, {word(best['model'])}"
+
+
+def gather(config: Config, store: Store) -> dict[str, Material]:
+    """Clips of every system whose recordings are here and that the settings ask for, by selection."""
+    asked = config.seeds.systems or tuple(seeds.SYSTEMS)
+    unknown = [name for name in asked if name not in seeds.SYSTEMS]
+    if unknown:
+        raise ValueError(f"Unknown system {unknown[0]!r} in seeds.systems; known: {', '.join(seeds.SYSTEMS)}.")
+    found = {name: materials.gather_seed(seeds.SYSTEMS[name].split, config, store) for name in asked}
+    return {material.selection: material for material in found.values() if material is not None}
+
+
+def row_of(system: System, gathered: Mapping[str, Material], *, config: Config, store: Store) -> Row:
+    """Run everything of one system: rebuilt models, the choice of ours, and ours on three kinds of folds."""
+    choice = choose(system, gathered, config=config, store=store)
+    best = choice[choice["chosen"]].iloc[0]
+    lists, honest = seeds.rebuilds(system, config), seeds.honest_rebuilds(system)
+    mine = seeds.ours(system, best["feature"], best["model"], config)
+    wanted = [*lists.values(), *honest.values(), *mine.values()]
+    done = run.answers(wanted, gathered, config=config, store=store)
+    return Row(
+        system,
+        gathered[system.selection],
+        choice,
+        _with_votes(system, {name: done[e] for name, e in lists.items()}),
+        _with_votes(system, {name: done[e] for name, e in honest.items()}),
+        {name: done[e] for name, e in mine.items()},
+    )
+
+
+def rebuilt_models(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
+    """Only the rebuilt models and votes of every system whose clips are here (columns ``MODEL_COLUMNS``)."""
+    tables = []
+    for system in seeds.SYSTEMS.values():
+        if system.selection in gathered:
+            lists = seeds.rebuilds(system, config)
+            done = run.answers(lists.values(), gathered, config=config, store=store)
+            told = _with_votes(system, {name: done[e] for name, e in lists.items()})
+            tables.append(_models_table(system, told))
+    return pd.concat(tables, ignore_index=True)[MODEL_COLUMNS] if tables else pd.DataFrame(columns=MODEL_COLUMNS)
+
+
+def choose(system: System, gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
+    """Cross-validated score of every candidate inside the training part: ``feature, model, <metric>, n, chosen``.
+
+    Test clips take no part; this is the naming of our system before it is scored.
+    """
+    declared = seeds.candidates(system)
+    done = run.answers(declared, gathered, config=config, store=store, look=False)
+    metric = _metric(system)
+    rows = [
+        {"feature": e.feature, "model": e.model, metric: float(_score(done[e], metric)), "n": len(done[e])}
+        for e in declared
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(chosen=table.index == table[metric].idxmax())
+
+
+def _with_votes(system: System, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    voted = {}
+    for vote in system.votes:
+        if set(vote.members) <= set(tables):
+            members = [tables[name] for name in vote.members]
+            fewest = min(part["draw"].nunique() for part in members)  # networks may have fewer training seeds
+            members = [part[part["draw"] < fewest] for part in members]
+            voted[vote.name] = ensembles.soft_vote(members, weights=vote.weights, name=vote.name)
+    return {**tables, **voted}
+
+
+def _test(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["role"] == "test"]
+
+
+def _score(rows: pd.DataFrame, metric: str) -> float:
+    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
+    return float(metrics.COUNT_METRICS[metric](metrics.confusion(rows["truth"], rows["prediction"], classes)))
+
+
+def by_draw(table: pd.DataFrame, metric: str) -> np.ndarray:
+    """Score of the test rows of every draw, shape (draws,)."""
+    return np.array([_score(part, metric) for _, part in _test(table).groupby("draw", sort=True)])
+
+
+def summary(row: Row, config: Config) -> pd.DataFrame:
+    """The row of ``seeds.csv``, one line a metric (columns ``SUMMARY``)."""
+    system, level = row.system, config.evaluation.level
+    honest = honest_score(row.ours["honest"], row.material, config)
+    lines = []
+    for metric in system.bars or system.quoted:
+        mine, fresh = by_draw(row.ours["list"], metric), by_draw(row.ours["fresh"], metric)
+        n = _test(row.ours["list"])["clip_id"].nunique()
+        span = significance.wilson(round(mine.mean() * n), n, level=level) if metric == "accuracy" else None
+        lines.append(
+            {
+                "id": system.id,
+                "system": row.name,
+                "metric": metric,
+                "published": system.bars.get(metric, system.quoted.get(metric)),
+                "rebuild": by_draw(row.rebuilt[system.bar_model], metric).mean(),
+                "ours": mine.mean(),
+                "ours_sd": mine.std(ddof=1) if len(mine) > 1 else np.nan,
+                "n_seeds": len(mine),
+                "wilson_low": span.low if span else np.nan,
+                "wilson_high": span.high if span else np.nan,
+                "n": n,
+                "fresh_mean": fresh.mean(),
+                "fresh_sd": fresh.std(ddof=1) if len(fresh) > 1 else np.nan,
+                **honest,
+                "honest_protocol": _protocol(row),
+            }
+        )
+    return pd.DataFrame(lines, columns=list(SUMMARY))
+
+
+def _protocol(row: Row) -> str:
+    names = sorted(row.material.clips["corpus"].unique())
+    mean = f"mean over {len(names)} corpora of UAR" if len(names) > 1 else "UAR"
+    return f"{PROTOCOLS.get(row.system.split, 'new speakers, every speaker tested once')}; {mean}"
+
+
+def honest_score(table: pd.DataFrame, material: Material, config: Config) -> dict[str, float]:
+    """Leak-free UAR with its interval: keys ``honest, honest_low, honest_high``.
+
+    Several corpora: unweighted mean; the half-widths of the corpora's intervals add as independent errors do.
+    """
+    parts = by_corpus(table, material, config)
+    reach = np.sqrt(((parts["high"] - parts["low"]) ** 2).sum()) / 2 / len(parts)
+    value = parts["value"].mean()
+    if len(parts) == 1:
+        return {"honest": value, "honest_low": parts["low"].iloc[0], "honest_high": parts["high"].iloc[0]}
+    return {"honest": value, "honest_low": max(0.0, value - reach), "honest_high": min(1.0, value + reach)}
+
+
+def by_corpus(table: pd.DataFrame, material: Material, config: Config) -> pd.DataFrame:
+    """UAR of the test rows by corpus: ``corpus, n, n_speakers, value, low, high, interval``."""
+    clips = material.clips.set_index("clip_id")
+    rows = _test(table)
+    rows = rows.assign(home=clips["corpus"].loc[rows["clip_id"]].to_numpy())
+    lines = []
+    for corpus, part in rows.groupby("home", sort=True):
+        speakers = clips["speaker"].loc[part["clip_id"]].to_numpy()
+        random = settings.rng(config, f"seed rows/{corpus}")
+        options = {"level": config.evaluation.level, "n_bootstrap": config.evaluation.n_bootstrap, "rng": random}
+        classes = sorted(set(part["truth"]) | set(part["prediction"]))
+        found = intervals.interval("uar", part["truth"], part["prediction"], speakers, classes=classes, **options)
+        head = {"corpus": corpus, "n": len(part), "n_speakers": len(set(speakers)), "value": metrics.uar_of(part)}
+        lines.append(head | {"low": found.low, "high": found.high, "interval": found.kind})
+    return pd.DataFrame(lines)
+
+
+def _models_table(system: System, rebuilt: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Every rebuilt model beside its published accuracy: ``model, published, low, high, rebuilt, sd, n_seeds``.
+
+    ``low`` and ``high`` bound where a faithful rebuild must land on the full list; ``inside`` says whether it does.
+    """
+    told = {r.model: (r.published, r.band) for r in system.rebuilt}
+    told |= {vote.name: (vote.published, None) for vote in system.votes}
+    lines = []
+    for name, table in rebuilt.items():
+        published, band = told[name]
+        scores = by_draw(table, "accuracy")
+        low, high = band or (np.nan, np.nan)
+        line = {"id": system.id, "model": name, "published": published, "low": low, "high": high}
+        line |= {"rebuilt": scores.mean(), "sd": scores.std(ddof=1) if len(scores) > 1 else np.nan}
+        inside = bool(low <= scores.mean() <= high) if band else None
+        lines.append(line | {"n_seeds": len(scores), "uar": by_draw(table, "uar").mean(), "inside": inside})
+    return pd.DataFrame(lines)
+
+
+def rows(gathered: Mapping[str, Material], *, config: Config, store: Store) -> list[Row]:
+    """Everything of every system whose clips are here, in the order of ``seeds.SYSTEMS``."""
+    here = [system for system in seeds.SYSTEMS.values() if system.selection in gathered]
+    return [row_of(system, gathered, config=config, store=store) for system in here]
+
+
+def summary_of(rows: Sequence[Row], config: Config) -> pd.DataFrame:
+    """``seeds.csv``: one line a row and metric."""
+    empty = pd.DataFrame(columns=list(SUMMARY))
+    return pd.concat([summary(row, config) for row in rows], ignore_index=True) if rows else empty
+
+
+def choices(rows: Sequence[Row]) -> pd.DataFrame:
+    """The candidates of all rows with their score inside the training part."""
+    tables = [row.choice.rename(columns={_metric(row.system): "score"}) for row in rows]
+    tables = [t.assign(id=row.system.id, metric=_metric(row.system)) for row, t in zip(rows, tables)]
+    columns = ["id", "feature", "model", "metric", "score", "n", "chosen"]
+    return pd.concat(tables, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+
+
+def all_models(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rebuilt models of all rows."""
+    tables = [_models_table(row.system, row.rebuilt) for row in rows]
+    return pd.concat(tables, ignore_index=True)[MODEL_COLUMNS] if rows else pd.DataFrame(columns=MODEL_COLUMNS)
+
+
+def ledger_lines(rows: Sequence[Row], store: Store) -> pd.DataFrame:
+    """Lines of the ledger that belong to these rows: ``id, experiment, looks, first, last``."""
+    kept = ledger.read(store)
+    names = {name: row.system.id for row in rows for name in experiments_of(row)}
+    mine = kept[kept["experiment"].isin(names)]
+    grouped = mine.assign(id=mine["experiment"].map(names)).groupby(["id", "experiment"])["date"]
+    return grouped.agg(looks="size", first="min", last="max").reset_index()
+
+
+def _metric(system: System) -> str:
+    return next(iter(system.bars), "accuracy")
+
+
+def experiments_of(row: Row) -> list[Experiment]:
+    """Every experiment of a row that touched test clips."""
+    tables = (*row.rebuilt.values(), *row.rebuilt_honest.values(), *row.ours.values())
+    return list(dict.fromkeys(name for table in tables for name in table["experiment"].unique()))

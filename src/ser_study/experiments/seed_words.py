@@ -1,0 +1,162 @@
+"""Sentences and headings of chapter 08, computed from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ser_study.config import Config
+from ser_study.experiments import seeds
+from ser_study.experiments.seed_results import Row
+from ser_study.words import interval, listed, minus, p_text, share, word
+
+LABELS: Mapping[str, str] = {
+    "rebuild": "their model, rebuilt",
+    "ours_sd": "training noise (sd)",
+    "n_seeds": "training seeds",
+    "wilson_low": "Wilson, from",
+    "wilson_high": "to",
+    "n": "test clips",
+    "fresh_mean": "20 fresh splits, mean",
+    "fresh_sd": "sd",
+    "honest": "new speakers (UAR)",
+    "honest_low": "from",
+    "honest_high": "to ",
+    "honest_protocol": "how",
+}
+METRICS = {"accuracy": "accuracy", "uar": "UAR", "weighted_f1": "weighted F1", "kappa": "κ", "mcc": "MCC"}
+
+
+def introduction(rows: Sequence[Row], config: Config) -> str:
+    """Which rows were run, which not and why, and with how many training seeds."""
+    done = [row.system.id for row in rows]
+    asked = config.seeds.systems or tuple(seeds.SYSTEMS)
+    left = [name for name in seeds.SYSTEMS if name not in done]
+    if not rows:
+        return (
+            "The recordings of these systems (RAVDESS, TESS, SAVEE, CREMA-D) are not here, so no row can be run. "
+            "Get what is free with `ser-study download ravdess tess crema_d`; below are the published numbers only:\n\n"
+            + "\n".join(f"- **{s.id}** {s.title}: {_published(s)}" for s in seeds.SYSTEMS.values())
+        )
+    n_deep = config.training.seeds
+    text = (
+        f"Here are {listed(done)}. Classical models are fitted with {config.seeds.training_seeds} training seeds, "
+        f"networks with {n_deep} (`--set training.seeds=5` adds the others)."
+    )
+    if left:
+        skipped = [name for name in left if name not in asked]
+        why = "left to the preset `full`" if skipped == left else "their recordings are not here, or not asked for"
+        text += f" Not run: {listed(left)} ({why})."
+    reasons = seeds.lacking(row.system for row in rows)
+    return " ".join([text, *(f"Candidates left out: {reason}" for reason in reasons)])
+
+
+def _published(system: seeds.System) -> str:
+    told = system.bars or system.quoted
+    return ", ".join(f"{METRICS[name]} {share(value)}" for name, value in told.items())
+
+
+def accuracy_rows(summary: pd.DataFrame) -> pd.DataFrame:
+    """The accuracy line of every row, for the figure."""
+    return summary[summary["metric"] == "accuracy"].reset_index(drop=True)
+
+
+def title(shown: pd.DataFrame) -> str:
+    """The finding of the figure."""
+    drop = (shown["ours"] - shown["honest"]).median()
+    above = int((shown["ours"] > shown["published"]).sum())
+    return (
+        f"Above the published number in {above} of {len(shown)} rows; on new speakers the same systems "
+        f"score {100 * drop:.0f} points less (median)"
+    )
+
+
+def caption(rows: Sequence[Row]) -> str:
+    """What the marks are."""
+    absent = "SAVEE" if all("savee" not in set(row.material.clips["corpus"]) for row in rows) else ""
+    note = f" {absent} is not here, so E001 is scored on the listed clips of the other corpora." if absent else ""
+    return (
+        "Lines: Wilson interval of the list (ours), speakers within each corpus (new speakers). "
+        "For E004 the published value was measured on other clips; its bar is the rebuilt network." + note
+    )
+
+
+def summary_caption(rows: Sequence[Row]) -> str:
+    """What the summary table holds."""
+    return (
+        "Every row on its published list, on fresh splits made the same way, and on new speakers. A dash under "
+        "Wilson: not a share of clips. Values of TESS on new speakers hold for its two actresses only."
+    )
+
+
+def verdicts(summary: pd.DataFrame) -> str:
+    """Passed, passed clearly, or missed; one sentence a line of the table."""
+    lines = []
+    for row in summary.itertuples():
+        quoted = not seeds.SYSTEMS[row.id].bars
+        bar, name = (row.rebuild, "the rebuilt model's") if quoted else (row.published, "the published")
+        state = "missed" if row.ours <= bar else "passed clearly" if row.wilson_low > bar else "passed"
+        lines.append(
+            f"- **{row.id}**, {METRICS[row.metric]}: {share(row.ours)} against {name} {share(bar)}: **{state}**; "
+            f"new speakers {interval(row.honest, row.honest_low, row.honest_high)} (UAR)."
+        )
+    return "\n".join(lines)
+
+
+def rebuild_words(rows: Sequence[Row]) -> str:
+    """How many rebuilt models lie in their band, and which do not."""
+    tables = [row for row in rows if "savee" in set(row.material.clips["corpus"]) or row.system.id != "E001"]
+    inside, outside = 0, []
+    for row in tables:
+        for model in row.system.rebuilt:
+            if model.band:
+                value = row.rebuilt[model.model]
+                score = _accuracy(value)
+                if model.band[0] <= score <= model.band[1]:
+                    inside += 1
+                else:
+                    low, high = map(share, model.band)
+                    outside.append(f"{word(model.model)} {share(score)} (band {low} to {high})")
+    told = f"{inside} rebuilt models lie in their band" if inside != 1 else "One rebuilt model lies in its band"
+    return told + (f"; outside: {listed(outside)}." if outside else ", none outside.")
+
+
+def _accuracy(table: pd.DataFrame) -> float:
+    test = table[table["role"] == "test"]
+    return float((test["truth"] == test["prediction"]).groupby(test["draw"]).mean().mean())
+
+
+def paired_words(pairs: pd.DataFrame) -> str:
+    """Effect and interval first, then p."""
+    lines = []
+    for row in pairs.itertuples():
+        p = f"p (Holm) {p_text(row.p_holm)}" if row.p_holm == row.p_holm else "too few speakers for any p below .05"
+        span = f"[{minus(100 * row.low)}, {minus(100 * row.high)}]"
+        lines.append(f"- **{row.id}**: {minus(100 * row.difference)} points {span} over {word(row.against)}; {p}.")
+    return "\n".join(lines)
+
+
+def shared_words(shared: pd.DataFrame) -> str:
+    """The share of test clips whose other take was in training, row by row."""
+    told = [
+        f"{row.id} {100 * row.take / row.n:.0f} % ({row.take} of {row.n}), exact copies {row.duplicate}"
+        for row in shared.itertuples()
+    ]
+    return f"Test clips with their other take in the training part: {'; '.join(told)}." if told else ""
+
+
+def section(system_id: str, rows: Sequence[Row]) -> str:
+    """What the seed did, its number, our rebuild, ours and the leak-free value, in a paragraph."""
+    system = seeds.SYSTEMS[system_id]
+    row = next((row for row in rows if row.system.id == system_id), None)
+    published = _published(system)
+    if row is None:
+        return f"*{system.title}.* Published: {published}. Not run here. {system.note}"
+    best = row.choice[row.choice["chosen"]].iloc[0]
+    return (
+        f"*{system.title}.* Published: {published}. Their {word(system.bar_model)}, rebuilt: "
+        f"{share(_accuracy(row.rebuilt[system.bar_model]))}. Ours ({word(best['feature'])}, {word(best['model'])}): "
+        f"{share(_accuracy(row.ours['list']))} on the same list, {share(_accuracy(row.ours['fresh']))} on fresh splits "
+        f"(accuracy). {system.note}"
+    )

@@ -1,0 +1,69 @@
+"""The student systems in one figure: what they published, what their models give here, what ours gives, and
+what is left when nobody is on both sides."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ser_study.report.marks import above, beside, need, row_axis, score_axis, score_text, whisker
+from ser_study.report.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
+
+COLUMNS = ("id", "published", "rebuild", "ours", "wilson_low", "wilson_high", "honest", "honest_low", "honest_high")
+SHIFTS = {"published": 42, "rebuild": 92, "ours": 136, "honest": 186}  # pt right of the axes
+LEAKY, HONEST = STUDY_COLOURS["random"], STUDY_COLOURS["speaker_independent"]
+
+
+@styled
+def seeds(table: pd.DataFrame, *, title: str) -> Figure:
+    """One row a system: published and rebuilt (hollow), ours on the same list, ours on new speakers.
+
+    Parameters
+    ----------
+    table : the accuracy rows of ``seeds.csv``; a missing score is left out
+
+    Raises
+    ------
+    ValueError
+        A column is missing or there is no row.
+    """
+    need(table, COLUMNS, what="seeds")
+    figure, axes = canvas(1, 1, height=1.9 + 0.52 * len(table), title=title)
+    ax = axes[0, 0]
+    for y, row in enumerate(table.itertuples()):
+        _row(ax, y, row)
+    row_axis(ax, table["id"].tolist())
+    score_axis(ax, metric="Accuracy on the list; UAR on new speakers")
+    headings = {"published": "pub-\nlished", "rebuild": "rebuilt", "ours": "ours", "honest": "ours, new\nspeakers"}
+    for name, shift in SHIFTS.items():
+        above(ax, headings[name], shift=shift, ha="right")
+    figure.legend(handles=_key(), loc="outside lower left", ncols=4, handletextpad=0.4)
+    return figure
+
+
+def _row(ax: Axes, y: float, row) -> None:
+    ax.plot([row.honest, row.ours], [y, y], color=GREY, alpha=0.45, linewidth=5, solid_capstyle="butt", zorder=1)
+    whisker(ax, y, row.wilson_low, row.wilson_high, colour=LEAKY)
+    whisker(ax, y, row.honest_low, row.honest_high, colour=HONEST)
+    dot = {"markersize": 7, "zorder": 3, "clip_on": False}
+    ax.plot(row.published, y, "|", color=INK, markersize=15, mew=2.2, zorder=4, clip_on=False)
+    ax.plot(row.rebuild, y, "D", color=INK, markerfacecolor=PAPER, mew=1.5, **dot | {"markersize": 6})
+    ax.plot(row.ours, y, "o", color=LEAKY, markerfacecolor=PAPER, mew=1.8, **dot)
+    ax.plot(row.honest, y, "o", color=HONEST, **dot)
+    for name, shift in SHIFTS.items():
+        strong = {"fontweight": "bold"} if name == "honest" else {}
+        beside(ax, y, score_text(getattr(row, name)), shift=shift, ha="right", **strong)
+
+
+def _key() -> list[Line2D]:
+    none = {"linestyle": "none"}
+    return [
+        Line2D([], [], color=INK, marker="|", markersize=13, mew=2.2, label="published", **none),
+        Line2D(
+            [], [], color=INK, marker="D", markerfacecolor="none", markersize=6, label="their model, rebuilt", **none
+        ),
+        Line2D([], [], color=LEAKY, marker="o", markerfacecolor="none", markersize=7, label="ours, their list"),
+        Line2D([], [], color=HONEST, marker="o", markersize=7, label="ours, new speakers"),
+    ]
