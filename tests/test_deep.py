@@ -153,6 +153,17 @@ def test_best_epoch_is_restored_and_training_stops_by_patience():
     assert fitted.seconds_per_epoch_ == pytest.approx(history["seconds"].iloc[1:].median())
 
 
+def test_unwatched_epochs_stop_nothing():
+    values, truth = made(signal=0.7, n=150)
+    valid = values[60:], truth[60:]
+    patient = {"lr": 0.02, "unwatched": 20}  # far beyond its best epoch
+    fitted = deep.classifier("mlp_head", patient, 5, Training(patience=3)).fit(values[:60], truth[:60], valid)
+    assert fitted.history_["valid_loss"].idxmin() < 20 <= fitted.best_epoch_ - 1
+    assert fitted.best_epoch_ - 1 == fitted.history_["valid_loss"][20:].idxmin()
+    short = deep.classifier("mlp_head", patient, 5, Training(max_epochs=2)).fit(values[:60], truth[:60], valid)
+    assert short.best_epoch_ == len(short.history_) == 2
+
+
 def test_two_trainings_agree_and_another_seed_differs():
     values, truth = made()
     settings = Training(max_epochs=3)

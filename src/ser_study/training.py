@@ -41,6 +41,7 @@ class Task:
     model: str
     params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them on the valid rows
     keep_valid: bool = True  # also predict the valid rows, by the model that has not seen them
+    build: Callable[..., Any] | None = None  # (models, params, seed) → a network that is in no registry
 
 
 def run_folds(
@@ -76,7 +77,7 @@ def run_folds(
     """
     frames = []
     classes = tuple(sorted(truth.dropna().unique()))
-    is_deep = registry.get(task.model).family == "deep"
+    is_deep = task.build is not None or registry.get(task.model).family == "deep"
     one_fold = partial(_deep_fold, training=training or Training()) if is_deep else _one_fold
     with nullcontext() if is_deep else threadpool_limits(1):  # results must not depend on the number of threads
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
@@ -113,7 +114,8 @@ def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: 
     watched = valid
     if valid is None and training.valid_share:
         train, watched = _set_aside(train, training.valid_share, seed)
-    estimator = registry.get(task.model).build(models, task.params or {}, seed).set_params(training=training)
+    build = task.build or registry.get(task.model).build
+    estimator = build(models, task.params or {}, seed).set_params(training=training)
     pair = None if watched is None else (watched.values, watched.truth)
     estimator.fit(train.values, train.truth, valid=pair)
     told, frames = estimator.summary(), []

@@ -93,6 +93,7 @@ NAMES = {
     "summary": "summaries",
     "egemaps": "eGeMAPS",
     "compare": "ComParE",
+    "campplus_finetuned": "CAM++, fine-tuned",
     "random_augmented": "random, augmented first",
     "random": "random split",
     "take_disjoint": "takes kept together",

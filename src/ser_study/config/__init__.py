@@ -22,6 +22,7 @@ import numpy as np
 from ser_study.config.sections import (
     Audio,
     Evaluation,
+    Finetuning,
     Frames,
     Images,
     Models,
@@ -59,6 +60,7 @@ class Config:
     evaluation: Evaluation = Evaluation()
     study: Study = Study()
     training: Training = Training()
+    finetuning: Finetuning = Finetuning()
     tuning: Tuning = Tuning()
     seeds: Seeds = Seeds()
     run: Run = Run()

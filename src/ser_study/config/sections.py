@@ -145,6 +145,22 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Finetuning:
+    """CAM++ trained on: a head on the frozen network, its last block with it, then all of it (three values each)."""
+
+    folds: int = 1  # folds trained, 0: none; the others are for a GPU
+    rates: tuple[float, ...] = (1e-3, 1e-4, 3e-5)  # learning rates (Adam)
+    epochs: tuple[int, ...] = (40, 8, 4)  # at most; 0 skips a stage
+    batch: int = 16  # clips a step, once the network itself learns; they need about 0.1 GB each
+    dropout: float = 0.5  # before the last layer
+    variants: tuple[int, ...] = (1, 2)  # augmented copies of the training clips: noise, speed
+    time_masks: int = 2
+    time_width: int = 30  # frames at most (0.3 s)
+    band_masks: int = 2
+    band_width: int = 10  # of 80 bands at most
+
+
+@dataclass(frozen=True)
 class Tuning:
     """Searches with Optuna."""
 
@@ -163,5 +179,5 @@ class Seeds:
 
     training_seeds: int = 5  # of classical models; networks take training.seeds
     fresh_splits: int = 20  # random splits beside the published list
-    inner_folds: int = 5  # cross-validation inside the training part, by which our system is named
+    inner_folds: int = 3  # cross-validation inside the training part, by which our system is named
     systems: tuple[str, ...] = ()  # which of E000 … E004; empty: all

@@ -136,7 +136,7 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of every draw of an experiment."""
     experiment, material = job.experiment, job.material
     truth = materials.classes_of(material, experiment.scheme)
-    values = _feature_values(job, config, store)
+    values = feature_values(job, config, store)
     truth = truth[truth.index.isin(values.clip_id)]
     keep_valid = experiment.protocol in KEEPS_VALID and not experiment.fixed
     params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
@@ -149,13 +149,13 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
         )
         folds = materials.folds_of(experiment, material, labelled, config, store, draw)
         seed = settings.random_state(config, f"{experiment.model}/{draw}")
-        options = {"training": config.training, "keep": _keeper(job, draw, store)} if job.is_deep else {}
+        options = {"training": config.training, "keep": keeper(job, draw, store)} if job.is_deep else {}
         table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
         draws.append(table.assign(draw=draw, seed=seed))
-    return _complete(pd.concat(draws, ignore_index=True), experiment)
+    return complete(pd.concat(draws, ignore_index=True), experiment)
 
 
-def _keeper(job: Job, draw: int, store: Store):
+def keeper(job: Job, draw: int, store: Store):
     """Keeps each finished fold of a network; more draws or a killed run train only what is missing."""
     declared = {**job.parts["experiment"], "draws": None}
     parts = {**job.parts, "experiment": declared, "draw": draw}
@@ -166,7 +166,7 @@ def _keeper(job: Job, draw: int, store: Store):
     return keep
 
 
-def _feature_values(job: Job, config: Config, store: Store) -> schema.FeatureSet:
+def feature_values(job: Job, config: Config, store: Store) -> schema.FeatureSet:
     """Features of the job's clips, several side by side, with the variants that the experiment reads."""
     heard, sets = heard_as(config, job.experiment), []
     for variant in variants_of(job.experiment):
@@ -184,7 +184,7 @@ def _feature_values(job: Job, config: Config, store: Store) -> schema.FeatureSet
     )
 
 
-def _complete(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+def complete(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """Predictions with the columns that say where they come from."""
     if experiment.protocol == "seed_inner":
         table = table.assign(role="valid")  # inside the training part; no test clip was touched

@@ -12,7 +12,18 @@ import numpy as np
 
 from ser_study.config import Config
 from ser_study.download import weights
-from ser_study.features import campplus, encoders, images, opensmile, seed_statistics, spectra, vectors, vgg16, vggish
+from ser_study.features import (
+    campplus,
+    campplus_input,
+    encoders,
+    images,
+    opensmile,
+    seed_statistics,
+    spectra,
+    vectors,
+    vgg16,
+    vggish,
+)
 
 
 @dataclass(frozen=True)
@@ -193,6 +204,7 @@ REGISTRY: Mapping[str, Feature] = {
             campplus.columns(output="embedding"),
         ),
         _campplus("campplus_frames", "CAM++, second block in 20 steps", campplus.steps, campplus.columns()),
+        Feature("campplus_fbank", "input of CAM++, three seconds", campplus_input.filterbank, campplus_input.columns),
         _campplus(
             "campplus_random",
             "CAM++, second block, random weights",

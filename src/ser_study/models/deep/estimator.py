@@ -115,7 +115,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         network.check(values.shape[1:])
         self.preparation_ = preparation.make(network.preparation).fit(values)
         inside = self.preparation_.transform(values)
-        _seeded(self.seed, settings.deterministic)
+        seeded(self.seed, settings.deterministic)
         self.model_ = network.make(inside.shape[1:], len(self.classes_), self.settings_)
         self.n_parameters_ = self.model_.count_params()
         self._compile()
@@ -191,8 +191,13 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         import keras
 
         limit, clock = self.settings_["epochs"], []
+        limit = min(limit, settings.max_epochs or limit)
         stop = keras.callbacks.EarlyStopping(
-            _WATCHED, patience=settings.patience, mode="min", restore_best_weights=True
+            _WATCHED,
+            patience=settings.patience,
+            mode="min",
+            restore_best_weights=True,
+            start_from_epoch=min(self.settings_["unwatched"], limit - 1),
         )
         tick = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
@@ -202,7 +207,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             values,
             codes,
             batch_size=self.settings_["batch"],
-            epochs=min(limit, settings.max_epochs or limit),
+            epochs=limit,
             validation_data=watched,
             class_weight=self._weights(codes),
             callbacks=[tick, keras.callbacks.TerminateOnNaN(), *([stop] if watched else [])],
@@ -231,7 +236,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         return dict(enumerate(len(codes) / (len(counts) * counts)))
 
 
-def _seeded(seed: int, deterministic: bool) -> None:
+def seeded(seed: int, deterministic: bool) -> None:
     """Forget earlier networks and start every random stream anew."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its remarks about the processor are no news to readers
     import keras

@@ -14,6 +14,7 @@ SHARED = {  # settings that every network has
     "optimizer": "adam",  # or "sgd"
     "batch": 64,  # clips a step
     "epochs": 40,  # at most
+    "unwatched": 0,  # first epochs whose valid loss stops nothing and whose weights are not kept
 }
 
 
