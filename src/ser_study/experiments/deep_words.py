@@ -119,6 +119,6 @@ def image_networks() -> pd.DataFrame:
     rows = []
     for name in names:
         network = deep.get(name)
-        model = network.build((224, 224, 1), 16, network.settings())
+        model = network.make((224, 224, 1), 16, network.settings())
         rows.append({"network": name, "title": network.title, "parameters": model.count_params()})
     return pd.DataFrame(rows)

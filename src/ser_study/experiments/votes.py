@@ -84,8 +84,15 @@ def _votes(done, valid, best: Experiment, clips: pd.DataFrame) -> dict[str, tupl
         tables = [done[one] for one in leaders]
         weights = ensembles.weights_on_valid(tables)
         made["weighted vote"] = (ensembles.soft_vote(tables, weights, name="weighted vote"), leaders)
-        made["stack"] = (ensembles.stack(tables, groups=speakers, name="stack"), leaders)
+        made["stack"] = (ensembles.stack(tables, groups=_groups(tables[0], speakers), name="stack"), leaders)
     return made
+
+
+def _groups(table: pd.DataFrame, speakers: pd.Series) -> pd.Series | None:
+    """Speakers for the stack's valid rows; None where a fold has only one valid speaker to predict unseen."""
+    valid = table[table["role"] == "valid"]
+    several = valid["clip_id"].map(speakers).groupby([valid["repeat"], valid["fold"]]).nunique().min() > 1
+    return speakers if several else None
 
 
 def _renamed(table: pd.DataFrame, label: str) -> pd.DataFrame:

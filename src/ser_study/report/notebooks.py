@@ -184,6 +184,7 @@ def _kernel():
         PAGES: "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [sources, os.environ.get("PYTHONPATH", "")])),
         "PYTHONHASHSEED": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # what TensorFlow finds in the processor is no news to readers
     }
     return manager
 
