@@ -193,3 +193,20 @@ def test_bad_tables_are_refused():
         plots.variance(shares_table().assign(family="smell"), title="")
     with pytest.raises(ValueError, match="f0_hz"):
         feature_plots.contours({"time": np.arange(3), "loudness_db": np.arange(3)}, title="")
+
+
+def test_correlations_are_those_of_the_columns(made):
+    store, gathered, sets = made
+    shares = tables.variance(gathered, config=SMALL, store=store)
+    table = tables.correlations(gathered, shares, config=SMALL, store=store)
+    vectors = next(values for (_, feature), values in sets.items() if feature == "summary")
+    columns = list(vectors.columns)
+    one, two = (vectors.values[:, columns.index(name)].astype(float) for name in table.index[:2])
+    assert table.iloc[0, 1] == pytest.approx(np.corrcoef(one, two)[0, 1])
+    assert 4 <= len(table) <= 12
+
+    figure = feature_plots.correlation(table, title=tables.correlations_title(table))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("1.0") >= len(table)
+    with pytest.raises(ValueError, match="same names on both sides"):
+        feature_plots.correlation(table.iloc[:2], title="")

@@ -156,7 +156,7 @@ def test_slices_cover_the_list(row):
     table = seed_comparisons.slices(row).set_index("clips")
     assert table.loc["RAVDESS", "n"] + table.loc["TESS", "n"] == 848
     assert table.loc["without TESS", "n"] == table.loc["RAVDESS", "n"]
-    assert (table["ours"] > table["rebuilt"]).all()
+    assert (table["ours"] > table["lightgbm_000"]).all()
 
 
 def test_rebuilt_models_stand_beside_their_band(row):
@@ -168,16 +168,25 @@ def test_rebuilt_models_stand_beside_their_band(row):
 
 def test_sentences_hold_the_numbers(row):
     summary = seed_results.summary_of([row], CONFIG)
-    assert "**E000**, accuracy" in seed_words.verdicts(summary)
-    assert "passed clearly" in seed_words.verdicts(summary).splitlines()[0]
+    assert "**E000**, accuracy" in seed_words.verdicts([row], summary)
+    assert "passed clearly" in seed_words.verdicts([row], summary).splitlines()[0]
     worse = summary.assign(ours=0.5, wilson_low=0.4)
-    assert "missed" in seed_words.verdicts(worse)
-    assert "0 rebuilt models lie in their band; outside: LightGBM" in seed_words.rebuild_words([row])
+    assert "missed" in seed_words.verdicts([row], worse)
+    assert "0 rebuilt models lie in their band; outside: LightGBM" in seed_words.rebuild_words([row], CONFIG)
     assert "E000" in seed_words.introduction([row], CONFIG)
     assert "ser-study download ravdess" in seed_words.introduction([], CONFIG)
     shown = seed_words.accuracy_rows(summary)
     figure = seed_plots.seeds(shown, title=seed_words.title(shown))
     assert "E000" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def test_bar_is_the_published_number_or_what_stands_for_it():
+    first, without, last = (seeds.SYSTEMS[name] for name in ("E000", "E001", "E004"))
+    assert first.bar("accuracy", 0.99, ["ravdess", "tess"]) == 0.8408
+    assert without.bar("accuracy", 0.90, ["ravdess", "tess", "savee"]) == 0.8993
+    assert without.bar("accuracy", 0.90, ["ravdess", "tess"]) == 0.922
+    assert without.bar("accuracy", 0.95, ["ravdess", "tess"]) == 0.95
+    assert last.bar("mcc", 0.41, ["ravdess", "tess", "crema_d"]) == 0.41
 
 
 def test_nothing_here_gives_empty_tables_not_errors():
@@ -196,6 +205,16 @@ def test_leak_free_table_names_both_systems(row):
     table = seed_pages.leak_free(row, CONFIG)
     assert table["system"].drop_duplicates().tolist() == ["ours", "lightgbm_000"]
     assert (table["low"] <= table["value"]).all()
+
+
+def test_confusions_count_every_answer(row):
+    (_, listed, classes), (_, honest, _) = seed_comparisons.confusions(row)
+    assert listed.sum() == 5 * 848
+    assert honest.sum() == 4240
+    assert np.trace(listed) / listed.sum() == pytest.approx(
+        seed_results.by_draw(row.ours["list"], "accuracy").mean(), abs=1e-9
+    )
+    assert len(classes) == 7
 
 
 def test_unknown_system_is_refused(store):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ser_study.config import Config
 from ser_study.evaluation import metrics
-from ser_study.experiments import deep_study, run, seed_results, seeds
+from ser_study.experiments import deep_study, finetune_study, run, seed_results, seeds
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
@@ -33,6 +33,18 @@ def studied(gathered: Mapping[str, Material], *, config: Config, store: Store) -
     """Predictions of the regularisation study, of which only valid rows are compared; empty without its clips."""
     declared = deep_study.regularisation(config, gathered)
     return run.answers(declared, gathered, config=config, store=store, look=False)
+
+
+def finetuned(*, config: Config, store: Store) -> pd.DataFrame:
+    """Predictions of the fine-tuned encoder on the folds that the settings ask for; empty where there is nothing."""
+    if config.preset != "full":
+        return pd.DataFrame()  # before clips are gathered: a fold takes a quarter of an hour on two cores
+    gathered = materials.gather(config, store)
+    tables = [
+        finetune_study.run(name, gathered, config=config, store=store)
+        for name in finetune_study.selections(config, gathered)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def results(answers: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:

@@ -163,6 +163,34 @@ def strongest(shares: pd.DataFrame, n: int = 5) -> pd.DataFrame:
     return top[["corpus", "feature", "family", "emotion", "speaker"]].assign(corpus=top["corpus"].map(word))
 
 
+def correlations(gathered: Mapping[str, Material], shares: pd.DataFrame, *, config: Config, store: Store):
+    """Pearson correlation of the features with most emotion (three a family) in the first selection that has shares.
+
+    Returns
+    -------
+    Square table, features on both sides, grouped by family; empty without shares.
+    """
+    if shares.empty:
+        return pd.DataFrame()
+    first = shares["corpus"].iloc[0]
+    here = shares[shares["corpus"] == first].sort_values(["emotion", "feature"], ascending=[False, True], kind="stable")
+    best = here.groupby("family").head(3).sort_values("family", kind="stable")["feature"].tolist()
+    vectors = features.load("summary", gathered[first].clips, config=config, store=store)
+    table = pd.DataFrame(vectors.values.astype(float), columns=list(vectors.columns))[best].corr()
+    return table.rename_axis(index=first)
+
+
+def correlations_title(table: pd.DataFrame) -> str:
+    """The strongest correlation between two features."""
+    values = table.abs().to_numpy(copy=True)
+    np.fill_diagonal(values, 0.0)
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    found = table.iloc[row, column]
+    sign = "−" if found < 0 else ""
+    one, two = table.index[row], table.index[column]
+    return f"{word(table.index.name)}: {one} and {two} say nearly the same (r = {sign}{abs(found):.2f})"
+
+
 def alikeness(sets: Sets) -> pd.DataFrame:
     """Linear CKA of every two feature sets on the same clips: ``corpus, first, second, cka, clips``.
 

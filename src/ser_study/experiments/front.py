@@ -218,3 +218,10 @@ def nested_words(page: Page) -> str:
 def corpora(page: Page) -> pd.DataFrame:
     """The corpora of the run."""
     return page.corpora
+
+
+def seeds(store: Store) -> pd.DataFrame:
+    """The rows of ``seeds.csv`` in accuracy, for the figure; empty where chapter 08 is not in this run."""
+    path = store.run / "tables" / "seeds.csv"
+    table = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["metric"])
+    return table[table["metric"] == "accuracy"].reset_index(drop=True)

@@ -94,9 +94,13 @@ def all_shared(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def slices(row: Row) -> pd.DataFrame:
-    """Accuracy on the list by corpus and without TESS: ``id, clips, n, rebuilt, ours`` (means over training seeds)."""
+    """Accuracy on the list by corpus and without TESS: ``id, clips, n``, the best rebuilt model, votes, ``ours``.
+
+    Means over training seeds.
+    """
     home = row.material.clips.set_index("clip_id")["corpus"]
-    tables = {"rebuilt": row.rebuilt[row.system.bar_model], "ours": row.ours["list"]}
+    theirs = dict.fromkeys([row.system.bar_model, *(vote.name for vote in row.system.votes)])
+    tables = {name: row.rebuilt[name] for name in theirs if name in row.rebuilt} | {"ours": row.ours["list"]}
     corpora = sorted(home.loc[tables["ours"]["clip_id"]].unique())
     chosen = {name: {name} for name in corpora} | (
         {"without TESS": set(corpora) - {"tess"}} if "tess" in corpora else {}
@@ -121,7 +125,7 @@ def collapsed(row: Row) -> pd.DataFrame:
         ("list", "ours", row.ours["list"]),
         ("honest", "ours", row.ours["honest"]),
     ):
-        names = [name[2:] for name in table.columns if name.startswith("p_")]
+        names = _classes(table)
         for classes, place in (("emotion", 0), ("gender", 1)):
             mapping = {name: name.rsplit("_", 1)[place] for name in names}
             for how in ("argmax", "sum"):
@@ -130,6 +134,25 @@ def collapsed(row: Row) -> pd.DataFrame:
                 head = {"id": row.system.id, "protocol": protocol, "system": label, "classes": classes, "how": how}
                 lines.append(head | scores)
     return pd.DataFrame(lines)
+
+
+def confusions(row: Row) -> list[tuple[str, np.ndarray, tuple[str, ...]]]:
+    """Answers of ours on the list and on new speakers: label, counts (C, C) with the truth in rows, classes.
+
+    Sixteen classes are read as eight emotions, by the winning class.
+    """
+    panels = []
+    for label, table in (("ours, their list", row.ours["list"]), ("ours, new speakers", row.ours["honest"])):
+        if row.system.scheme == "16":
+            table = ensembles.collapse(table, {name: name.rsplit("_", 1)[0] for name in _classes(table)})
+        test = table[table["role"] == "test"]
+        classes = tuple(sorted(_classes(table)))
+        panels.append((label, metrics.confusion(test["truth"], test["prediction"], classes), classes))
+    return panels
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    return [name[2:] for name in table.columns if name.startswith("p_")]
 
 
 def channels(row: Row, config: Config) -> pd.DataFrame:

@@ -54,6 +54,16 @@ class System:
     votes: tuple[Vote, ...] = ()
     quoted: Mapping[str, float] = field(default_factory=dict)  # published on clips that are not all here
     note: str = ""
+    floors: Mapping[str, float] = field(default_factory=dict)  # corpus of the list → least bar where it is absent
+
+    def bar(self, metric: str, rebuilt: float, corpora: Iterable[str]) -> float:
+        """What our score has to pass.
+
+        The published number; where the clips are not the published ones, the rebuilt model's score on the same
+        clips, and at least the floor of an absent corpus.
+        """
+        absent = [least for corpus, least in self.floors.items() if corpus not in set(corpora)]
+        return max(rebuilt, *absent) if absent else self.bars.get(metric, rebuilt)
 
     @property
     def selection(self) -> str:
@@ -98,6 +108,7 @@ SYSTEMS: Mapping[str, System] = {
             "conv1d_001",
             (Vote("vote_001", ("mlp_001", "forest_gini_001"), 0.8905),),
             note="Bands and published numbers hold for the list with SAVEE (1,132 clips).",
+            floors={"savee": 0.922},  # what .8993 comes to when the hardest corpus of the list is left out
         ),
         System(
             "E002a",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ser_study.report.marks import hide_rest, need
+from ser_study.report.marks import hide_rest, need, tile_labels, tiles
 from ser_study.report.palette import GREY, INK, MAP, PAPER, canvas, styled
 from ser_study.words import word
 
@@ -111,6 +111,30 @@ def variance(shares: pd.DataFrame, *, title: str) -> Figure:
     handles = [Line2D([], [], color=tone, marker=mark, linestyle="", label=kind, markersize=6)
                for kind, (tone, mark) in FAMILY_MARKS.items() if (shares["family"] == kind).any()]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    return figure
+
+
+@styled
+def correlation(table: pd.DataFrame, *, title: str) -> Figure:
+    """Correlation matrix as tiles, size (strength) by colour and sign in the text.
+
+    Parameters
+    ----------
+    table : square, −1 to 1, the same names on both sides
+
+    Raises
+    ------
+    ValueError
+        The table is empty or its sides differ.
+    """
+    if table.empty or list(table.index) != list(table.columns):
+        raise ValueError(f"A correlation matrix has the same names on both sides; found {table.shape}.")
+    figure, axes = canvas(1, 1, height=2.2 + 0.36 * len(table), title=title)
+    values = table.to_numpy(float)
+    texts = np.char.replace(np.char.mod("%.1f", values), "-", "−")
+    drawn = tiles(axes[0, 0], np.abs(values), limits=(0, 1), texts=texts)
+    tile_labels(axes[0, 0], list(table.index), list(table.columns), angle=40)
+    figure.colorbar(drawn, ax=axes[0, 0], label="strength |r|", shrink=0.8, aspect=30).outline.set_visible(False)
     return figure
 
 

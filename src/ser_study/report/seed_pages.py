@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ser_study.config import Config
-from ser_study.experiments import seed_comparisons, seed_results, seed_words
+from ser_study.experiments import league_tables, seed_comparisons, seed_results, seed_words
 from ser_study.experiments.seed_results import Row
-from ser_study.report import show
+from ser_study.report import matrix_plots, show
 from ser_study.store import Store
+from ser_study.words import word
 
 
 def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store) -> None:
@@ -30,7 +31,18 @@ def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store
     )
     if row.material.clips["corpus"].nunique() > 1:
         table = seed_comparisons.slices(row)
-        show.table(store, table, f"{name}_slices", caption="Accuracy on the list by corpus.", labels=labels)
+        titles = labels | {column: word(column) for column in table.columns[3:]}
+        show.table(store, table, f"{name}_slices", caption="Accuracy on the list by corpus.", labels=titles)
+    panels = seed_comparisons.confusions(row)
+    title = league_tables.confusion_title(f"{system_id}, new speakers", *panels[-1][1:])
+    show.figure(
+        store,
+        matrix_plots.confusions(panels, title=title),
+        f"{name}_confusion",
+        alt=title,
+        caption="Shares of each true class, training seeds together"
+        + ("; sixteen classes read as eight emotions." if row.system.scheme == "16" else "."),
+    )
     if row.system.scheme == "16":
         table = seed_comparisons.collapsed(row)
         words = "Sixteen classes read as emotion or gender: by the winning class, or by summed probabilities."
