@@ -131,7 +131,7 @@ def correlation(table: pd.DataFrame, *, title: str) -> Figure:
         raise ValueError(f"A correlation matrix has the same names on both sides; found {table.shape}.")
     figure, axes = canvas(1, 1, height=2.2 + 0.36 * len(table), title=title)
     values = table.to_numpy(float)
-    texts = np.char.replace(np.char.mod("%.1f", values), "-", "−")
+    texts = np.char.replace(np.char.mod("%.1f", np.round(values, 1) + 0.0), "-", "−")
     drawn = tiles(axes[0, 0], np.abs(values), limits=(0, 1), texts=texts)
     tile_labels(axes[0, 0], list(table.index), list(table.columns), angle=40)
     figure.colorbar(drawn, ax=axes[0, 0], label="strength |r|", shrink=0.8, aspect=30).outline.set_visible(False)
