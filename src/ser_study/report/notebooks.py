@@ -148,7 +148,7 @@ def _with_papermill(chapter: Chapter, draft: Path, given: Mapping, store: Store,
     from jupyter_core.utils import run_sync
     from nbclient.exceptions import DeadKernelError
 
-    kernel = _kernel()
+    kernel = _kernel(log)
     try:
         papermill.execute_notebook(
             nbformat.read(chapter.notebook, as_version=4),
@@ -173,12 +173,20 @@ def _with_papermill(chapter: Chapter, draft: Path, given: Mapping, store: Store,
     return ""
 
 
-def _kernel():
-    """A kernel on this very interpreter, whatever kernels are registered, that can import this package."""
+def _kernel(log: TextIO):
+    """A kernel on this very interpreter, whatever kernels are registered, that can import this package.
+
+    What libraries write past Python (TensorFlow tells of the processor before anyone can ask it not to) goes to
+    the log, not to the terminal.
+    """
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
 
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    class Manager(AsyncKernelManager):
+        async def start_kernel(self, **options):
+            return await super().start_kernel(stderr=log, **options)
+
+    manager = Manager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     sources = str(Path(__file__).resolve().parents[2])
     manager.kernel_spec.env = {
         PAGES: "1",
