@@ -46,7 +46,7 @@ def networks(config: Config, selections: Iterable[str]) -> list[Experiment]:
             Experiment(
                 system.selection, "seed_list", feature, network, scheme=system.scheme, draws=config.training.seeds
             )
-            for feature, network in OURS.get(name, ())
+            for feature, network in (OURS.get(name, ()) if config.study.extra_networks else ())
         ]
     if not declared:
         declared = [

@@ -37,8 +37,8 @@ def studied(gathered: Mapping[str, Material], *, config: Config, store: Store) -
 
 def finetuned(*, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of the fine-tuned encoder on the folds that the settings ask for; empty where there is nothing."""
-    if config.preset != "full":
-        return pd.DataFrame()  # before clips are gathered: a fold takes a quarter of an hour on two cores
+    if not config.finetuning.folds:
+        return pd.DataFrame()
     gathered = materials.gather(config, store)
     tables = [
         finetune_study.run(name, gathered, config=config, store=store)
@@ -89,7 +89,12 @@ def introduction(answers: Mapping[Experiment, pd.DataFrame], config: Config) -> 
     names = list(dict.fromkeys(one.model for one in answers))
     n_seeds = config.training.seeds
     times = "once" if n_seeds == 1 else f"{n_seeds} times with different training seeds"
-    return (
+    mine = any(one.selection.startswith(materials.SEED) for one in answers)
+    place = "" if mine else (
+        "The recordings of the projects are not in this run, so theirs are left out; what follows shows how a network "
+        f"is trained and reported, on the {word(next(iter(answers)).selection)}. "
+    )  # fmt: skip
+    return place + (
         f"{len(names)} networks are trained here, each {times}: {listed(word(name) for name in names)}. "
         f"Training ends {config.training.patience} epochs after the valid loss was last better, and the best weights "
         f"are kept. `--set training.seeds=5` adds the other seeds; what is trained already stays."
@@ -123,7 +128,7 @@ def size_words(table: pd.DataFrame) -> str:
 
 
 def image_networks() -> pd.DataFrame:
-    """The image networks, built for 224-pixel images and sixteen classes, and counted: ``network, title, parameters``.
+    """The image networks, built for 224-pixel images and sixteen classes, and counted: ``title, parameters``.
 
     They are trained in full only on a GPU; a test trains each for one batch.
     """
@@ -132,5 +137,5 @@ def image_networks() -> pd.DataFrame:
     for name in names:
         network = deep.get(name)
         model = network.make((224, 224, 1), 16, network.settings())
-        rows.append({"network": name, "title": network.title, "parameters": model.count_params()})
+        rows.append({"title": network.title, "parameters": model.count_params()})
     return pd.DataFrame(rows)

@@ -39,13 +39,13 @@ COLUMNS = (
 
 
 def selections(config: Config, gathered: Mapping[str, Material]) -> list[str]:
-    """What is trained on: one selection in ``full`` (speech of RAVDESS where it is here), else nothing.
+    """What is trained on: one selection (speech of RAVDESS where it is here), or nothing where no folds are asked for.
 
     Parameters
     ----------
     gathered : ``material.gather(config, store)``
     """
-    if config.preset != "full" or not config.finetuning.folds:
+    if not config.finetuning.folds:
         return []
     able = [name for name, part in gathered.items() if part.n_speakers > 3 and name != "synthetic"]
     return [PREFERRED] if PREFERRED in able else able[:1]

@@ -155,7 +155,7 @@ SYSTEMS: Mapping[str, System] = {
             "Emotion-Classifier-Project: BiGRU on embeddings, split by actor",
             "8",
             {"accuracy": 170 / 312},
-            (Rebuilt("bigru_003", "campplus_frames", 0.545, None, in_honest=True),),
+            (Rebuilt("bigru_003", "campplus_frames", 0.545),),
             (
                 *_SMALL,
                 ("campplus_frames", "bigru"),

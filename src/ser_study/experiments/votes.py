@@ -63,7 +63,7 @@ def _selection(name: str, gathered: Mapping[str, Material], *, config: Config, s
     steps = steps.set_index("experiment_b")
     rows = []
     for label, (table_, parts) in everything.items():
-        row = {"corpus": name, "system": label, "members": listed(_said(one) for one in parts)}
+        row = {"corpus": name, "system": label, "members": _said(parts)}
         row |= {"uar_valid": _uar(table_, "valid"), "uar": _uar(table_, "test"), "n": table_["clip_id"].nunique()}
         rows.append(row | (steps.loc[label, list(TESTED)].to_dict() if label in steps.index else {}))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
@@ -105,8 +105,12 @@ def _uar(table: pd.DataFrame, role: str) -> float:
     return metrics.uar_of(rows) if len(rows) else float("nan")
 
 
-def _said(one: Experiment) -> str:
-    return f"{word(one.model)} on {word(one.feature)}"
+def _said(members: list[Experiment]) -> str:
+    """Models with what they read: "LDA and kNN on summaries; LDA on eGeMAPS"."""
+    models: dict[str, list[str]] = {}
+    for one in members:
+        models.setdefault(one.feature, []).append(word(one.model))
+    return "; ".join(f"{listed(names)} on {word(feature)}" for feature, names in models.items())
 
 
 def _log(selection: str, everything: Mapping[str, tuple[pd.DataFrame, list[Experiment]]], store: Store) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ser_study.report.marks import hide_rest, need
 from ser_study.report.palette import INK, STUDY_COLOURS, canvas, styled
@@ -60,4 +61,5 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set_ylim(0, 1.1 * float(top))
     ax.set_xlim(left=min(1, one["epoch"].min()))
     ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     ax.grid(axis="y")

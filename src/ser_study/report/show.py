@@ -33,7 +33,16 @@ FREE_CORPORA = ("synthetic",)  # audio that may be published
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
 MANY = 8  # columns; a wider table is set smaller
-NAMED = ("corpus", "selection", "protocol", "feature", "model", "rung", "source")  # columns of registry names
+NAMED = (
+    "corpus",
+    "selection",
+    "protocol",
+    "feature",
+    "model",
+    "network",
+    "rung",
+    "source",
+)  # columns of registry names
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 _TEMPLATE = Path(__file__).parent / "template"
 
