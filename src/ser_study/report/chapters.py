@@ -27,9 +27,18 @@ FINDINGS = "09_findings"  # reads tables only; becomes the front page
 PARAMETERS = ("preset", "overrides", "data")
 RENDER_ONLY = ("cli.py", "report/pages.py", "report/provenance.py")  # sources that change no number
 EXPECTED = {  # s, on two cores; used until the run has times of its own
-    "demo": {"01_corpus": 12, "02_feature_extraction": 6, "03_splits_and_leakage": 29, "04_traditional_ml": 37},
-    "quick": {"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 530},
-    "full": {"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
+    "demo": {
+        **{"01_corpus": 12, "02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 40},
+        **{"05_deep_learning": 40, "06_voting": 5, "08_seeds_revisited": 4},
+    },
+    "quick": {
+        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 560},
+        **{"05_deep_learning": 300, "06_voting": 120, "08_seeds_revisited": 600},
+    },
+    "full": {
+        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 2400},
+        **{"05_deep_learning": 4500, "06_voting": 300, "08_seeds_revisited": 6000},
+    },
 }
 
 
