@@ -221,7 +221,10 @@ def corpora(page: Page) -> pd.DataFrame:
 
 
 def seeds(store: Store) -> pd.DataFrame:
-    """The rows of ``seeds.csv`` in accuracy, for the figure; empty where chapter 08 is not in this run."""
-    path = store.run / "tables" / "seeds.csv"
-    table = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["metric"])
+    """Rows of the student systems in accuracy, for the figure; empty where chapter 08 is not in this run."""
+    paths = [store.run / "tables" / f"{name}.csv" for name in ("seeds", "seed_verdicts")]
+    if not all(path.is_file() for path in paths):
+        return pd.DataFrame()
+    scores, verdicts = map(pd.read_csv, paths)
+    table = scores.merge(verdicts[["id", "metric", "verdict"]], on=["id", "metric"])
     return table[table["metric"] == "accuracy"].reset_index(drop=True)

@@ -96,17 +96,26 @@ def variants_of(experiment: Experiment) -> tuple[int, ...]:
     return (0, *experiment.variants)
 
 
-def extract_first(jobs: list[Job], config: Config, store: Store) -> None:
-    """Extract what the jobs need before they start, so that no two workers extract the same."""
-    needed = {}
+def extract_first(jobs: list[Job], config: Config, store: Store) -> dict[Experiment, str]:
+    """Extract what the jobs need before they start, so that no two workers extract the same.
+
+    Returns
+    -------
+    The experiments whose features cannot be had (no weights, no library), with the reason.
+    """
+    needed, lost = {}, {}
     for job in jobs:
         for feature in feature_names(job.experiment):
             key = (feature, job.experiment.selection, job.experiment.treatment, variants_of(job.experiment))
-            needed[key] = job
-    for (feature, _, _, variants), job in needed.items():
-        for variant in variants:
-            heard = heard_as(config, job.experiment)
-            features.load(feature, job.material.clips, config=heard, store=store, variant=variant)
+            needed.setdefault(key, []).append(job)
+    for (feature, _, _, variants), asking in needed.items():
+        heard = heard_as(config, asking[0].experiment)
+        try:
+            for variant in variants:
+                features.load(feature, asking[0].material.clips, config=heard, store=store, variant=variant)
+        except (ConnectionError, ImportError) as error:
+            lost |= {job.experiment: str(error) for job in asking}
+    return lost
 
 
 def cost(job: Job) -> float:

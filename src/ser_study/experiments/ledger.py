@@ -85,5 +85,5 @@ def _commit(project: Path) -> str:
 
 def declaration_of(parts: Mapping) -> str:
     """Hash of a declaration with the settings it reads; clips, fold files and library versions are no part of it."""
-    declared = ("experiment", "features", "model", "params", "seed")
-    return settings.fingerprint({key: parts[key] for key in declared})[:12]
+    declared = ("experiment", "features", "model", "params", "seed", "network", "training")  # the last two: networks
+    return settings.fingerprint({key: parts[key] for key in declared if key in parts})[:12]

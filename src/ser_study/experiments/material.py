@@ -72,7 +72,7 @@ def gather(config: Config, store: Store) -> dict[str, Material]:
 
 
 def gather_seed(name: str, config: Config, store: Store) -> Material | None:
-    """Clips of a student system before duplicates are dropped; None where its RAVDESS recordings are absent.
+    """Clips of a student system before duplicates are dropped; None where its RAVDESS recordings are not (all) here.
 
     Parameters
     ----------
@@ -87,6 +87,8 @@ def gather_seed(name: str, config: Config, store: Store) -> Material | None:
     clips = clips[clips["sha256"].notna()]
     if published.speech_only:
         clips = clips[(clips["corpus"] != "ravdess") | (clips["channel"] == "speech")]
+    elif not (clips["channel"] == "song").any():
+        return None  # the list holds songs too; without them it would be another, smaller test
     kept = clips[~clips["emotion"].isin(published.drops)].reset_index(drop=True)
     return Material(f"{SEED}{name}", kept, kept.iloc[:0]) if kept["channel"].notna().any() else None
 

@@ -142,9 +142,9 @@ def _scores_of(ready: list[Job], config: Config, store: Store) -> dict[Experimen
 def _run(ready: list[Job], is_kept, work, config: Config, store: Store) -> None:
     """Carry out the jobs that are not kept: the largest first, spread over the workers; networks here."""
     todo = [job for job in ready if not is_kept(job, store)]
-    jobs.extract_first(todo, config, store)
-    todo.sort(key=lambda job: -jobs.cost(job))
-    failures = []
+    lost = jobs.extract_first(todo, config, store)
+    failures = [f"{experiment.name}: {reason}" for experiment, reason in lost.items()]
+    todo = sorted((job for job in todo if job.experiment not in lost), key=lambda job: -jobs.cost(job))
     call = partial(work, config=config, store=store)
     for some, n_jobs, label in (
         ([job for job in todo if not job.is_deep], config.run.jobs, "experiments"),

@@ -9,18 +9,18 @@ The leak-free value is the UAR of every corpus, and their unweighted mean where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
+from ser_study import features
 from ser_study.config import Config
 from ser_study.evaluation import intervals, metrics, significance
-from ser_study.experiments import ledger, run, seeds
+from ser_study.experiments import jobs, ledger, run, seeds
 from ser_study.experiments import material as materials
-from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
 from ser_study.experiments.seeds import System
 from ser_study.models import ensembles
@@ -31,6 +31,7 @@ SUMMARY = (
     *("id", "system", "metric", "published", "rebuild", "ours", "ours_sd", "n_seeds", "wilson_low", "wilson_high"),
     *("n", "fresh_mean", "fresh_sd", "honest", "honest_low", "honest_high", "honest_protocol"),
 )
+VERDICT = ["id", "metric", "bar", "ours", "wilson_low", "verdict"]
 MODEL_COLUMNS = ["id", "model", "published", "low", "high", "rebuilt", "sd", "n_seeds", "uar", "inside"]
 PROTOCOLS = {"003": "8 × 3 actors, each tested once"}  # else the joint speaker folds
 
@@ -75,8 +76,8 @@ def row_of(system: System, gathered: Mapping[str, Material], *, config: Config, 
         system,
         gathered[system.selection],
         choice,
-        _with_votes(system, {name: done[e] for name, e in lists.items()}),
-        _with_votes(system, {name: done[e] for name, e in honest.items()}),
+        _with_votes(system, {name: done[e] for name, e in lists.items()}, store),
+        _with_votes(system, {name: done[e] for name, e in honest.items()}, store),
         {name: done[e] for name, e in mine.items()},
     )
 
@@ -88,8 +89,8 @@ def rebuilt_models(gathered: Mapping[str, Material], *, config: Config, store: S
         if system.selection in gathered:
             lists = seeds.rebuilds(system, config)
             done = run.answers(lists.values(), gathered, config=config, store=store)
-            told = _with_votes(system, {name: done[e] for name, e in lists.items()})
-            tables.append(_models_table(system, told))
+            told = _with_votes(system, {name: done[e] for name, e in lists.items()}, store)
+            tables.append(_models_table(system, told, gathered[system.selection].clips["corpus"].unique()))
     return pd.concat(tables, ignore_index=True)[MODEL_COLUMNS] if tables else pd.DataFrame(columns=MODEL_COLUMNS)
 
 
@@ -98,7 +99,7 @@ def choose(system: System, gathered: Mapping[str, Material], *, config: Config, 
 
     Test clips take no part; this is the naming of our system before it is scored.
     """
-    declared = seeds.candidates(system)
+    declared = [e for e in seeds.candidates(system) if not any(map(features.unavailable, jobs.feature_names(e)))]
     done = run.answers(declared, gathered, config=config, store=store, look=False)
     metric = _metric(system)
     rows = [
@@ -109,14 +110,21 @@ def choose(system: System, gathered: Mapping[str, Material], *, config: Config, 
     return table.assign(chosen=table.index == table[metric].idxmax())
 
 
-def _with_votes(system: System, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _with_votes(system: System, tables: Mapping[str, pd.DataFrame], store: Store) -> dict[str, pd.DataFrame]:
+    """The tables with the votes over them, each of which is a look of its own."""
     voted = {}
     for vote in system.votes:
         if set(vote.members) <= set(tables):
             members = [tables[name] for name in vote.members]
             fewest = min(part["draw"].nunique() for part in members)  # networks may have fewer training seeds
             members = [part[part["draw"] < fewest] for part in members]
-            voted[vote.name] = ensembles.soft_vote(members, weights=vote.weights, name=vote.name)
+            name = f"{system.selection}/{members[0]['protocol'].iloc[0]}/{vote.name}/{system.scheme}"
+            table = ensembles.soft_vote(members, weights=vote.weights, name=vote.name).assign(experiment=name)
+            uar, n = by_draw(table, "uar").mean(), _test(table)["clip_id"].nunique()
+            look = {"corpus": system.selection, "experiment": name, "metric": "uar", "value": uar, "n": n}
+            known = settings.fingerprint([vote.name, vote.members, vote.weights])[:12]
+            ledger.record({name: known}, pd.DataFrame([look]), store)
+            voted[vote.name] = table
     return {**tables, **voted}
 
 
@@ -135,12 +143,14 @@ def by_draw(table: pd.DataFrame, metric: str) -> np.ndarray:
 
 
 def summary(row: Row, config: Config) -> pd.DataFrame:
-    """The row of ``seeds.csv``, one line a metric (columns ``SUMMARY``)."""
+    """The row of ``seeds.csv``, one line a metric (columns ``SUMMARY`` and ``VERDICT``)."""
     system, level = row.system, config.evaluation.level
     honest = honest_score(row.ours["honest"], row.material, config)
     lines = []
     for metric in system.bars or system.quoted:
         mine, fresh = by_draw(row.ours["list"], metric), by_draw(row.ours["fresh"], metric)
+        rebuilt = by_draw(row.rebuilt[system.bar_model], metric).mean()
+        bar = system.bar(metric, rebuilt, row.material.clips["corpus"])
         n = _test(row.ours["list"])["clip_id"].nunique()
         span = significance.wilson(round(mine.mean() * n), n, level=level) if metric == "accuracy" else None
         lines.append(
@@ -149,7 +159,7 @@ def summary(row: Row, config: Config) -> pd.DataFrame:
                 "system": row.name,
                 "metric": metric,
                 "published": system.bars.get(metric, system.quoted.get(metric)),
-                "rebuild": by_draw(row.rebuilt[system.bar_model], metric).mean(),
+                "rebuild": rebuilt,
                 "ours": mine.mean(),
                 "ours_sd": mine.std(ddof=1) if len(mine) > 1 else np.nan,
                 "n_seeds": len(mine),
@@ -160,23 +170,34 @@ def summary(row: Row, config: Config) -> pd.DataFrame:
                 "fresh_sd": fresh.std(ddof=1) if len(fresh) > 1 else np.nan,
                 **honest,
                 "honest_protocol": _protocol(row),
+                "bar": bar,
+                "verdict": _verdict(mine.mean(), span.low if span else np.nan, bar),
             }
         )
-    return pd.DataFrame(lines, columns=list(SUMMARY))
+    return pd.DataFrame(lines)
+
+
+def _verdict(value: float, low: float, bar: float) -> str:
+    """Passed: the mean over training seeds is above the bar; clearly: so is the lower end of its interval."""
+    return "missed" if value <= bar else "passed clearly" if low > bar else "passed"
 
 
 def _protocol(row: Row) -> str:
     names = sorted(row.material.clips["corpus"].unique())
     mean = f"mean over {len(names)} corpora of UAR" if len(names) > 1 else "UAR"
-    return f"{PROTOCOLS.get(row.system.split, 'new speakers, every speaker tested once')}; {mean}"
+    named = "feature and model named on the list's training part, hyperparameters on valid speakers"
+    return f"{PROTOCOLS.get(row.system.split, 'new speakers, every speaker tested once')}; {mean}; {named}"
 
 
 def honest_score(table: pd.DataFrame, material: Material, config: Config) -> dict[str, float]:
     """Leak-free UAR with its interval: keys ``honest, honest_low, honest_high``.
 
-    Several corpora: unweighted mean; the half-widths of the corpora's intervals add as independent errors do.
+    Several corpora: unweighted mean; the half-widths of the corpora's intervals add as independent errors do. Where
+    one of them has too few speakers for an interval over speakers, the mean has none.
     """
     parts = by_corpus(table, material, config)
+    if (parts["interval"] == intervals.CLIPS).any():
+        return {"honest": parts["value"].mean(), "honest_low": np.nan, "honest_high": np.nan}
     reach = np.sqrt(((parts["high"] - parts["low"]) ** 2).sum()) / 2 / len(parts)
     value = parts["value"].mean()
     if len(parts) == 1:
@@ -201,34 +222,57 @@ def by_corpus(table: pd.DataFrame, material: Material, config: Config) -> pd.Dat
     return pd.DataFrame(lines)
 
 
-def _models_table(system: System, rebuilt: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _models_table(system: System, rebuilt: Mapping[str, pd.DataFrame], corpora: Iterable[str]) -> pd.DataFrame:
     """Every rebuilt model beside its published accuracy: ``model, published, low, high, rebuilt, sd, n_seeds``.
 
     ``low`` and ``high`` bound where a faithful rebuild must land on the full list; ``inside`` says whether it does.
     """
     told = {r.model: (r.published, r.band) for r in system.rebuilt}
     told |= {vote.name: (vote.published, None) for vote in system.votes}
-    lines = []
+    lines, whole = [], system.is_whole(corpora)
     for name, table in rebuilt.items():
         published, band = told[name]
         scores = by_draw(table, "accuracy")
-        low, high = band or (np.nan, np.nan)
+        low, high = band if band and whole else (np.nan, np.nan)
         line = {"id": system.id, "model": name, "published": published, "low": low, "high": high}
         line |= {"rebuilt": scores.mean(), "sd": scores.std(ddof=1) if len(scores) > 1 else np.nan}
-        inside = bool(low <= scores.mean() <= high) if band else None
+        inside = bool(low <= scores.mean() <= high) if band and whole else None
         lines.append(line | {"n_seeds": len(scores), "uar": by_draw(table, "uar").mean(), "inside": inside})
     return pd.DataFrame(lines)
 
 
-def rows(gathered: Mapping[str, Material], *, config: Config, store: Store) -> list[Row]:
-    """Everything of every system whose clips are here, in the order of ``seeds.SYSTEMS``."""
-    here = [system for system in seeds.SYSTEMS.values() if system.selection in gathered]
-    return [row_of(system, gathered, config=config, store=store) for system in here]
+def rows(gathered: Mapping[str, Material], *, config: Config, store: Store) -> tuple[list[Row], dict[str, str]]:
+    """Everything of every system whose clips are here, in the order of ``seeds.SYSTEMS``; and by id why one failed.
+
+    A system that fails (weights that cannot be had, a model that does not fit) does not take the others with it.
+    """
+    told, failed = [], {}
+    for system in seeds.SYSTEMS.values():
+        if system.selection not in gathered:
+            continue
+        try:
+            told.append(row_of(system, gathered, config=config, store=store))
+        except (RuntimeError, ConnectionError, ImportError) as error:
+            failed[system.id] = str(error)
+    return told, failed
+
+
+def insist(failed: Mapping[str, str]) -> None:
+    """Raise ``RuntimeError`` where a system failed, so that the chapter counts as unfinished and runs again."""
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise RuntimeError(f"{len(failed)} of the systems could not be run, first {name}: {reason}")
+
+
+def lacking(systems: Iterable[System]) -> list[str]:
+    """Why candidates are left out: a library that is not installed, or weights that cannot be had."""
+    names = {name for system in systems for e in seeds.candidates(system) for name in jobs.feature_names(e)}
+    return sorted({reason for name in names if (reason := features.unavailable(name))})
 
 
 def summary_of(rows: Sequence[Row], config: Config) -> pd.DataFrame:
-    """``seeds.csv``: one line a row and metric."""
-    empty = pd.DataFrame(columns=list(SUMMARY))
+    """One line a row and metric; ``SUMMARY`` are the columns of ``seeds.csv``, ``VERDICT`` of ``seed_verdicts.csv``."""
+    empty = pd.DataFrame(columns=list(dict.fromkeys([*SUMMARY, *VERDICT])))
     return pd.concat([summary(row, config) for row in rows], ignore_index=True) if rows else empty
 
 
@@ -242,24 +286,9 @@ def choices(rows: Sequence[Row]) -> pd.DataFrame:
 
 def all_models(rows: Sequence[Row]) -> pd.DataFrame:
     """The rebuilt models of all rows."""
-    tables = [_models_table(row.system, row.rebuilt) for row in rows]
+    tables = [_models_table(row.system, row.rebuilt, row.material.clips["corpus"].unique()) for row in rows]
     return pd.concat(tables, ignore_index=True)[MODEL_COLUMNS] if rows else pd.DataFrame(columns=MODEL_COLUMNS)
-
-
-def ledger_lines(rows: Sequence[Row], store: Store) -> pd.DataFrame:
-    """Lines of the ledger that belong to these rows: ``id, experiment, looks, first, last``."""
-    kept = ledger.read(store)
-    names = {name: row.system.id for row in rows for name in experiments_of(row)}
-    mine = kept[kept["experiment"].isin(names)]
-    grouped = mine.assign(id=mine["experiment"].map(names)).groupby(["id", "experiment"])["date"]
-    return grouped.agg(looks="size", first="min", last="max").reset_index()
 
 
 def _metric(system: System) -> str:
     return next(iter(system.bars), "accuracy")
-
-
-def experiments_of(row: Row) -> list[Experiment]:
-    """Every experiment of a row that touched test clips."""
-    tables = (*row.rebuilt.values(), *row.rebuilt_honest.values(), *row.ours.values())
-    return list(dict.fromkeys(name for table in tables for name in table["experiment"].unique()))

@@ -7,6 +7,7 @@ its decoded samples), so ten new files cost ten extractions, and a killed extrac
 from __future__ import annotations
 
 import sys
+from functools import cache as cached
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,20 @@ from ser_study.parallel import Failure, map_clips
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, locked
 
-__all__ = ["REGISTRY", "Feature", "describe", "get", "load", "names"]
+__all__ = ["REGISTRY", "Feature", "describe", "get", "load", "names", "unavailable"]
 
 GROUP = 256  # clips written to disk at a time
 SHOWN = 5  # failures of a corpus that are named; the rest is counted
+
+
+@cached
+def unavailable(name: str) -> str:
+    """Why a feature cannot be had here, though its weights were asked for; empty where it can. Asked once a process."""
+    try:
+        get(name).fetch()
+    except (ConnectionError, ImportError, RuntimeError) as error:
+        return str(error)
+    return ""
 
 
 def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int = 0) -> FeatureSet:
