@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ser_study import config as settings
-from ser_study.experiments import Experiment, findings, ladder, ledger, run, study
+from ser_study.experiments import Experiment, findings, jobs, ladder, ledger, run, study
 from ser_study.experiments import material as materials
 from ser_study.store import Store
 
@@ -69,7 +69,7 @@ def test_league_scores_every_clip_once(small):
 def test_second_run_computes_nothing(small, monkeypatch):
     config, store, gathered = small
     first = study.league(gathered, config=config, store=store)
-    monkeypatch.setattr(run, "_computed", lambda *_: pytest.fail("a prediction was computed again"))
+    monkeypatch.setattr(jobs, "_computed", lambda *_: pytest.fail("a prediction was computed again"))
     pd.testing.assert_frame_equal(first, study.league(gathered, config=config, store=store))
 
 
@@ -242,3 +242,30 @@ def test_headline_is_chosen_by_valid_speakers():
 def test_variance_shares_by_hand():
     values = np.array([[1.0, 0.0], [1.0, 2.0], [3.0, 0.0], [3.0, 2.0]])
     assert findings.variance_shares(values, pd.Series(["a", "a", "b", "b"])).tolist() == [1.0, 0.0]
+
+
+def test_missing_weights_cost_only_what_needs_them(small, monkeypatch, capsys):
+    config, store, gathered = small
+    wanted = [Experiment("synthetic", "random", feature, "dummy") for feature in ("seed184", "summary")]
+    load = jobs.features.load
+
+    def offline(name, *args, **options):
+        if name == "summary":
+            raise ConnectionError("no network")
+        return load(name, *args, **options)
+
+    monkeypatch.setattr(jobs.features, "load", offline)
+    with pytest.raises(RuntimeError, match="1 of 2 experiments failed"):
+        run.answers([dataclasses.replace(e, size=31) for e in wanted], gathered, config=config, store=store)
+    assert "no network" in capsys.readouterr().err
+    kept = [jobs.make(dataclasses.replace(e, size=31), gathered, None, config, store) for e in wanted]
+    assert [jobs.is_kept(job, store) for job in kept] == [True, False]
+
+
+def test_a_changed_network_is_another_declaration():
+    parts = {"experiment": 1, "features": 2, "model": 3, "params": None, "seed": 5}
+    plain = ledger.declaration_of(parts)
+    assert ledger.declaration_of(parts | {"clips": "other"}) == plain
+    deep = parts | {"network": {"lr": 1e-4}, "training": {"patience": 5}}
+    hashes = {ledger.declaration_of(deep | change) for change in ({}, {"network": {"lr": 1e-2}}, {"training": {}})}
+    assert len(hashes | {plain}) == 4
