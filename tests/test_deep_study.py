@@ -34,7 +34,7 @@ def told(network, *, valid=(1.5, 1.1, 1.3), fold=0, seconds=2.0):
 
 def test_declarations_share_the_seeds_rows_and_know_their_networks(monkeypatch):
     monkeypatch.setattr(
-        features, "names", lambda: ["seed184", "seed180", "seed87", "campplus_frames", "vgg16", "log_mel"]
+        features, "names", lambda: ["seed184", "seed180", "seed87", "campplus_frames", "vgg16_maps", "log_mel"]
     )
     selections = [system.selection for system in seeds.SYSTEMS.values()]
     declared = deep_study.networks(CONFIG, selections)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ser_study.config import Config
 from ser_study.evaluation import metrics
-from ser_study.experiments import deep_study, finetune_study, run, seed_results, seeds
+from ser_study.experiments import deep_study, finetune_study, further, run, seed_results, seeds
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
@@ -39,7 +39,7 @@ def finetuned(*, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of the fine-tuned encoder on the folds that the settings ask for; empty where there is nothing."""
     if not config.finetuning.folds:
         return pd.DataFrame()
-    gathered = materials.gather(config, store)
+    gathered = further.with_audio(materials.gather(config, store), store)
     tables = [
         finetune_study.run(name, gathered, config=config, store=store)
         for name in finetune_study.selections(config, gathered)
@@ -94,10 +94,12 @@ def introduction(answers: Mapping[Experiment, pd.DataFrame], config: Config) -> 
         "The recordings of the projects are not in this run, so theirs are left out; what follows shows how a network "
         f"is trained and reported, on the {word(next(iter(answers)).selection)}. "
     )  # fmt: skip
+    many = "One network is" if len(names) == 1 else f"{len(names)} networks are"
     return place + (
-        f"{len(names)} networks are trained here, each {times}: {listed(word(name) for name in names)}. "
-        f"Training ends {config.training.patience} epochs after the valid loss was last better, and the best weights "
-        f"are kept. `--set training.seeds=5` adds the other seeds; what is trained already stays."
+        f"{many} trained here, {'each ' if len(names) > 1 else ''}{times}: {listed(word(name) for name in names)}. "
+        f"Training ends {config.training.patience} epochs after the valid loss was last better, or at the network's "
+        "own limit, and the best weights are kept. `--set training.seeds=5` adds the other seeds; what is trained "
+        "already stays."
     )
 
 

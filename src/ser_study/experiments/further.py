@@ -7,13 +7,16 @@ All of it is development: valid rows decide and are shown, no test row is read. 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
+import sklearn
 
 from ser_study import config as settings
-from ser_study import features
+from ser_study import corpora, features, splits
 from ser_study.config import Config
-from ser_study.experiments import league_times, searches, selection_study, signal_study
+from ser_study.experiments import feature_study, league_times, searches, selection_study, signal_study
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
@@ -22,6 +25,7 @@ from ser_study.store import Store
 from ser_study.words import listed, share, word
 
 FEATURE = "seed184"
+VERSION = 1  # rises when a kept table gives other numbers
 SEARCHED = ("000-lightgbm", "001-logistic", "002-knn", "002-tree", "002-logistic")  # of seconds to minutes
 SHOWN_LEFT_OUT = "Left to the preset `full`, for its time."
 
@@ -29,7 +33,7 @@ Gathered = Mapping[str, Material]
 
 
 def asked(what: str, config: Config) -> bool:
-    """Whether this run holds a table: ``times, signal, augmentation, selection, searches``, ``long_searches``."""
+    """Whether this run holds a table: one of ``config.study.further``, or ``long_searches``."""
     return what in config.study.further
 
 
@@ -47,6 +51,27 @@ def _speaker_folds(gathered: Gathered, config: Config, store: Store):
     return name, values, truth, folds
 
 
+def _rests_on(name: str, config: Config, store: Store) -> dict[str, Any]:
+    """What a kept table of one selection depends on besides its clips and models."""
+    return {
+        "features": features.get(FEATURE).settings(config),
+        "folds": splits.committed_hash(name, "speaker_independent", store.project / "data" / "folds"),
+        "versions": [VERSION, sklearn.__version__, version("lightgbm")],
+    }
+
+
+def described(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Every way to describe a clip under one model, on valid speakers."""
+    if not asked("descriptions", config):
+        return pd.DataFrame()
+    return feature_study.table(with_audio(gathered, store), config=config, store=store)
+
+
+def with_audio(gathered: Gathered, store: Store) -> dict[str, Material]:
+    """The selections whose audio is here; a pack holds no sound to be prepared or changed."""
+    return {name: part for name, part in gathered.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
+
+
 def times(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Every classical model on one selection: scores on valid speakers, seconds to fit, ms to predict; kept."""
     found = _speaker_folds(gathered, config, store)
@@ -55,7 +80,7 @@ def times(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     name, values, truth, folds = found
     seed = settings.random_state(config, "league times")
     parts = {"clips": gathered[name].digest, "models": config.models, "seed": seed, "names": list(registry.LEAGUE)}
-    parts["features"] = features.get(FEATURE).settings(config)
+    parts |= _rests_on(name, config, store)
 
     def make() -> pd.DataFrame:
         table = league_times.league_times(values, truth, folds, models=config.models, seed=seed)
@@ -81,6 +106,7 @@ def signals(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame
     """Ways to prepare a clip, against the study's own, on valid speakers."""
     if not asked("signal", config):
         return pd.DataFrame()
+    gathered = with_audio(gathered, store)
     declared = signal_study.treatments(config, gathered)
     return signal_study.signal_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
 
@@ -89,6 +115,7 @@ def copies(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Augmented copies of the training clips, against none, on valid speakers."""
     if not asked("augmentation", config):
         return pd.DataFrame()
+    gathered = with_audio(gathered, store)
     declared = signal_study.augmentation(config, gathered)
     return signal_study.augmentation_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
 
@@ -107,7 +134,8 @@ def selection(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFra
     name, values, truth, folds = found
     speaker = gathered[name].clips.set_index("clip_id")["speaker"]
     parts = {"clips": gathered[name].digest, "models": config.models, "seed": config.seed}
-    parts["features"] = features.get(FEATURE).settings(config)
+    parts |= _rests_on(name, config, store)
+    parts["points"] = [selection_study.DROPPED, selection_study.DRAWS, list(selection_study.RANKINGS)]
 
     def make() -> pd.DataFrame:
         return selection_study.curve(values, truth, folds, speaker, config=config)

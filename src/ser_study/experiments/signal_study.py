@@ -55,8 +55,11 @@ AUGMENTATION_COLUMNS = ("corpus", "feature", "model", "copies", "claim", *COLUMN
 
 
 def selections(config: Config, gathered: Mapping[str, Material]) -> list[str]:
-    """The selections compared: those of ``study.large_corpora`` that are there, else the first with three speakers."""
-    able = [name for name, part in gathered.items() if part.n_speakers >= 3]
+    """The selections compared: those of ``study.large_corpora`` that are there, else the first that is able.
+
+    With three speakers none is left for valid.
+    """
+    able = [name for name, part in gathered.items() if part.n_speakers > 3]
     return [name for name in able if name in config.study.large_corpora] or able[:1]
 
 
@@ -122,7 +125,7 @@ def _valid_rows(one: Experiment, table: pd.DataFrame) -> pd.DataFrame:
     if valid.empty:
         raise ValueError(
             f"{one.name} has no valid rows to compare by; declare it on speaker folds, with fixed=False, "
-            "on a selection with three speakers or more."
+            "on a selection with four speakers or more."
         )
     return valid.assign(role="test")
 

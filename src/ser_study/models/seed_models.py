@@ -64,6 +64,13 @@ class LightGBM2019(ClassifierMixin, BaseEstimator):
         self.options = options
         self.random_state = random_state
 
+    def set_params(self, **params: Any) -> LightGBM2019:
+        """Set parameters; those of ``LGBMClassifier`` join ``options``, so that searches can name them."""
+        own = {name: params.pop(name) for name in ("options", "random_state") if name in params}
+        super().set_params(**own)
+        self.options = {**(self.options or {}), **params}
+        return self
+
     def fit(self, values: np.ndarray, truth: np.ndarray) -> LightGBM2019:
         """Fit on values (n, d) and class names (n,)."""
         from lightgbm import LGBMClassifier

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from ser_study.config import Config
+from ser_study.models.seed_models import LightGBM2019
 from ser_study.tuning.spaces import Params
 
 EPOCHS_004 = 2  # of each point of seed 004's grid, as published
@@ -79,8 +80,6 @@ def mlp(params: Params, seed: int, config: Config) -> Pipeline:
 
 def lightgbm(params: Params, seed: int, config: Config) -> BaseEstimator:
     """LightGBM; ``boosting`` is gbdt, dart or goss (gbdt with one-sided sampling)."""
-    from lightgbm import LGBMClassifier
-
     options: dict[str, Any] = {"n_estimators": 100, **params}
     boosting = options.pop("boosting", "gbdt")
     options["boosting_type"] = "dart" if boosting == "dart" else "gbdt"
@@ -89,8 +88,7 @@ def lightgbm(params: Params, seed: int, config: Config) -> BaseEstimator:
     options["n_estimators"] = min(options["n_estimators"], config.models.tree_cap)
     if "colsample_bytree" in options:  # the published range starts at 0, which LightGBM refuses
         options["colsample_bytree"] = max(options["colsample_bytree"], 1e-3)
-    same = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbose": -1}
-    return LGBMClassifier(random_state=seed, **same, **options)
+    return LightGBM2019(options, seed)  # the published learning rates are those of its steps
 
 
 def xgboost(params: Params, seed: int, config: Config) -> BaseEstimator:

@@ -93,9 +93,10 @@ STUDY = (
     CONV8.varied("short", f"{_SHORT} epochs", epochs=_SHORT),
     CONV8.varied("dropout0", "no dropout", epochs=_SHORT, dropout=0.0),
     CONV8.varied("dropout2", "dropout .2", epochs=_SHORT, dropout=0.2),
+    CONV8.varied("dropout75", "dropout .75", epochs=_SHORT, dropout=0.75),
+    CONV8.varied("l1", "L1 penalty", epochs=_SHORT, l1=1e-5),
     CONV8.varied("l2", "L2 penalty", epochs=_SHORT, l2=1e-4),
-    CONV8.varied("batch64", "batches of 64", epochs=_SHORT, batch=64),
-    CONV8.varied("batch256", "batches of 256", epochs=_SHORT, batch=256),
+    CONV8.varied("batch64", "batches of 64", epochs=4 * _SHORT, unwatched=40, batch=64),  # as many steps
 )
 NETWORKS = (
     Network(
