@@ -44,7 +44,8 @@ def test_declarations_share_the_seeds_rows_and_know_their_networks(monkeypatch):
     assert shared < set(declared)
     studied = deep_study.regularisation(CONFIG, selections)
     assert [e.model for e in studied] == [n for n in deep.NETWORKS if n.startswith("conv8_002_")]
-    assert len({deep.get(e.model).settings()["epochs"] for e in studied}) == 1  # all alike but in what is studied
+    lengths = [deep.get(e.model).settings() for e in studied]
+    assert len({one["epochs"] / one["batch"] for one in lengths}) == 1  # equally many steps, whatever the batch
     monkeypatch.setattr(features, "names", lambda: ["seed184"])
     assert {e.feature for e in deep_study.networks(CONFIG, selections)} == {"seed184"}
 
