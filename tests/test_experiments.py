@@ -244,21 +244,22 @@ def test_variance_shares_by_hand():
     assert findings.variance_shares(values, pd.Series(["a", "a", "b", "b"])).tolist() == [1.0, 0.0]
 
 
-def test_missing_weights_cost_only_what_needs_them(small, monkeypatch, capsys):
+@pytest.mark.parametrize(("size", "error"), [(31, ConnectionError), (33, ValueError)])
+def test_missing_weights_cost_only_what_needs_them(size, error, small, monkeypatch, capsys):
     config, store, gathered = small
     wanted = [Experiment("synthetic", "random", feature, "dummy") for feature in ("seed184", "summary")]
     load = jobs.features.load
 
     def offline(name, *args, **options):
         if name == "summary":
-            raise ConnectionError("no network")
+            raise error("no network")
         return load(name, *args, **options)
 
     monkeypatch.setattr(jobs.features, "load", offline)
     with pytest.raises(RuntimeError, match="1 of 2 experiments failed"):
-        run.answers([dataclasses.replace(e, size=31) for e in wanted], gathered, config=config, store=store)
+        run.answers([dataclasses.replace(e, size=size) for e in wanted], gathered, config=config, store=store)
     assert "no network" in capsys.readouterr().err
-    kept = [jobs.make(dataclasses.replace(e, size=31), gathered, None, config, store) for e in wanted]
+    kept = [jobs.make(dataclasses.replace(e, size=size), gathered, None, config, store) for e in wanted]
     assert [jobs.is_kept(job, store) for job in kept] == [True, False]
 
 

@@ -101,7 +101,7 @@ def extract_first(jobs: list[Job], config: Config, store: Store) -> dict[Experim
 
     Returns
     -------
-    The experiments whose features cannot be had (no weights, no library), with the reason.
+    The experiments whose features cannot be had (no weights, no library, not in the pack), with the reason.
     """
     needed, lost = {}, {}
     for job in jobs:
@@ -113,7 +113,7 @@ def extract_first(jobs: list[Job], config: Config, store: Store) -> dict[Experim
         try:
             for variant in variants:
                 features.load(feature, asking[0].material.clips, config=heard, store=store, variant=variant)
-        except (ConnectionError, ImportError) as error:
+        except (ConnectionError, ImportError, ValueError) as error:
             lost |= {job.experiment: str(error) for job in asking}
     return lost
 
