@@ -135,9 +135,10 @@ def image_networks() -> pd.DataFrame:
     They are trained in full only on a GPU; a test trains each for one batch.
     """
     names = [name for name in ("vgg16", "vgg19", "mobilenet", "resnet50", "inception") if name in deep.NETWORKS]
-    rows = []
-    for name in names:
-        network = deep.get(name)
-        model = network.make((224, 224, 1), 16, network.settings())
-        rows.append({"title": network.title, "parameters": model.count_params()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"title": deep.get(name).title, "parameters": _size(name)} for name in names])
+
+
+def _size(name: str) -> int:
+    """Parameters of an image network; it is let go at once, since two of them hold half a gigabyte each."""
+    network = deep.get(name)
+    return network.make((224, 224, 1), 16, network.settings()).count_params()

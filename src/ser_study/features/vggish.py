@@ -205,11 +205,13 @@ def read_pca(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             matrix, means = file["pca_eigen_vectors"], file["pca_means"].reshape(-1)
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise ValueError(f"{Path(path).name} is not VGGish's PCA file ({error}); fetch it again.") from None
+        raise ValueError(
+            f"{Path(path).name} is not VGGish's PCA file ({error}); remove {path} and fetch it again: ser-study download vggish."
+        ) from None
     if matrix.shape != (SIZE, SIZE) or means.shape != (SIZE,):
         raise ValueError(
             f"{Path(path).name} holds a matrix of {matrix.shape} and means of {means.shape}; "
-            f"VGGish's has {(SIZE, SIZE)} and {(SIZE, 1)}. Fetch it again."
+            f"VGGish's has {(SIZE, SIZE)} and {(SIZE, 1)}. Remove the file and fetch it again."
         )
     return matrix, means
 
@@ -241,7 +243,9 @@ def _reader(path: Path):
         reader = train.load_checkpoint(str(path))
         found = reader.get_variable_to_shape_map()
     except (errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path.name} is no TensorFlow checkpoint ({error}); fetch it again.") from None
+        raise ValueError(
+            f"{path.name} is no TensorFlow checkpoint ({error}); remove {path} and fetch it again: ser-study download vggish."
+        ) from None
     _check_variables(variables(), found, path.name)
     return reader
 
