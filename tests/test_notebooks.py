@@ -14,6 +14,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "study.shuffles=2", "study.ladder_draws=2")
+WITHOUT_FIGURE = ("06_voting", "08_seeds_revisited")  # on the built-in corpus: tables and sentences
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,15 @@ def test_every_chapter_has_a_page_without_an_error(study):
         "02_feature_extraction",
         "03_splits_and_leakage",
         "04_traditional_ml",
+        "05_deep_learning",
+        "06_voting",
+        "08_seeds_revisited",
     ]
     assert said.strip().endswith("index.html.")
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "Traceback" not in text
-        assert "<svg" in text
+        assert "<svg" in text or page.stem in WITHOUT_FIGURE
         assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css)', text)
         assert str(PROJECT) not in text
         assert str(report.parent) not in text
@@ -102,7 +106,7 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 5
+    assert again.stdout.count("up to date") == 8
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study import features
+from ser_study import features, splits
 from ser_study.config import Config
 from ser_study.evaluation import intervals, metrics, significance
 from ser_study.experiments import jobs, ledger, run, seeds
@@ -185,7 +185,9 @@ def _verdict(value: float, low: float, bar: float) -> str:
 def _protocol(row: Row) -> str:
     names = sorted(row.material.clips["corpus"].unique())
     mean = f"mean over {len(names)} corpora of UAR" if len(names) > 1 else "UAR"
-    named = "feature and model named on the list's training part, hyperparameters on valid speakers"
+    by_actor = splits.RECIPES[row.system.split].by_actor
+    part = "development actors" if by_actor else "training part"
+    named = f"feature and model named on the list's {part}, hyperparameters on valid speakers"
     return f"{PROTOCOLS.get(row.system.split, 'new speakers, every speaker tested once')}; {mean}; {named}"
 
 

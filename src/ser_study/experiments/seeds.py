@@ -172,7 +172,8 @@ SYSTEMS: Mapping[str, System] = {
             ),
             "bigru_003",
             note="Their network on our encoder (VGGish has no weights here). 170 of 312 is the better reading of "
-            "their confusion matrix; they report 51.4 %.",
+            "their confusion matrix; they report 51.4 %. Their network is stopped by the development actors; ours "
+            "takes its C from them and is then fitted on them too.",
         ),
         System(
             "E004",

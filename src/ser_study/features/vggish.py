@@ -206,7 +206,7 @@ def read_pca(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
             matrix, means = file["pca_eigen_vectors"], file["pca_means"].reshape(-1)
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ValueError(
-            f"{Path(path).name} is not VGGish's PCA file ({error}); remove {path} and fetch it again: ser-study download vggish."
+            f"{Path(path).name} is not VGGish's PCA file ({error}); remove it and fetch it again."
         ) from None
     if matrix.shape != (SIZE, SIZE) or means.shape != (SIZE,):
         raise ValueError(
@@ -243,9 +243,7 @@ def _reader(path: Path):
         reader = train.load_checkpoint(str(path))
         found = reader.get_variable_to_shape_map()
     except (errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path.name} is no TensorFlow checkpoint ({error}); remove {path} and fetch it again: ser-study download vggish."
-        ) from None
+        raise ValueError(f"{path.name} is no TensorFlow checkpoint ({error}); remove it and fetch it again.") from None
     _check_variables(variables(), found, path.name)
     return reader
 
