@@ -80,4 +80,4 @@ def test_regularisation_is_compared_on_valid_rows():
     assert table["network"].tolist() == ["conv8_002_short", "conv8_002_l2"]
     assert table["valid_accuracy"].tolist() == [0.5, 0.3]
     assert table["gap"].tolist() == pytest.approx([0.1, 0.1])
-    assert table["changed"].tolist() == ["12 epochs", "L2 penalty"]
+    assert table["changed"].tolist() == ["as published", "L2 penalty"]
