@@ -105,7 +105,8 @@ NETWORKS = (
         "Conv1D on 184 means (seed 001)",
         "vector",
         conv1d,
-        {"lr": 5e-4, "batch": 128, "epochs": 25, "dropout": 0.2, "l1": 0.0, "l2": 0.0},  # 50 epochs there
+        # 50 epochs there, stopped by nothing; its accuracy goes on rising when its loss no longer falls
+        {"lr": 5e-4, "batch": 128, "epochs": 25, "unwatched": 15, "dropout": 0.2, "l1": 0.0, "l2": 0.0},
         published=True,
     ),
     CONV8,
