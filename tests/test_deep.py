@@ -265,3 +265,15 @@ def test_registry_imports_no_keras_and_declares_what_matters():
     assert deep.declaration("conv8_002_batch64")["params"]["batch"] == 64
     assert deep.declaration("conv8_002")["preparation"] == "pca95"
     assert {row.family for row in deep.REGISTRY.values()} == {"deep"}
+
+
+def test_maps_without_a_channel_are_images():
+    """seed87 gives (n, t, mels); seed 004's network must read it as it reads (n, t, mels, 1)."""
+    random = np.random.default_rng(4)
+    values, truth = random.normal(size=(24, 32, 32)).astype(np.float32), np.array(["a", "b"] * 12)
+    quick, shared = Training(max_epochs=1), {"hidden": 4, "batch": 8}
+    plain, image = (
+        deep.classifier("cnn_bilstm_004_seed", shared, 3, quick).fit(x, truth, (x[:6], truth[:6])).predict_proba(x)
+        for x in (values, values[..., None])
+    )
+    assert plain == pytest.approx(image, abs=1e-5)

@@ -112,6 +112,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(truth, return_inverse=True)
         network = table.get(self.network)
         self.settings_ = network.settings(self.params)
+        values = network.shaped(values)
         network.check(values.shape[1:])
         self.preparation_ = preparation.make(network.preparation).fit(values)
         inside = self.preparation_.transform(values)
@@ -125,7 +126,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, values: np.ndarray) -> np.ndarray:
         """Probabilities, shape (n, C), columns in the order of ``classes_``."""
         check_is_fitted(self, "model_")
-        inside = self.preparation_.transform(values)
+        inside = self.preparation_.transform(table.get(self.network).shaped(values))
         logits = self.model_.predict(inside, batch_size=max(64, self.settings_["batch"]), verbose=0)
         if not np.isfinite(logits).all():
             raise FloatingPointError(
@@ -185,7 +186,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         if not known.any():
             return None
         codes = np.searchsorted(self.classes_, np.asarray(valid[1])[known])
-        return self.preparation_.transform(valid[0][known]), codes
+        return self.preparation_.transform(table.get(self.network).shaped(valid[0][known])), codes
 
     def _train(self, values, codes, watched, settings: Training) -> None:
         import keras

@@ -55,13 +55,17 @@ class Network:
             published=False,
         )
 
+    def shaped(self, values):
+        """Values as the network reads them: maps (n, t, mels) become images (n, t, mels, 1) for an image network."""
+        return values[..., None] if self.kind == "image" and values.ndim == 3 else values
+
     def check(self, shape: Shape) -> None:
         """Raise ``ValueError`` where values of this shape (without the clips) cannot be read."""
         axes = {"vector": (1,), "sequence": (2, 3), "image": (3,), "any": (1, 2, 3)}[self.kind]
         wanted = {
             "vector": "vectors (n, d)",
             "sequence": "sequences (n, t, d) or images (n, t, mels, 1)",
-            "image": "images (n, t, mels, 1)",
+            "image": "maps (n, t, mels) or images (n, t, mels, 1)",
             "any": "values with one to three axes a clip",
         }[self.kind]
         if len(shape) not in axes:
