@@ -63,6 +63,18 @@ def test_named_modules_exist():
     assert features.names()
 
 
+def test_student_systems_equal_the_published_table():
+    table = pd.read_csv(PROJECT / "reports" / "full" / "tables" / "seeds.csv")
+    block = README[README.index("<!-- seeds") : README.index("<!-- /seeds -->")].splitlines()[3:]
+    lines = {line.split("|")[1].strip(): [cell.strip(" *") for cell in line.split("|")[3:-1]] for line in block}
+    wanted = table[table["metric"] == "accuracy"].set_index("id")
+    assert set(lines) == set(wanted.index)
+    for name, cells in lines.items():
+        row = wanted.loc[name]
+        scores = [share(row[column]) for column in ("published", "rebuild", "ours", "fresh_mean", "honest")]
+        assert cells == [f"{int(row['n']):,}", *scores]
+
+
 def test_headline_equals_the_published_tables():
     if not PUBLISHED.is_dir():
         pytest.skip("no published report in reports/quick")

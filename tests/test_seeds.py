@@ -227,7 +227,7 @@ def test_nothing_here_gives_empty_tables_not_errors():
 
 def test_leak_free_table_names_both_systems(row):
     table = seed_pages.leak_free(row, CONFIG)
-    assert table["system"].drop_duplicates().tolist() == ["ours", "lightgbm_000"]
+    assert table["system"].drop_duplicates().tolist() == ["ours", "LightGBM (seed 000)"]
     assert (table["low"] <= table["value"]).all()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study import features, splits
+from ser_study import features
 from ser_study.config import Config
 from ser_study.evaluation import intervals, metrics, significance
 from ser_study.experiments import jobs, ledger, run, seeds
@@ -184,11 +184,8 @@ def _verdict(value: float, low: float, bar: float) -> str:
 
 def _protocol(row: Row) -> str:
     names = sorted(row.material.clips["corpus"].unique())
-    mean = f"mean over {len(names)} corpora of UAR" if len(names) > 1 else "UAR"
-    by_actor = splits.RECIPES[row.system.split].by_actor
-    part = "development actors" if by_actor else "training part"
-    named = f"feature and model named on the list's {part}, hyperparameters on valid speakers"
-    return f"{PROTOCOLS.get(row.system.split, 'new speakers, every speaker tested once')}; {mean}; {named}"
+    mean = f"mean of {len(names)} corpora" if len(names) > 1 else "one corpus"
+    return f"{PROTOCOLS.get(row.system.split, 'new speakers, each tested once')}; {mean}"
 
 
 def honest_score(table: pd.DataFrame, material: Material, config: Config) -> dict[str, float]:
@@ -237,7 +234,7 @@ def _models_table(system: System, rebuilt: Mapping[str, pd.DataFrame], corpora: 
         scores = by_draw(table, "accuracy")
         low, high = band if band and whole else (np.nan, np.nan)
         line = {"id": system.id, "model": name, "published": published, "low": low, "high": high}
-        line |= {"rebuilt": scores.mean(), "sd": scores.std(ddof=1) if len(scores) > 1 else np.nan}
+        line |= {"rebuilt": scores.mean(), "sd": scores.std(ddof=1).round(9) if len(scores) > 1 else np.nan}
         inside = bool(low <= scores.mean() <= high) if band and whole else None
         lines.append(line | {"n_seeds": len(scores), "uar": by_draw(table, "uar").mean(), "inside": inside})
     return pd.DataFrame(lines)

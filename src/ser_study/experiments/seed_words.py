@@ -99,9 +99,9 @@ def caption(rows: Sequence[Row], config: Config) -> str:
 def summary_caption(rows: Sequence[Row]) -> str:
     """What the summary table holds."""
     return (
-        "Every row on its published list, on fresh splits made the same way, and on new speakers. A dash under "
-        "Wilson: not a share of clips. TESS has two voices: no interval over speakers "
-        "where it is part of a row."
+        "Every row on its published list, on fresh splits made the same way, and on new speakers (feature and model "
+        "as named on the list, hyperparameters on valid speakers). A dash under Wilson: not a share of clips. TESS has "
+        "two voices: no interval over speakers where it is part of a row."
     )
 
 
@@ -168,7 +168,7 @@ def paired_words(pairs: pd.DataFrame) -> str:
 def shared_words(shared: pd.DataFrame) -> str:
     """The share of test clips whose other take was in training, row by row."""
     told = [
-        f"{row.id} {100 * row.take / row.n:.0f} % ({row.take} of {row.n}), exact copies {row.duplicate}"
+        f"{row.id} {100 * row.take / row.n:.0f} % ({row.take:,} of {row.n:,}), exact copies {row.duplicate}"
         for row in shared.itertuples()
     ]
     return f"Test clips with their other take in the training part: {'; '.join(told)}." if told else ""

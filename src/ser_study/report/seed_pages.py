@@ -31,7 +31,7 @@ def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store
     )
     if row.material.clips["corpus"].nunique() > 1:
         table = seed_comparisons.slices(row)
-        titles = labels | {column: word(column) for column in table.columns[3:]}
+        titles = labels | {"clips": "part"} | {column: word(column) for column in table.columns[3:]}
         show.table(store, table, f"{name}_slices", caption="Accuracy on the list by corpus.", labels=titles)
     panels = seed_comparisons.confusions(row)
     title = league_tables.confusion_title(f"{system_id}, new speakers", *panels[-1][1:])
@@ -56,6 +56,8 @@ def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store
 def leak_free(row: Row, config: Config) -> pd.DataFrame:
     """UAR by corpus on new speakers, of ours and of the rebuilt models that were run there."""
     told = {"ours": row.ours["honest"], **row.rebuilt_honest}
-    tables = [seed_results.by_corpus(table, row.material, config).assign(system=name) for name, table in told.items()]
+    tables = [
+        seed_results.by_corpus(table, row.material, config).assign(system=word(name)) for name, table in told.items()
+    ]
     table = pd.concat(tables, ignore_index=True)
     return table[["system", *[column for column in table.columns if column != "system"]]]
