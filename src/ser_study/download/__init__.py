@@ -70,21 +70,24 @@ def download(
     check_names(names, {**catalogue, **weights.CATALOGUE})
     job = Job(Path(raw), say, progress, connections, attempts)
     for name in names:
-        if name not in catalogue:
-            outcome |= weights.download([name], say=say, accept=accept)
-            continue
-        corpus = catalogue[name]
-        say(corpus.notice)
-        if not corpus.sources:
-            say(f"  This corpus cannot be fetched by a program. {corpus.by_hand}\n  layout:  {corpus.layout}")
-            outcome[name] = "by hand"
-        elif accept is not None and not accept(corpus.notice):
-            outcome[name] = "declined"
+        if name in catalogue:
+            outcome[name] = _fetch_corpus(catalogue[name], job, accept)
         else:
-            with _staging(job.raw):
-                states = [_fetch_source(source, corpus, job) for source in corpus.sources]
-            outcome[name] = next(state for state in ("incomplete", "fetched", "already there") if state in states)
+            outcome |= weights.download([name], say=say, accept=accept)
     return outcome
+
+
+def _fetch_corpus(corpus: Corpus, job: Job, accept: Callable[[str], bool] | None) -> str:
+    """What became of one corpus, once its licence was shown."""
+    job.say(corpus.notice)
+    if not corpus.sources:
+        job.say(f"  This corpus cannot be fetched by a program. {corpus.by_hand}\n  layout:  {corpus.layout}")
+        return "by hand"
+    if accept is not None and not accept(corpus.notice):
+        return "declined"
+    with _staging(job.raw):
+        states = [_fetch_source(source, corpus, job) for source in corpus.sources]
+    return next(state for state in ("incomplete", "fetched", "already there") if state in states)
 
 
 @contextmanager

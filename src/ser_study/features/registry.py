@@ -39,7 +39,7 @@ class Feature:
     apart: str | bool = ""  # only in worker processes, named after the library that no other may meet there
     version: int = 1
     weights: str = ""  # key of the catalogue in ``download.weights``
-    library: str = ""  # an optional one that it needs, by the name it is imported under
+    module: str = ""  # of an optional library that it needs
     extra: str = ""  # what installs that library with this package
 
     def settings(self, config: Config) -> dict[str, Any]:
@@ -50,9 +50,9 @@ class Feature:
 
     def lacks(self) -> str:
         """Why the feature cannot be made here; empty where it can."""
-        if not self.library or importlib.util.find_spec(self.library):
+        if not self.module or importlib.util.find_spec(self.module):
             return ""
-        return f"{self.title} needs {self.library}; install it with: pip install 'ser_study[{self.extra}]'."
+        return f"{self.title} needs {self.module}; install it with: pip install 'ser_study[{self.extra}]'."
 
     def fetch(self) -> None:
         """Bring the weights here, once for all workers.
@@ -94,7 +94,7 @@ def _moonshine(name: str, layer: int) -> Feature:
         partial(encoders.moonshine, layer=layer),
         partial(encoders.moonshine_columns, layer=layer),
         weights="moonshine",
-        library="onnxruntime",
+        module="onnxruntime",
         extra="encoders",
     )
 

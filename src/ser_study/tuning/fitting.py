@@ -128,22 +128,12 @@ def tune(
     space = get(space) if isinstance(space, str) else space
     rows, metric, name = rows_of(features, truth, folds), metric or space.metric, name or space.name
     seed = settings.random_state(config, f"estimators/{name}")
-    parts = _parts(space, rows, metric, seed, config)
+    kept = {"name": name, "parts": _parts(space, rows, metric, seed, config), "trials": trials, "store": store}
     if space.method == "random":
-        how = {"seed": seed, "metric": metric, "name": name, "trials": trials}
-        return randomised(space, rows, parts, **how, config=config, store=store)
+        return randomised(space, rows, seed=seed, metric=metric, config=config, **kept)
+    scorer = _scorer(space, rows, metric, seed, config)
     with threadpool_limits(1):  # results must not depend on the number of threads
-        return search(
-            space.dimensions,
-            _scorer(space, rows, metric, seed, config),
-            list(rows.parts),
-            name=name,
-            parts=parts,
-            config=config,
-            store=store,
-            trials=trials,
-            reports=reports,
-        )
+        return search(space.dimensions, scorer, list(rows.parts), reports=reports, config=config, **kept)
 
 
 def _scorer(space: Space, rows: Rows, metric: str, seed: int, config: Config) -> Callable:
@@ -192,8 +182,8 @@ def _version(library: str) -> str:
 def randomised(
     space: Space,
     rows: Rows,
-    parts: Mapping[str, Any],
     *,
+    parts: Mapping[str, Any],
     seed: int,
     metric: str,
     name: str,
@@ -216,31 +206,34 @@ def randomised(
     n_draws = trials or space.published.trials
 
     def make() -> pd.DataFrame:
-        from sklearn.model_selection import RandomizedSearchCV
-
-        lists = {space.prefix + key: list(one.values) for key, one in space.dimensions.items()}
-
-        def scoring(estimator, values, codes) -> float:
-            return score_of(codes, np.asarray(estimator.predict(values), dtype=int), metric, len(rows.classes))
-
-        hunt = RandomizedSearchCV(
-            space.build({}, seed, config),
-            lists,
-            n_iter=n_draws,
-            scoring=scoring,
-            cv=list(rows.parts.values()),
-            refit=False,
-            random_state=seed,
-            error_score="raise",
-        )
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            hunt.fit(rows.values, rows.codes)
-        return _draws(hunt.cv_results_, len(rows.parts), space.prefix)
+        return _drawn(space, space.build({}, seed, config), rows, n_draws, seed, metric)
 
     table = store.cached(f"tuning/{name}", {**parts, "search": VERSION, "method": "random", "draws": n_draws}, make)
     best = table.loc[table["value"].idxmax()]
     return Search(name, json.loads(best["params"]), float(best["value"]), table)
+
+
+def _drawn(space: Space, estimator: Any, rows: Rows, n_draws: int, seed: int, metric: str) -> pd.DataFrame:
+    """Random draws from the grid of a space, each scored on every inner fold."""
+    from sklearn.model_selection import RandomizedSearchCV
+
+    def scoring(estimator, values, codes) -> float:
+        return score_of(codes, np.asarray(estimator.predict(values), dtype=int), metric, len(rows.classes))
+
+    hunt = RandomizedSearchCV(
+        estimator,
+        {space.prefix + key: list(one.values) for key, one in space.dimensions.items()},
+        n_iter=n_draws,
+        scoring=scoring,
+        cv=list(rows.parts.values()),
+        refit=False,
+        random_state=seed,
+        error_score="raise",
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        hunt.fit(rows.values, rows.codes)
+    return _draws(hunt.cv_results_, len(rows.parts), space.prefix)
 
 
 def _draws(results: Mapping[str, Any], n_folds: int, prefix: str) -> pd.DataFrame:
