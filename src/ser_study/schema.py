@@ -197,6 +197,11 @@ def probability_columns(classes) -> list[str]:
     return [f"p_{name}" for name in classes]
 
 
+def classes_in(predictions: pd.DataFrame) -> list[str]:
+    """Classes of a predictions table, in the order of its probability columns."""
+    return [column.removeprefix("p_") for column in predictions.columns if column.startswith("p_")]
+
+
 def check_columns(table: pd.DataFrame, columns, *, what: str) -> None:
     """Raise ``ValueError`` naming the columns that a contract table lacks."""
     missing = [column for column in columns if column not in table.columns]

@@ -121,7 +121,7 @@ def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: 
     told, frames = estimator.summary(), []
     for block, role in ((valid, "valid"), (test, "test")):
         if block is not None and (role == "test" or task.keep_valid):
-            decided = _in_columns(classical.margins(estimator, block.values), estimator.classes_, classes)
+            decided = in_columns(classical.margins(estimator, block.values), estimator.classes_, classes)
             frames.append(_table(decided, classes, block, role, len(train.truth), told))
     estimator.release()
     return frames
@@ -199,11 +199,22 @@ def _decide(model, grid, train, values, *, models, seed, classes) -> Iterator[np
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             estimator.fit(inside, train.truth)
             decided = classical.margins(estimator, outside)
-        yield _in_columns(decided, estimator.classes_, classes)
+        yield in_columns(decided, estimator.classes_, classes)
 
 
-def _in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
-    """Margins in the columns of all classes; a class absent from training is never predicted."""
+def in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
+    """Margins in the columns of all classes; a class absent from training is never predicted.
+
+    Parameters
+    ----------
+    decided : (n, k)
+    known : the k classes that the model has seen, sorted
+    classes : all of them, sorted
+
+    Returns
+    -------
+    array, shape (n, len(classes))
+    """
     full = np.full((len(decided), len(classes)), decided.min() - 30.0)
     full[:, np.searchsorted(classes, known)] = decided
     return full

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ser_study.config import Config
 from ser_study.evaluation import metrics
-from ser_study.experiments import deep_study, finetune_study, further, run, seed_results, seeds
+from ser_study.experiments import deep_study, finetune_study, run, seed_results, seeds
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
@@ -39,7 +39,7 @@ def finetuned(*, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of the fine-tuned encoder on the folds that the settings ask for; empty where there is nothing."""
     if not config.finetuning.folds:
         return pd.DataFrame()
-    gathered = further.with_audio(materials.gather(config, store), store)
+    gathered = materials.with_audio(materials.gather(config, store), store)
     tables = [
         finetune_study.run(name, gathered, config=config, store=store)
         for name in finetune_study.selections(config, gathered)

@@ -160,10 +160,7 @@ def check_folds(folds: pd.DataFrame, speaker: pd.Series) -> None:
 def _log(table: pd.DataFrame, job: Job, config: Config, store: Store) -> None:
     """One line in the ledger: the UAR of the test rows of the folds that were trained."""
     parts = {**job.parts, "params": job.parts["params"] | {"folds": config.finetuning.folds}}
-    test = table[table["role"] == "test"]
-    row = {"corpus": job.experiment.selection, "experiment": job.experiment.name, "metric": "uar"}
-    score = pd.DataFrame([row | {"value": metrics.uar_of(test), "n": test["clip_id"].nunique()}])
-    ledger.record({job.experiment.name: ledger.declaration_of(parts)}, score, store)
+    ledger.record({job.experiment.name: ledger.declaration_of(parts)}, ledger.look(table), store)
 
 
 def stages(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ All of it is development: valid rows decide and are shown, no test row is read. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 import sklearn
 
 from ser_study import config as settings
-from ser_study import corpora, features, splits
+from ser_study import features, splits
 from ser_study.config import Config
 from ser_study.experiments import feature_study, league_times, searches, selection_study, signal_study
 from ser_study.experiments import material as materials
@@ -64,12 +64,7 @@ def described(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFra
     """Every way to describe a clip under one model, on valid speakers."""
     if not asked("descriptions", config):
         return pd.DataFrame()
-    return feature_study.table(with_audio(gathered, store), config=config, store=store)
-
-
-def with_audio(gathered: Gathered, store: Store) -> dict[str, Material]:
-    """The selections whose audio is here; a pack holds no sound to be prepared or changed."""
-    return {name: part for name, part in gathered.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
+    return feature_study.table(materials.with_audio(gathered, store), config=config, store=store)
 
 
 def times(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
@@ -104,23 +99,24 @@ def times_words(table: pd.DataFrame) -> str:
 
 def signals(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Ways to prepare a clip, against the study's own, on valid speakers."""
-    if not asked("signal", config):
-        return pd.DataFrame()
-    gathered = with_audio(gathered, store)
-    declared = signal_study.treatments(config, gathered)
-    return signal_study.signal_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
+    found = _against("signal", signal_study.treatments, gathered, config, store)
+    return signal_study.signal_table(found) if len(found) else found
 
 
 def copies(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Augmented copies of the training clips, against none, on valid speakers."""
-    if not asked("augmentation", config):
+    found = _against("augmentation", signal_study.augmentation, gathered, config, store)
+    return signal_study.augmentation_table(found) if len(found) else found
+
+
+def _against(what: str, declare: Callable, gathered: Gathered, config: Config, store: Store) -> pd.DataFrame:
+    """Every declared experiment against its reference; empty where it is not asked for or nothing is able."""
+    if not asked(what, config):
         return pd.DataFrame()
-    gathered = with_audio(gathered, store)
-    declared = signal_study.augmentation(config, gathered)
-    return signal_study.augmentation_table(_against(declared, gathered, config, store)) if declared else pd.DataFrame()
-
-
-def _against(declared: list[Experiment], gathered: Gathered, config: Config, store: Store) -> pd.DataFrame:
+    gathered = materials.with_audio(gathered, store)
+    declared = declare(config, gathered)
+    if not declared:
+        return pd.DataFrame()
     told = signal_study.told(declared, gathered, config=config, store=store)
     clips = pd.concat([gathered[name].clips for name in {one.selection for one in declared}], ignore_index=True)
     return signal_study.valid_table(told, clips, config=config)

@@ -23,6 +23,7 @@ from ser_study.experiments import run
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
 from ser_study.models import ensembles, hierarchical
+from ser_study.schema import classes_in
 from ser_study.store import Store
 from ser_study.words import listed, share, word
 
@@ -119,8 +120,8 @@ def compare(
 
 def systems(flat: pd.DataFrame, joint: pd.DataFrame, two_step: pd.DataFrame) -> pd.DataFrame:
     """Predictions over the emotions of every system of ``SYSTEMS``, which stands in ``experiment`` and ``model``."""
-    emotions = ensembles.emotions_of(_classes(joint))
-    true_gender = two_step["truth"].map(ensembles.genders_of(_classes(two_step)))
+    emotions = ensembles.emotions_of(classes_in(joint))
+    true_gender = two_step["truth"].map(ensembles.genders_of(classes_in(two_step)))
     made = {
         "flat": flat,
         "joint_sum": ensembles.collapse(joint, emotions, how="sum"),
@@ -137,7 +138,7 @@ def systems(flat: pd.DataFrame, joint: pd.DataFrame, two_step: pd.DataFrame) -> 
 
 def _gender_accuracy(joint: pd.DataFrame, two_step: pd.DataFrame) -> pd.Series:
     """Share of clips whose gender each system gets right."""
-    genders = ensembles.genders_of(_classes(joint))
+    genders = ensembles.genders_of(classes_in(joint))
 
     def right(table: pd.DataFrame, how: str) -> float:
         said = ensembles.collapse(table, genders, how=how)
@@ -200,7 +201,7 @@ def gender_row(predictions: pd.DataFrame, clips: pd.DataFrame, *, role: str = "t
     ``accuracy, recall_female, recall_male`` (empty for a gender that no clip has), ``n, n_speakers``.
     """
     rows = predictions[predictions["role"] == role]
-    said = ensembles.collapse(rows, ensembles.genders_of(_classes(rows)), how="sum")["prediction"]
+    said = ensembles.collapse(rows, ensembles.genders_of(classes_in(rows)), how="sum")["prediction"]
     about = clips.set_index("clip_id").loc[rows["clip_id"]]
     counts = metrics.confusion(about["gender"].to_numpy(), said.to_numpy(), GENDERS)
     recalls = {f"recall_{name}": float(value) for name, value in zip(GENDERS, metrics.recall_per_class(counts))}
@@ -223,7 +224,3 @@ def hierarchy_words(table: pd.DataFrame) -> str:
             f"{SYSTEMS[best]}, {gain:+.1f} points{verdict}; with the true gender given {bound:+.1f}".replace("-", "−")
         )
     return f"UAR of the emotions. {listed(said)}." if said else "RAVDESS is not here, so there is nothing to compare."
-
-
-def _classes(table: pd.DataFrame) -> list[str]:
-    return [name.removeprefix("p_") for name in table.columns if name.startswith("p_")]

@@ -18,6 +18,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from ser_study import training
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import classical, registry
@@ -152,8 +153,7 @@ def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
 
 
 def _scores(decided: np.ndarray, answer: np.ndarray, known, classes: list[str]) -> dict[str, float]:
-    full = np.full((len(decided), len(classes)), decided.min() - 30.0)  # a class absent from training: never
-    full[:, np.searchsorted(classes, known)] = decided
+    full = training.in_columns(decided, known, classes)
     prediction = np.asarray(classes, dtype=object)[full.argmax(axis=1)]
     told = metrics.evaluate(answer, prediction, softmax(full, axis=1), classes=classes)
     return {name: told[name] for name in _MEASURED}

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
+from ser_study.evaluation import metrics
 from ser_study.store import Store, locked, replacing
 
 COLUMNS = ["date", "commit", "experiment", "declaration", "corpus", "metric", "value", "n"]
@@ -59,6 +61,21 @@ def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) 
             with replacing(path) as temporary:
                 joined.to_csv(temporary, index=False, float_format="%.6g")
     return len(fresh)
+
+
+def look(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame:
+    """What ``record`` keeps of predictions: the UAR of their test rows, mean over draws; empty without test rows.
+
+    Parameters
+    ----------
+    experiment : its name; empty: that of the predictions
+    """
+    test = predictions[predictions["role"] == "test"]
+    if test.empty:
+        return pd.DataFrame()
+    value = float(np.mean([metrics.uar_of(part) for _, part in test.groupby("draw")]))
+    row = {"corpus": test["corpus"].iloc[0], "experiment": experiment or test["experiment"].iloc[0], "metric": "uar"}
+    return pd.DataFrame([row | {"value": value, "n": test["clip_id"].nunique()}])
 
 
 def looks(store: Store) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,11 @@ def gather_seed(name: str, config: Config, store: Store) -> Material | None:
         return None  # the list holds songs too; without them it would be another, smaller test
     kept = clips[~clips["emotion"].isin(published.drops)].reset_index(drop=True)
     return Material(f"{SEED}{name}", kept, kept.iloc[:0]) if kept["channel"].notna().any() else None
+
+
+def with_audio(gathered: Mapping[str, Material], store: Store) -> dict[str, Material]:
+    """The selections whose audio is here; a pack holds no sound to be prepared or changed."""
+    return {name: part for name, part in gathered.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
 
 
 def together(target: Material, sources: list[Material]) -> Material:

@@ -82,7 +82,7 @@ def answers(
         return {one: ready[one][ready[one]["role"] == "valid"].reset_index(drop=True) for one in experiments}
     looked = {j.experiment.name: ledger.declaration_of(j.parts) for j in first + later if not j.experiment.shuffle}
     if ready:
-        ledger.record(looked, pd.concat([_look(table) for table in ready.values()], ignore_index=True), store)
+        ledger.record(looked, pd.concat([ledger.look(table) for table in ready.values()], ignore_index=True), store)
     return {experiment: ready[experiment] for experiment in experiments}
 
 
@@ -192,13 +192,3 @@ def _valid_uar(table: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
         return scored.iloc[:0]
     row = scored.iloc[:1].assign(metric="uar_valid", value=metrics.uar_of(valid), low=np.nan, high=np.nan, interval="")
     return row.assign(n=valid["clip_id"].nunique())
-
-
-def _look(table: pd.DataFrame) -> pd.DataFrame:
-    """What the ledger keeps of predictions: the UAR of the test rows, mean over draws."""
-    test = table[table["role"] == "test"]
-    if test.empty:
-        return pd.DataFrame()
-    value = float(np.mean([metrics.uar_of(part) for _, part in test.groupby("draw")]))
-    row = {"corpus": test["corpus"].iloc[0], "experiment": test["experiment"].iloc[0], "metric": "uar", "value": value}
-    return pd.DataFrame([row | {"n": test["clip_id"].nunique()}])

@@ -15,6 +15,7 @@ from ser_study.evaluation import intervals, metrics, significance
 from ser_study.experiments import ledger
 from ser_study.experiments.seed_results import Row, by_draw
 from ser_study.models import ensembles
+from ser_study.schema import classes_in
 from ser_study.splits import UNITS
 from ser_study.store import Store
 from ser_study.words import NAMES
@@ -87,7 +88,7 @@ def shared(row: Row, folder: Path) -> pd.DataFrame:
     clips = row.material.clips
     table = row.ours["list"]
     test = clips["clip_id"].isin(table.loc[table["role"] == "test", "clip_id"]).to_numpy()
-    dev = table.loc[table["role"] == "valid", "clip_id"] if row.system.split == "003" else []
+    dev = table.loc[table["role"] == "valid", "clip_id"] if splits.RECIPES[row.system.split].by_actor else []
     train = ~test & ~clips["clip_id"].isin(dev).to_numpy()
     lines = []
     for unit in ("speaker", "sentence", "take", "duplicate"):
@@ -146,7 +147,7 @@ def collapsed(row: Row) -> pd.DataFrame:
         ("list", "ours", row.ours["list"]),
         ("honest", "ours", row.ours["honest"]),
     ):
-        names = _classes(table)
+        names = classes_in(table)
         for classes, place in (("emotion", 0), ("gender", 1)):
             mapping = {name: name.rsplit("_", 1)[place] for name in names}
             for how in ("argmax", "sum"):
@@ -165,15 +166,11 @@ def confusions(row: Row) -> list[tuple[str, np.ndarray, tuple[str, ...]]]:
     panels = []
     for label, table in (("ours, their list", row.ours["list"]), ("ours, new speakers", row.ours["honest"])):
         if row.system.scheme == "16":
-            table = ensembles.collapse(table, {name: name.rsplit("_", 1)[0] for name in _classes(table)})
+            table = ensembles.collapse(table, {name: name.rsplit("_", 1)[0] for name in classes_in(table)})
         test = table[table["role"] == "test"]
-        classes = tuple(sorted(_classes(table)))
+        classes = tuple(sorted(classes_in(table)))
         panels.append((label, metrics.confusion(test["truth"], test["prediction"], classes), classes))
     return panels
-
-
-def _classes(table: pd.DataFrame) -> list[str]:
-    return [name[2:] for name in table.columns if name.startswith("p_")]
 
 
 def channels(row: Row, config: Config) -> pd.DataFrame:
@@ -184,7 +181,7 @@ def channels(row: Row, config: Config) -> pd.DataFrame:
     """
     clips, test = row.material.clips.set_index("clip_id"), row.ours["honest"]
     if row.system.scheme == "16":
-        test = ensembles.collapse(test, {name: name.rsplit("_", 1)[0] for name in _classes(test)})
+        test = ensembles.collapse(test, {name: name.rsplit("_", 1)[0] for name in classes_in(test)})
     test = test[test["role"] == "test"]
     told = test.join(clips[["corpus", "channel", "intensity", "gender", "speaker"]].add_prefix("clip_"), on="clip_id")
     lines = []

@@ -120,10 +120,8 @@ def _with_votes(system: System, tables: Mapping[str, pd.DataFrame], store: Store
             members = [part[part["draw"] < fewest] for part in members]
             name = f"{system.selection}/{members[0]['protocol'].iloc[0]}/{vote.name}/{system.scheme}"
             table = ensembles.soft_vote(members, weights=vote.weights, name=vote.name).assign(experiment=name)
-            uar, n = by_draw(table, "uar").mean(), _test(table)["clip_id"].nunique()
-            look = {"corpus": system.selection, "experiment": name, "metric": "uar", "value": uar, "n": n}
             known = settings.fingerprint([vote.name, vote.members, vote.weights])[:12]
-            ledger.record({name: known}, pd.DataFrame([look]), store)
+            ledger.record({name: known}, ledger.look(table), store)
             voted[vote.name] = table
     return {**tables, **voted}
 

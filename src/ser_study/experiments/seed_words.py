@@ -127,18 +127,14 @@ def _source(system: seeds.System, row) -> str:
 
 def rebuild_words(rows: Sequence[Row], config: Config) -> str:
     """How many rebuilt models lie in their band, which do not, and which have fewer trees than published."""
-    tables = [row for row in rows if row.system.is_whole(row.material.clips["corpus"])]
-    inside, outside = 0, []
-    for row in tables:
-        for model in row.system.rebuilt:
-            if model.band:
-                value = row.rebuilt[model.model]
-                score = _accuracy(value)
-                if model.band[0] <= score <= model.band[1]:
-                    inside += 1
-                else:
-                    low, high = map(share, model.band)
-                    outside.append(f"{word(model.model)} {share(score)} (band {low} to {high})")
+    table = seed_results.all_models(rows)
+    judged = table[table["inside"].notna()]
+    inside = int(judged["inside"].sum())
+    outside = [
+        f"{word(row.model)} {share(row.rebuilt)} (band {share(row.low)} to {share(row.high)})"
+        for row in judged.itertuples()
+        if not row.inside
+    ]
     told = f"{inside} rebuilt models lie in their band" if inside != 1 else "One rebuilt model lies in its band"
     told += f"; outside: {listed(outside)}." if outside else ", none outside."
     names = dict.fromkeys(model.model for row in rows for model in row.system.rebuilt)
@@ -147,8 +143,7 @@ def rebuild_words(rows: Sequence[Row], config: Config) -> str:
 
 
 def _accuracy(table: pd.DataFrame) -> float:
-    test = table[table["role"] == "test"]
-    return float((test["truth"] == test["prediction"]).groupby(test["draw"]).mean().mean())
+    return float(seed_results.by_draw(table, "accuracy").mean())
 
 
 def paired_words(pairs: pd.DataFrame) -> str:

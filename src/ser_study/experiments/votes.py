@@ -119,13 +119,9 @@ def _log(selection: str, everything: Mapping[str, tuple[pd.DataFrame, list[Exper
     names = {label: f"{selection}/{PROTOCOL}/{label.replace(' ', '_')}" for label in votes}
     looks = {names[label]: settings.fingerprint([label, *(one.digest for one in parts)])[:12]
              for label, (_, parts) in votes.items()}  # fmt: skip
-    rows = [
-        {"corpus": selection, "experiment": names[label], "metric": "uar", "value": _uar(table, "test")}
-        | {"n": table.loc[table["role"] == "test", "clip_id"].nunique()}
-        for label, (table, _) in votes.items()
-    ]
-    if rows:
-        ledger.record(looks, pd.DataFrame(rows), store)
+    if votes:
+        told = [ledger.look(table, experiment=names[label]) for label, (table, _) in votes.items()]
+        ledger.record(looks, pd.concat(told, ignore_index=True), store)
 
 
 def words(shown: pd.DataFrame) -> str:

@@ -21,7 +21,7 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from ser_study.config import Models
-from ser_study.schema import check_columns, probability_columns
+from ser_study.schema import check_columns, classes_in, probability_columns
 
 KEYS = ("corpus", "scheme", "protocol", "repeat", "fold", "draw", "role", "clip_id", "variant")
 FOLD = ("corpus", "scheme", "protocol", "repeat", "fold", "draw")
@@ -149,7 +149,7 @@ def collapse(
     """
     if how not in ("argmax", "sum"):
         raise ValueError(f"Unknown way {how!r} to collapse classes; known: argmax, sum.")
-    old = _classes(predictions)
+    old = classes_in(predictions)
     lost = sorted({*old, *predictions["truth"].unique(), *predictions["prediction"].unique()} - mapping.keys())
     if lost:
         raise ValueError(f"{len(lost)} classes have no new class: {', '.join(lost[:5])}; map every class.")
@@ -176,15 +176,15 @@ def _aligned(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, 
     """Facts of the first table, probabilities (members, n, C) in its order of rows, classes."""
     if len(tables) < 2:
         raise ValueError(f"A vote needs two members or more; found {len(tables)}.")
-    classes = _classes(tables[0])
+    classes = classes_in(tables[0])
     keyed = [_with_draw(table) for table in tables]
     keys = [key for key in KEYS if all(key in table for table in keyed)]
     place = pd.MultiIndex.from_frame(keyed[0][keys])
     proba = []
     for number, table in enumerate(keyed):
         check_columns(table, ("repeat", "fold", "role", "clip_id", "variant", "truth"), what="predictions")
-        if set(_classes(table)) != set(classes):
-            odd = sorted(set(_classes(table)) ^ set(classes))
+        if set(classes_in(table)) != set(classes):
+            odd = sorted(set(classes_in(table)) ^ set(classes))
             raise ValueError(f"Members 0 and {number} differ in {len(odd)} classes: {', '.join(odd[:5])}.")
         own = pd.MultiIndex.from_frame(table[keys])
         if not own.is_unique:
@@ -206,10 +206,6 @@ def _aligned(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, 
 def _with_draw(table: pd.DataFrame) -> pd.DataFrame:
     """Draws are matched; training seeds, which each model has of its own, only where there are none."""
     return table.assign(draw=table["seed"]) if "seed" in table and "draw" not in table else table
-
-
-def _classes(table: pd.DataFrame) -> list[str]:
-    return [column.removeprefix("p_") for column in table.columns if column.startswith("p_")]
 
 
 def _uar(truth: np.ndarray, said: np.ndarray) -> float:

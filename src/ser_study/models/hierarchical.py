@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from ser_study.config import Models
 from ser_study.models import classical, ensembles
 from ser_study.models.classical import Model, Params
-from ser_study.schema import probability_columns
+from ser_study.schema import classes_in, probability_columns
 
 LEAST = 1e-4  # probability of a gender; so that what is said given the unlikely one survives rounding
 
@@ -97,7 +97,7 @@ def given_gender(predictions: pd.DataFrame, genders: Sequence[str] | None = None
     ValueError
         A gender is none of the classes', or has no probability left in a row.
     """
-    classes = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    classes = classes_in(predictions)
     of_class = ensembles.genders_of(classes)
     if genders is None:
         genders = ensembles.collapse(predictions, of_class, how="sum")["prediction"]
