@@ -164,6 +164,39 @@ def test_nobody_is_on_both_sides_of_the_leak_free_folds(names, name, without):
     assert set(tested["clip_id"]) == set(clips.loc[of(name, names, without=without)[1].notna(), "clip_id"])
 
 
+@pytest.mark.parametrize("name", list(splits.RECIPES))
+def test_no_sentence_is_on_both_sides_and_voices_are(names, name):
+    """Specification §7: word- and sentence-disjoint; SAVEE's sentences are unknown, so its clips take no part."""
+    folds, clips = made("seed_sentences", name, names)
+    assert "savee" not in set(folds["corpus"])
+    for _, fold in folds.groupby("fold"):
+        parts = [set(part["statement"]) for _, part in fold.groupby("role")]
+        assert sum(map(len, parts)) == len(set.union(*parts))
+        test, train = (set(fold.loc[fold["role"] == role, "speaker"]) for role in ("test", "train"))
+        assert test <= train
+    tested = folds.loc[folds["role"] == "test", "clip_id"]
+    truth = of(name, names)[1]
+    assert tested.is_unique
+    assert set(tested) == set(clips.loc[(truth.notna() & (clips["corpus"] != "savee")).to_numpy(), "clip_id"])
+
+
+@pytest.mark.parametrize("name", ["000", "001", "004"])
+def test_every_corpus_is_tested_by_a_model_of_the_others(names, name):
+    folds, clips = made("seed_corpora", name, names)
+    assert folds["fold"].nunique() == clips["corpus"].nunique()
+    for _, fold in folds.groupby("fold"):
+        corpora = {role: set(part["corpus"]) for role, part in fold.groupby("role")}
+        assert len(corpora["test"]) == 1
+        assert not corpora["test"] & (corpora["train"] | corpora["valid"])
+        assert set(clips["corpus"]) == corpora["test"] | corpora["train"] | corpora["valid"]
+    assert set(folds.loc[folds["role"] == "test", "clip_id"]) == set(folds["clip_id"])
+
+
+def test_one_corpus_cannot_be_tested_by_others(names):
+    with pytest.raises(ValueError, match="Only ravdess is here; another corpus is needed"):
+        made("seed_corpora", "002a", names)
+
+
 def test_rotation_tests_the_published_actors_first_and_everyone_once(names):
     folds, _ = made("seed_speakers", "003", names)
     parts = [sorted(part["speaker"].unique()) for _, part in folds[folds["role"] == "test"].groupby("fold")]

@@ -1,16 +1,17 @@
 """Folds for rebuilding the student systems ("seeds"): the published list, fresh splits made the same way,
-cross-validation inside the training part, and the leak-free counterpart.
+cross-validation inside the training part, and the leak-free counterparts.
 
 Conventions
 -----------
 The clips come before duplicates are dropped, as for ``fixed``: a listed test clip stays and its copies leave
-training. Only the leak-free protocol drops them, as the rest of the study does. Everywhere but in ``inner``
-a fifth of the training clips is ``valid`` (for 003 its dev actors), by which hyperparameters are chosen.
+training. Only the leak-free protocols drop them, as the rest of the study does. Everywhere but in ``inner``
+and where no sentence can be spared, part of the training clips is ``valid`` (for 003 its dev actors), by which
+hyperparameters are chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +21,21 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from ser_study.config import Config, rng
 from ser_study.splits.fixed import fixed, get_list
-from ser_study.splits.makers import Task, speaker_parts
+from ser_study.splits.makers import Task, cross_corpus, sentence_parts, speaker_parts
 from ser_study.splits.protocols import as_table
-from ser_study.splits.units import check_disjoint, codes, deal, groups, pool_is_large
+from ser_study.splits.units import UNITS, check_disjoint, codes, deal, groups, known, pool_is_large
 
-KINDS = ("seed_list", "seed_fresh", "seed_inner", "seed_speakers")
 N_PARTS = 5  # one is valid
 BY_CLIP, BY_SPEAKER = ("duplicate",), ("duplicate", "take", "speaker")
+APART: Mapping[str, tuple[str, ...]] = {  # kind → what its test shares with nothing else
+    "seed_list": BY_CLIP,
+    "seed_fresh": BY_CLIP,
+    "seed_inner": BY_CLIP,
+    "seed_sentences": ("duplicate", "take", "sentence"),
+    "seed_speakers": BY_SPEAKER,
+    "seed_corpora": tuple(UNITS),
+}
+KINDS = tuple(APART)
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,10 @@ def rebuilt(
     Parameters
     ----------
     kind : ``seed_list`` (the published test clips), ``seed_fresh`` (a new split of the same recipe),
-        ``seed_inner`` (cross-validation inside the published training part; 003: train against dev actors) or
-        ``seed_speakers`` (nobody on both sides; every speaker is tested once)
+        ``seed_inner`` (cross-validation inside the published training part; 003: train against dev actors),
+        ``seed_speakers`` (nobody on both sides; every speaker is tested once), ``seed_sentences`` (no sentence on
+        both sides, the same voices; clips whose sentence is unknown are left out) or ``seed_corpora``
+        (every corpus tested once, trained on the others)
     name : a key of ``RECIPES``
     clips : clips table with duplicates and the column ``silent``
     classes : class of each clip, indexed like ``clips``; clips without one are left out
@@ -73,7 +84,8 @@ def rebuilt(
     Raises
     ------
     ValueError
-        An unknown kind or system, listed clips that are missing, or a shared unit (see ``check_disjoint``).
+        An unknown kind or system, one corpus where several are needed, listed clips that are missing, or a shared
+        unit (see ``check_disjoint``).
     """
     if kind not in KINDS or name not in RECIPES:
         raise ValueError(f"No split {kind!r} of {name!r}; known: {', '.join(KINDS)} of {', '.join(RECIPES)}.")
@@ -82,18 +94,25 @@ def rebuilt(
     clips, classes = clips[here], classes[here]
     order = np.argsort(clips["clip_id"].to_numpy(str), kind="stable")
     task = Task(clips.iloc[order].reset_index(drop=True), classes.iloc[order].reset_index(drop=True), config, draw)
-    if kind == "seed_speakers":
-        roles = _rotation(task, recipe, folder) if recipe.by_actor else _joint_speakers(task)
-    elif kind == "seed_fresh":
-        roles = [_fresh(task, recipe, config.seed * 100 + draw)]
-    else:
-        roles = [_published(task, recipe, folder)]
-        if kind == "seed_inner":
-            roles = _inner(task, roles[0], config.seeds.inner_folds, recipe)
-    folds = as_table(task.clips["clip_id"], roles, protocol=kind)
-    apart = BY_SPEAKER if kind == "seed_speakers" or recipe.by_actor else BY_CLIP
-    check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_valid=apart)
+    folds = as_table(task.clips["clip_id"], _roles(kind, task, recipe, folder), protocol=kind)
+    apart = BY_SPEAKER if recipe.by_actor and APART[kind] == BY_CLIP else APART[kind]
+    inside = BY_SPEAKER if kind == "seed_corpora" else apart
+    check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_valid=inside)
     return folds
+
+
+def _roles(kind: str, task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
+    """Role of every clip in every fold of a kind."""
+    if kind == "seed_speakers":
+        return _rotation(task, recipe, folder) if recipe.by_actor else _joint(task, speaker_parts, _spares_speaker)
+    if kind == "seed_sentences":
+        return _on(task, known(task.clips["statement"]), lambda told: _joint(told, sentence_parts, _spares_sentence))
+    if kind == "seed_corpora":
+        return _across(task)
+    if kind == "seed_fresh":
+        return [_fresh(task, recipe, task.config.seed * 100 + task.repeat)]
+    role = _published(task, recipe, folder)
+    return _inner(task, role, task.config.seeds.inner_folds, recipe) if kind == "seed_inner" else [role]
 
 
 def _published(task: Task, recipe: Recipe, folder: Path) -> np.ndarray:
@@ -155,8 +174,8 @@ def _inner(task: Task, role: np.ndarray, n_folds: int, recipe: Recipe) -> list[n
     return folds
 
 
-def _joint_speakers(task: Task) -> list[np.ndarray]:
-    """Speaker folds of several corpora at once: in fold i the i-th speaker part of every corpus is tested.
+def _joint(task: Task, parts_of: Callable, spares: Callable) -> list[np.ndarray]:
+    """Folds of several corpora at once: in fold i the i-th part (of speakers, of sentences) of every corpus is tested.
 
     A corpus with fewer parts is all training in the later folds. Valid is the next part of each
     corpus that can spare one.
@@ -166,13 +185,39 @@ def _joint_speakers(task: Task) -> list[np.ndarray]:
     part, size, spare = np.zeros(len(corpus), dtype=int), np.zeros(len(corpus), dtype=int), np.zeros(len(corpus), bool)
     for name in np.unique(corpus):
         rows = np.flatnonzero(corpus == name)
-        part[rows] = speaker_parts(task.part(rows))
+        part[rows] = parts_of(task.part(rows))
         size[rows] = part[rows].max() + 1
-        spare[rows] = pool_is_large(task.clips.iloc[rows[part[rows] > 0]])
+        spare[rows] = spares(task.clips.iloc[rows], part[rows])
     folds = []
     for fold in range(size.max()):
         test, valid = part == fold, spare & (part == (fold + 1) % size)
         folds.append(np.where(clean, np.select([test, valid], ["test", "valid"], default="train"), ""))
+    return folds
+
+
+def _spares_speaker(clips: pd.DataFrame, part: np.ndarray) -> bool:
+    return pool_is_large(clips[part > 0])
+
+
+def _spares_sentence(clips: pd.DataFrame, part: np.ndarray) -> bool:
+    return part.max() > 1  # with two sentences the other one is all there is to train on
+
+
+def _across(task: Task) -> list[np.ndarray]:
+    """Every corpus tested once by a model of the others."""
+    names = task.clips["corpus"].unique()
+    if len(names) < 2:
+        raise ValueError(f"Only {names[0]} is here; another corpus is needed to train on. Add one with --corpora.")
+    return _on(task, _clean(task.clips), cross_corpus)
+
+
+def _on(task: Task, able: np.ndarray, make: Callable) -> list[np.ndarray]:
+    """Folds of some of the clips; the others have no role."""
+    folds = []
+    for roles in make(task.part(np.flatnonzero(able))):
+        role = np.full(len(able), "", dtype="<U5")
+        role[able] = roles
+        folds.append(role)
     return folds
 
 
