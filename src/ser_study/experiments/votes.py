@@ -26,7 +26,7 @@ PROTOCOL = "speaker_independent"
 SINGLE = "best single system"
 COLUMNS = ["corpus", "system", "members", "uar_valid", "uar", "difference", "low", "high", "p", "p_holm", "n", "note"]
 TESTED = ("difference", "low", "high", "p", "p_holm", "note")
-MIN_SPEAKERS = 3  # with two, no valid speaker is left to decide by
+MIN_SPEAKERS = 4  # one in test; of three others one can be valid (splits.units.MIN_POOL_SPEAKERS)
 
 
 def table(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def words(shown: pd.DataFrame) -> str:
             f"- **{word(corpus)}**: the {one['system']}, best on valid speakers, is {minus(100 * one['difference'])} "
             f"points {span} from the single system on test speakers, p (Holm) {p_text(one['p_holm'])}{note}."
         )
-    return "\n".join(lines) or "No selection here has the three speakers that a vote needs to be decided by."
+    return "\n".join(lines) or "No selection here has the four speakers that a vote needs to be decided by."
 
 
 def seed_votes(models: pd.DataFrame) -> pd.DataFrame:
