@@ -67,3 +67,19 @@ def test_selection_words_compare_with_random():
     assert ".550" in words
     assert ".520" in words
     assert words.rstrip(".").endswith("gain")
+
+
+def test_nested_words_tell_what_a_search_by_speakers_changes():
+    table = pd.DataFrame(
+        {
+            "search": ["002-knn", "002-tree"],
+            "inner_score": [0.40, 0.42],
+            "value": [0.30, 0.32],
+            "difference": [-0.01, 0.02],
+        }
+    )
+    words = further.nested_words(table)
+    assert ".300 (−1.0 points" in words
+    assert "2.0 points against" in words
+    assert words.endswith("10.0 points from the score on speakers it never saw.")
+    assert {"000-lightgbm"} < set(further.NESTED) <= set(searches.names())

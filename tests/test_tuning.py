@@ -516,6 +516,33 @@ def test_a_nested_search_chooses_by_training_speakers_and_predicts_each_clip_onc
             assert not heard["train"] & heard["valid"]
 
 
+def test_nested_searches_stand_beside_the_authors_choice_and_are_logged(store, room, monkeypatch):
+    clips, _ = room
+    material = materials.Material("seed-002a", clips.assign(silent=False), clips.iloc[:0])
+    monkeypatch.setattr(materials, "gather_seed", lambda name, config, store: material)
+    config = settings.load("full", {"tuning.trials": 3, "tuning.inner_folds": 2, "evaluation.n_bootstrap": 200})
+    logged, asked = [], []
+
+    def answers(declared, gathered, **options):
+        asked.extend(declared)
+        experiment = nested_searches.declared("002-knn", "seed-002a", "seed_speakers")
+        right = nested_searches.nested_predictions(experiment, "002-knn", material, config=config, store=store)
+        return dict.fromkeys(declared, right.assign(prediction=right["truth"]))
+
+    monkeypatch.setattr(nested_searches.run, "answers", answers)
+    monkeypatch.setattr(nested_searches.ledger, "record", lambda *told: logged.append(told))
+    line = nested_searches.table(["002-knn"], config=config, store=store).iloc[0]
+    assert [(one.model, one.protocol, one.fixed) for one in asked] == [("knn_002", "seed_speakers", True)]
+    assert (line["inner"], line["folds"], line["n"]) == ("speaker", 6, 2452)
+    assert line["complete"] + line["pruned"] == 18
+    assert line["authors"] == 1
+    assert line["low"] < line["value"] < line["high"] < 1
+    assert line["difference"] == pytest.approx(line["value"] - 1)
+    ((declared, look, _),) = logged
+    assert list(declared) == ["seed-002a/seed_speakers/seed180/tuned-002-knn/16"]
+    assert look["value"].iloc[0] == pytest.approx(line["value"])
+
+
 def test_two_voices_leave_the_inner_folds_to_sentences(store, room):
     clips, _ = room
     few = clips[clips["speaker"].isin(["ravdess/01", "ravdess/02"])].reset_index(drop=True)

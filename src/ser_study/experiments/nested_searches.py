@@ -7,7 +7,7 @@ Only ``nested_predictions`` touches test rows; whoever scores them logs the look
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study import schema, splits, tuning
 from ser_study.config import Config
+from ser_study.experiments import ledger, run, seed_results
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
-from ser_study.experiments.material import Material
+from ser_study.experiments.material import SEED, Material
 from ser_study.experiments.searches import rests_on, values_of
 from ser_study.schema import FeatureSet
 from ser_study.splits.units import inner_unit, pool_is_large
@@ -102,6 +103,47 @@ def nested_predictions(
         return schema.check_predictions(pd.concat(frames, ignore_index=True).assign(**head, draw=0, leak=""))
 
     return store.cached(f"searches/predictions_{_file(experiment)}", {**parts, "predictions": True}, make)
+
+
+def table(names: Sequence[str], *, config: Config, store: Store, trials: int = 0) -> pd.DataFrame:
+    """Published searches nested by speaker, beside what their authors chose, on the same leak-free folds.
+
+    Columns: search, inner (unit of the inner folds), folds (outer), complete, pruned; inner_score (mean UAR inside),
+    value, low, high (UAR on new speakers, mean over corpora), authors (the same with the authors' hyperparameters),
+    difference, n. Each nested search is one look. Searches whose clips are absent are left out.
+    """
+    rows = []
+    for space in map(tuning.get, names):
+        material = materials.gather_seed(space.system, config, store)
+        if material is not None:
+            rows.append(_compared(space, material, config, store, trials))
+    return pd.DataFrame(rows)
+
+
+def _compared(space: Space, material: Material, config: Config, store: Store, trials: int) -> dict[str, Any]:
+    """One row of ``table``."""
+    experiment = declared(space, f"{SEED}{space.system}", "seed_speakers")
+    inside = nested(experiment, space, material, config=config, store=store, trials=trials)
+    told = nested_predictions(experiment, space, material, config=config, store=store, trials=trials)
+    known = settings.fingerprint([experiment.digest, rests_on(space, config, trials)])[:12]
+    ledger.record({experiment.name: known}, ledger.look(told), store)
+    system, model = space.name.split("-")
+    theirs = Experiment(experiment.selection, "seed_speakers", space.feature, f"{model}_{system}", space.scheme,
+                        fixed=True, variants=tuple(v for v in space.variants if v))  # fmt: skip
+    fixed = run.answers([theirs], {experiment.selection: material}, config=config, store=store)[theirs]
+    score, authors = (seed_results.honest_score(part, material, config) for part in (told, fixed))
+    counts = {"folds": len(inside), "complete": inside["complete"].sum(), "pruned": inside["pruned"].sum()}
+    value = {key.replace("honest_", "").replace("honest", "value"): one for key, one in score.items()}
+    return {
+        "search": space.name,
+        "inner": ", ".join(inside["inner"].unique()),
+        **counts,
+        "inner_score": inside["score"].mean(),
+        **value,
+        "authors": authors["honest"],
+        "difference": score["honest"] - authors["honest"],
+        "n": told["clip_id"].nunique(),
+    }
 
 
 def _file(experiment: Experiment) -> str:
