@@ -76,7 +76,7 @@ def test_declarations_are_consistent():
         assert system.bar_model in known | {vote.name for vote in system.votes}
         declared = [
             *seeds.rebuilds(system, CONFIG).values(),
-            *seeds.honest_rebuilds(system).values(),
+            *seeds.honest_rebuilds(system, CONFIG).values(),
             *seeds.candidates(system),
             *seeds.ours(system, "campplus", "logistic", CONFIG).values(),
         ]

@@ -82,7 +82,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_run, program=parser.prog)
     what = parser.add_argument_group("what to run")
     what.add_argument(
-        "--preset", default="", help="demo (synthetic voices), quick or full; default: what the data allow"
+        "--preset", default="", help="demo (synthetic voices), quick, full or complete (networks five times); default: what the data allow"
     )
     _data_option(what)
     what.add_argument("--corpora", default="", metavar="A,B", help="only these corpora")
@@ -273,7 +273,7 @@ def _folds(options: argparse.Namespace) -> int:
 def _score_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_score)
     parser.add_argument("experiment", help="name of an experiment; the ledger gains a line")
-    parser.add_argument("--preset", default="full", help="quick or full (default)")
+    parser.add_argument("--preset", default="full", help="quick, full (default) or complete")
     _data_option(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
 

@@ -90,6 +90,8 @@ NAMES = {
     "seed_fresh": "fresh splits",
     "seed_inner": "inside the training part",
     "seed_speakers": "new speakers",
+    "seed_sentences": "new sentences",
+    "seed_corpora": "another corpus",
     "summary": "summaries",
     "egemaps": "eGeMAPS",
     "compare": "ComParE",

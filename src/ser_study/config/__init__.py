@@ -95,6 +95,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "seeds.fresh_splits": 5,
     },
     "full": {},
+    "complete": {  # what only time forbids in full: networks five times and on new speakers, searches of hours
+        "training.seeds": 5,
+        "seeds.honest_networks": True,
+        "study.further": [*Study().further, "long_searches"],
+    },
 }
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LEAST = {"seed": 0, "sample_rate": 1000, "n_fft": 16, "hop_length": 1, "frame_length": 1, "n_mels": 1}

@@ -121,7 +121,7 @@ class Study:
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
     further: tuple[str, ...] = (  # tables of chapter 04
-        *("descriptions", "times", "signal", "augmentation", "selection", "searches"),
+        *("descriptions", "times", "signal", "augmentation", "selection", "searches", "nested"),
     )
     extra_networks: bool = True  # chapter 05: networks of ours beside the seeds'
 
@@ -184,3 +184,4 @@ class Seeds:
     fresh_splits: int = 20  # random splits beside the published list
     inner_folds: int = 3  # cross-validation inside the training part, by which our system is named
     systems: tuple[str, ...] = ()  # which of E000 … E004; empty: all
+    honest_networks: bool = False  # their networks on new speakers too, one training a fold

@@ -68,7 +68,7 @@ def row_of(system: System, gathered: Mapping[str, Material], *, config: Config, 
     """Run everything of one system: rebuilt models, the choice of ours, and ours on three kinds of folds."""
     choice = choose(system, gathered, config=config, store=store)
     best = choice[choice["chosen"]].iloc[0]
-    lists, honest = seeds.rebuilds(system, config), seeds.honest_rebuilds(system)
+    lists, honest = seeds.rebuilds(system, config), seeds.honest_rebuilds(system, config)
     mine = seeds.ours(system, best["feature"], best["model"], config)
     wanted = [*lists.values(), *honest.values(), *mine.values()]
     done = run.answers(wanted, gathered, config=config, store=store)

@@ -7,6 +7,7 @@ cross-validated score inside the seed's training part (E003: on its dev actors),
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ class Rebuilt:
     published: float | None = None  # accuracy on their test list
     band: tuple[float, float] | None = None
     variants: tuple[int, ...] = ()  # augmented copies of the training clips
-    in_honest: bool = False  # also fitted on the leak-free folds; the large networks are not, for their time
+    in_honest: bool = False  # also fitted on the leak-free folds; networks by ``seeds.honest_networks``, for their time
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,9 @@ def rebuilds(system: System, config: Config) -> dict[str, Experiment]:
     }
 
 
-def honest_rebuilds(system: System) -> dict[str, Experiment]:
-    """The seed's best models where nobody is on both sides."""
+def honest_rebuilds(system: System, config: Config) -> dict[str, Experiment]:
+    """The seed's best models where nobody is on both sides; its networks where the settings ask for them."""
+    deep = {row.model for row in system.rebuilt if registry.get(row.model).family == "deep"}
     return {
         row.model: Experiment(
             system.selection,
@@ -231,12 +233,18 @@ def honest_rebuilds(system: System) -> dict[str, Experiment]:
             row.feature,
             row.model,
             scheme=system.scheme,
-            fixed=registry.get(row.model).family != "deep",  # networks stop by valid speakers
+            fixed=row.model not in deep,  # networks stop by valid speakers
             variants=row.variants,
         )
         for row in system.rebuilt
-        if row.in_honest
+        if row.in_honest or (row.model in deep and config.seeds.honest_networks)
     }
+
+
+def elsewhere(honest: Experiment, corpora: Iterable[str]) -> dict[str, Experiment]:
+    """The same system where no sentence is on both sides and, with several corpora, on each from the others."""
+    kinds = ("seed_sentences", "seed_corpora") if len(set(corpora)) > 1 else ("seed_sentences",)
+    return {kind: dataclasses.replace(honest, protocol=kind) for kind in kinds}
 
 
 def candidates(system: System) -> list[Experiment]:

@@ -1,5 +1,5 @@
-"""The student systems in one figure: what they published, what their models give here, what ours gives, and
-what is left when nobody is on both sides."""
+"""The student systems in two figures: what they published, what their models give here, what ours gives and what is
+left when nobody is on both sides; and each system under five protocols."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from matplotlib.lines import Line2D
 
 from ser_study.report.marks import above, beside, need, row_axis, score_axis, score_text, whisker
 from ser_study.report.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
+from ser_study.words import word
 
 COLUMNS = ("id", "published", "rebuild", "ours", "wilson_low", "wilson_high", "honest", "honest_low", "honest_high")
 SHIFTS = {"published": 42, "rebuild": 92, "ours": 136, "honest": 186}  # pt right of the axes
 LEAKY, HONEST = STUDY_COLOURS["random"], STUDY_COLOURS["speaker_independent"]
+PROTOCOLS = {  # protocol → marker, colour, pt right of the axes
+    "seed_list": ("o", LEAKY, 36),
+    "seed_fresh": (".", LEAKY, 80),
+    "seed_sentences": ("s", STUDY_COLOURS["sentence_independent"], 128),
+    "seed_speakers": ("o", HONEST, 176),
+    "seed_corpora": ("D", STUDY_COLOURS["cross_corpus"], 218),
+}
 
 
 @styled
@@ -67,3 +75,54 @@ def _key() -> list[Line2D]:
         Line2D([], [], color=LEAKY, marker="o", markerfacecolor="none", markersize=7, label="ours, their list"),
         Line2D([], [], color=HONEST, marker="o", markersize=7, label="ours, new speakers"),
     ]
+
+
+@styled
+def protocols(table: pd.DataFrame, *, title: str) -> Figure:
+    """One row a system: its UAR on the list (hollow), on fresh splits, new sentences, new speakers, another corpus.
+
+    Parameters
+    ----------
+    table : one line an ``id``, ``system`` and ``protocol`` with ``value, low, high``; a missing one is left out
+
+    Raises
+    ------
+    ValueError
+        A column is missing or there is no row.
+    """
+    need(table, ("id", "system", "protocol", "value", "low", "high"), what="protocols")
+    rows = list(dict.fromkeys(zip(table["id"], table["system"])))
+    figure, axes = canvas(1, 1, height=1.9 + 0.36 * len(rows), title=title)
+    ax = axes[0, 0]
+    for y, (name, system) in enumerate(rows):
+        part = table[(table["id"] == name) & (table["system"] == system)].set_index("protocol")
+        _protocol_row(ax, y, part, strong=system == "ours")
+    row_axis(ax, [f"{name}, {word(system)}" for name, system in rows])
+    score_axis(ax)
+    headings = ("list", "fresh\nsplits", "new sen-\ntences", "new\nspeakers", "another\ncorpus")
+    for heading, (_, _, shift) in zip(headings, PROTOCOLS.values()):
+        above(ax, heading, shift=shift, ha="right")
+    figure.legend(handles=[_dot(name) for name in PROTOCOLS], loc="outside lower left", ncols=5, handletextpad=0.4)
+    return figure
+
+
+def _protocol_row(ax: Axes, y: float, part: pd.DataFrame, *, strong: bool) -> None:
+    ax.plot([part["value"].min(), part["value"].max()], [y, y], color=GREY, alpha=0.45, linewidth=5, zorder=1)
+    for name, (_, colour, shift) in PROTOCOLS.items():
+        if name not in part.index:
+            beside(ax, y, "–", shift=shift, ha="right")
+            continue
+        one = part.loc[name]
+        whisker(ax, y, one["low"], one["high"], colour=colour)
+        dot = _dot(name)
+        dot.set(xdata=[one["value"]], ydata=[y], zorder=3, clip_on=False)
+        ax.add_line(dot)
+        beside(ax, y, score_text(one["value"]), shift=shift, ha="right", **({"fontweight": "bold"} if strong else {}))
+
+
+def _dot(name: str) -> Line2D:
+    """The mark of a protocol, as in the key."""
+    marker, colour, _ = PROTOCOLS[name]
+    face = PAPER if name == "seed_list" else colour
+    style = {"color": colour, "markerfacecolor": face, "markersize": 7, "mew": 1.6, "linestyle": "none"}
+    return Line2D([], [], marker=marker, label=word(name), **style)
