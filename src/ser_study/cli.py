@@ -82,7 +82,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_run, program=parser.prog)
     what = parser.add_argument_group("what to run")
     what.add_argument(
-        "--preset", default="", help="demo (synthetic voices), quick, full or complete (networks five times); default: what the data allow"
+        "--preset", default="", help="demo (synthetic voices), quick, full or complete; default: what the data allow"
     )
     _data_option(what)
     what.add_argument("--corpora", default="", metavar="A,B", help="only these corpora")

@@ -94,8 +94,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "seeds.systems": ["E000", "E003"],
         "seeds.fresh_splits": 5,
     },
-    "full": {},
-    "complete": {  # what only time forbids in full: networks five times and on new speakers, searches of hours
+    "full": {"finetuning.folds": 0},
+    "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
         "training.seeds": 5,
         "seeds.honest_networks": True,
         "study.further": [*Study().further, "long_searches"],

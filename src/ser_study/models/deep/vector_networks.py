@@ -88,7 +88,7 @@ CONV8 = Network(
     "pca95",
     published=True,  # 300 epochs there; the notebook's learning rate is .001, the README's .01
 )
-_SHORT = {"epochs": 12, "unwatched": 10, "units": 1024}  # of the regularisation study: a smaller net, fewer epochs
+_SHORT = {"epochs": 8, "unwatched": 6, "units": 1024}  # of the regularisation study: a smaller net, fewer epochs
 _LONG = {name: 4 * _SHORT[name] for name in ("epochs", "unwatched")}
 STUDY = (
     CONV8.varied("short", "as published", **_SHORT),
