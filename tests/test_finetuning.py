@@ -246,12 +246,12 @@ def test_finished_folds_are_never_trained_again(studied):
     assert f"with {finetune_study.LEARNS['head']} learning" in finetune_study.told(two)
 
 
-def test_trained_in_full_only():
-    config = settings.load("full")
+def test_trained_in_complete_only():
+    config = settings.load("complete")
     clips = pd.DataFrame({"speaker": [f"own/{i}" for i in range(4)]})
     four = material.Material("own", clips, clips.iloc[:0])
     gathered = {"own": four, "ravdess-speech": four}
     assert finetune_study.selections(config, gathered) == ["ravdess-speech"]
     assert finetune_study.selections(config, {"synthetic": four}) == []
     assert finetune_study.selections(settings.load("quick"), gathered) == []
-    assert finetune_study.selections(settings.load("full", {"finetuning.folds": 0}), gathered) == []
+    assert finetune_study.selections(settings.load("full"), gathered) == []

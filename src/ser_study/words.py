@@ -86,6 +86,7 @@ NAMES = {
     "campplus_random": "CAM++, random weights",
     "moonshine": "Moonshine",
     "vgg16": "VGG16",
+    "vgg16_maps": "VGG16 maps",
     "seed_list": "published list",
     "seed_fresh": "fresh splits",
     "seed_inner": "inside the training part",

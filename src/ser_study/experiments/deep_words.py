@@ -15,7 +15,7 @@ from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
 from ser_study.models import deep
 from ser_study.store import Store
-from ser_study.words import listed, share, word
+from ser_study.words import listed, minus, share, word
 
 
 def gather(config: Config, store: Store) -> dict[str, Material]:
@@ -126,6 +126,20 @@ def size_words(table: pd.DataFrame) -> str:
         f"From {int(table['parameters'].min()):,} to {int(large['parameters']):,} parameters "
         f"({word(large['network'])}); {table['seconds_per_epoch'].min():.1f} to {slow['seconds_per_epoch']:.1f} s an "
         f"epoch ({word(slow['network'])}), {table['minutes'].sum():.0f} minutes of training in all."
+    )
+
+
+def regularised_words(table: pd.DataFrame, varied: Mapping[Experiment, pd.DataFrame]) -> str:
+    """Which changes raise and which lower the valid accuracy, and how far apart two of them may lie by chance."""
+    base = table.loc[table["changed"] == "as published", "valid_accuracy"].iloc[0]
+    others = table[table["changed"] != "as published"]
+    told = [f"{row.changed} {minus(100 * (row.valid_accuracy - base))} points" for row in others.itertuples()]
+    valid = together(varied)
+    n = valid.loc[valid["role"] == "valid", "clip_id"].nunique()
+    noise = 196 * np.sqrt(2 * base * (1 - base) / n)
+    return (
+        f"Against the published settings ({share(base)} on {n} valid clips): {listed(told)}. Two networks of equal "
+        f"worth differ by up to {noise:.0f} points (95 %). What slows learning down looks harmful in so few epochs."
     )
 
 
