@@ -64,6 +64,8 @@ def test_sentences_and_figure_tell_the_steps(row, asked):  # noqa: F811
     assert step < -60
     title = seed_protocols.title(table)
     assert f"−{abs(step):.1f} points on another corpus" in title
+    by_actor = table.assign(id="E003")
+    assert "−" not in seed_protocols.title(by_actor)  # its list shares no voices, so there is no step to tell
     assert "**E000**, trained on the other corpora" in seed_protocols.words(table)
     figure = seed_plots.protocols(shown, title=title)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
