@@ -48,5 +48,5 @@ def test_regularisation_words_give_the_steps_and_what_chance_allows():
     table = pd.DataFrame({"changed": ["no dropout", "as published"], "valid_accuracy": [0.54, 0.36]})
     rows = pd.DataFrame({"role": ["valid"] * 400 + ["test"], "clip_id": range(401)})
     words = deep_words.regularised_words(table, {"one": rows, "two": rows})
-    assert "(.360 on 400 valid clips): no dropout 18.0 points" in words
+    assert "(.360 on 400 clips), in points: no dropout: 18.0." in words
     assert "up to 7 points" in words  # 1.96 · √(2 · .36 · .64 / 400) = .067

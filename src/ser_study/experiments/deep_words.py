@@ -133,13 +133,14 @@ def regularised_words(table: pd.DataFrame, varied: Mapping[Experiment, pd.DataFr
     """Which changes raise and which lower the valid accuracy, and how far apart two of them may lie by chance."""
     base = table.loc[table["changed"] == "as published", "valid_accuracy"].iloc[0]
     others = table[table["changed"] != "as published"]
-    told = [f"{row.changed} {minus(100 * (row.valid_accuracy - base))} points" for row in others.itertuples()]
+    told = [f"{row.changed}: {minus(100 * (row.valid_accuracy - base))}" for row in others.itertuples()]
     valid = together(varied)
     n = valid.loc[valid["role"] == "valid", "clip_id"].nunique()
     noise = 196 * np.sqrt(2 * base * (1 - base) / n)
     return (
-        f"Against the published settings ({share(base)} on {n} valid clips): {listed(told)}. Two networks of equal "
-        f"worth differ by up to {noise:.0f} points (95 %). What slows learning down looks harmful in so few epochs."
+        f"Valid accuracy against the published settings ({share(base)} on {n} clips), in points: {'; '.join(told)}. "
+        f"Two networks of equal worth differ by up to {noise:.0f} points (95 %). What slows learning down looks "
+        "harmful in so few epochs."
     )
 
 
