@@ -136,7 +136,7 @@ def regularised_words(table: pd.DataFrame, varied: Mapping[Experiment, pd.DataFr
     told = [f"{row.changed}: {minus(100 * (row.valid_accuracy - base))}" for row in others.itertuples()]
     valid = together(varied)
     n = valid.loc[valid["role"] == "valid", "clip_id"].nunique()
-    noise = 196 * np.sqrt(2 * base * (1 - base) / n)
+    noise = 100 * 1.96 * np.sqrt(2 * base * (1 - base) / n)
     return (
         f"Valid accuracy against the published settings ({share(base)} on {n} clips), in points: {'; '.join(told)}. "
         f"Two networks of equal worth differ by up to {noise:.0f} points (95 %). What slows learning down looks "

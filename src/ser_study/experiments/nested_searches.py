@@ -133,13 +133,14 @@ def _compared(space: Space, material: Material, config: Config, store: Store, tr
     fixed = run.answers([theirs], {experiment.selection: material}, config=config, store=store)[theirs]
     score, authors = (seed_results.honest_score(part, material, config) for part in (told, fixed))
     counts = {"folds": len(inside), "complete": inside["complete"].sum(), "pruned": inside["pruned"].sum()}
-    value = {key.replace("honest_", "").replace("honest", "value"): one for key, one in score.items()}
     return {
         "search": space.name,
         "inner": ", ".join(inside["inner"].unique()),
         **counts,
         "inner_score": inside["score"].mean(),
-        **value,
+        "value": score["honest"],
+        "low": score["honest_low"],
+        "high": score["honest_high"],
         "authors": authors["honest"],
         "difference": score["honest"] - authors["honest"],
         "n": told["clip_id"].nunique(),

@@ -42,8 +42,7 @@ def table(rows: Sequence[Row], *, config: Config, store: Store) -> pd.DataFrame:
 
 
 def _row_lines(row: Row, config: Config, store: Store) -> list[pd.DataFrame]:
-    best = row.choice[row.choice["chosen"]].iloc[0]
-    honest = {"ours": seeds.ours(row.system, best["feature"], best["model"], config)["honest"]}
+    honest = {"ours": seeds.ours(row.system, row.best["feature"], row.best["model"], config)["honest"]}
     honest |= seeds.honest_rebuilds(row.system, config)
     corpora = row.material.clips["corpus"].unique()
     wanted = {name: seeds.elsewhere(one, corpora) for name, one in honest.items()}
@@ -75,7 +74,7 @@ def _scores(table: pd.DataFrame, protocol: str, row: Row, config: Config) -> pd.
         span = {"low": np.nan, "high": np.nan}
     else:
         parts = seed_results.by_corpus(table, row.material, config)
-        honest = seed_results.honest_score(table, row.material, config)
+        honest = seed_results.over_corpora(parts)
         span = {"low": honest["honest_low"], "high": honest["honest_high"]}
     if len(parts) == 1:
         return parts

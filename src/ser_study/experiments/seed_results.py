@@ -48,10 +48,14 @@ class Row:
     ours: Mapping[str, pd.DataFrame]  # list, fresh, honest
 
     @property
+    def best(self) -> pd.Series:
+        """The candidate that was named: feature, model, score inside."""
+        return self.choice[self.choice["chosen"]].iloc[0]
+
+    @property
     def name(self) -> str:
         """Feature and model of our system."""
-        best = self.choice[self.choice["chosen"]].iloc[0]
-        return f"{word(best['feature'])}, {word(best['model'])}"
+        return f"{word(self.best['feature'])}, {word(self.best['model'])}"
 
 
 def gather(config: Config, store: Store) -> dict[str, Material]:
@@ -187,12 +191,16 @@ def _protocol(row: Row) -> str:
 
 
 def honest_score(table: pd.DataFrame, material: Material, config: Config) -> dict[str, float]:
-    """Leak-free UAR with its interval: keys ``honest, honest_low, honest_high``.
+    """Leak-free UAR with its interval, see ``over_corpora``."""
+    return over_corpora(by_corpus(table, material, config))
+
+
+def over_corpora(parts: pd.DataFrame) -> dict[str, float]:
+    """The value of ``by_corpus`` over all corpora: keys ``honest, honest_low, honest_high``.
 
     Several corpora: unweighted mean; the half-widths of the corpora's intervals add as independent errors do. Where
     one of them has too few speakers for an interval over speakers, the mean has none.
     """
-    parts = by_corpus(table, material, config)
     if (parts["interval"] == intervals.CLIPS).any():
         return {"honest": parts["value"].mean(), "honest_low": np.nan, "honest_high": np.nan}
     reach = np.sqrt(((parts["high"] - parts["low"]) ** 2).sum()) / 2 / len(parts)

@@ -176,10 +176,9 @@ def section(system_id: str, rows: Sequence[Row]) -> str:
     published = _published(system)
     if row is None:
         return f"*{system.title}.* Published: {published}. Not run here. {system.note}"
-    best = row.choice[row.choice["chosen"]].iloc[0]
     return (
         f"*{system.title}.* Published: {published}. Their {word(system.bar_model)}, rebuilt: "
-        f"{share(_accuracy(row.rebuilt[system.bar_model]))}. Ours ({word(best['feature'])}, {word(best['model'])}): "
+        f"{share(_accuracy(row.rebuilt[system.bar_model]))}. Ours ({row.name}): "
         f"{share(_accuracy(row.ours['list']))} on the same list, {share(_accuracy(row.ours['fresh']))} on fresh splits "
         f"(accuracy). {system.note}"
     )
