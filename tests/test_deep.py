@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from ser_study.config import Models, Training
 from ser_study.models import deep, registry
 from ser_study.models.deep import preparation
+from ser_study.models.deep.batches import batches
 
 SHAPES = {"vector": (24,), "sequence": (6, 10), "image": (48, 64, 1), "any": (3, 3, 8)}
 WITHOUT_TOP = {  # parameters as the authors of keras.applications state them, and values that leave the base
@@ -120,7 +121,7 @@ def test_every_network_gives_one_logit_a_class(name):
 @pytest.mark.parametrize(
     ("name", "shape", "params"),
     [
-        ("conv1d_001", (24,), {"batch": 16}),
+        ("conv1d_001", (24,), {"batch": 8}),
         ("mlp_head", (24,), {}),
         ("bigru", (6, 10), {"batch": 16}),
         ("attention_pool", (6, 10), {"batch": 16}),
@@ -131,7 +132,7 @@ def test_networks_learn_what_is_there(name, shape, params):
     values, truth = made(shape)
     if name == "attention_pool":  # blind to the order of the frames: the class must be seen in each of them
         values = np.swapaxes(made(shape[::-1])[0], 1, 2)
-    fitted = deep.classifier(name, params, 3, Training(max_epochs=12, patience=12)).fit(
+    fitted = deep.classifier(name, params, 3, Training(max_epochs=24, patience=24)).fit(
         values[:60], truth[:60], valid=(values[60:75], truth[60:75])
     )
     assert fitted.classes_.tolist() == ["angry", "happy", "sad"]
@@ -277,3 +278,44 @@ def test_maps_without_a_channel_are_images():
         for x in (values, values[..., None])
     )
     assert plain == pytest.approx(image, abs=1e-5)
+
+
+class Listener:
+    """What a model hears in training, row by row."""
+
+    def __init__(self, epochs, **options):
+        import keras
+
+        self.heard = []
+
+        class Ear(keras.layers.Layer):
+            def call(ear, x):
+                self.heard.extend(np.asarray(x)[:, 0].astype(int).tolist())
+                return x
+
+        model = keras.Sequential([keras.Input((1,)), Ear(), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=True)
+        self.heard.clear()
+        model.fit(verbose=0, epochs=epochs, shuffle=False, **options)
+
+
+def test_every_epoch_visits_all_rows_in_an_order_of_its_own():
+    values, codes = np.arange(21, dtype=np.float32)[:, None], np.zeros(21)
+
+    def orders(seed):
+        heard = Listener(3, x=batches(values, codes, size=8, seed=seed)).heard[-63:]
+        return np.reshape(heard, (3, 21)).tolist()
+
+    first = orders(4)
+    assert [sorted(epoch) for epoch in first] == [list(range(21))] * 3
+    assert len({tuple(epoch) for epoch in first}) == 3
+    assert orders(4) == first
+    assert orders(5) != first
+    assert orders(None) == [list(range(21))] * 3
+
+
+def test_batches_are_not_tuned():
+    # the tuner of tf.data sleeps up to as long as an epoch took before the next one may begin
+    rows = batches(np.zeros((5, 2), dtype=np.float32), np.arange(5), size=2)
+    assert rows.options().autotune.enabled is False
+    assert [len(codes) for _, codes in rows] == [2, 2, 1]

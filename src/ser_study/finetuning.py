@@ -27,6 +27,7 @@ from ser_study.config import Finetuning, Models, Training
 from ser_study.evaluation import metrics
 from ser_study.features import campplus
 from ser_study.models.deep import estimator
+from ser_study.models.deep.batches import batches
 
 NAME = "campplus_finetuned"
 VERSION = 1  # rises when the network or its training gives other numbers
@@ -239,8 +240,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
             Shares(*rows, batch=batch, copies=copies, seed=self.seed + number),
             epochs=limit,
             shuffle=False,  # the rows are shuffled already
-            validation_data=watched,
-            validation_batch_size=_AT_ONCE,
+            validation_data=batches(*watched, size=_AT_ONCE),
             callbacks=[tick, keras.callbacks.TerminateOnNaN(), stop],
             verbose=0,
         ).history

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ser_study.config import Training
 from ser_study.models.deep import preparation, table
+from ser_study.models.deep.batches import batches
 
 HISTORY = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "seconds")
 _WATCHED = "val_log_loss"  # cross-entropy without penalties and class weights
@@ -127,7 +128,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities, shape (n, C), columns in the order of ``classes_``."""
         check_is_fitted(self, "model_")
         inside = self.preparation_.transform(table.get(self.network).shaped(values))
-        logits = self.model_.predict(inside, batch_size=max(64, self.settings_["batch"]), verbose=0)
+        logits = self.model_.predict(batches(inside, size=max(64, self.settings_["batch"])), verbose=0)
         if not np.isfinite(logits).all():
             raise FloatingPointError(
                 f"{np.isnan(logits).any(axis=1).sum()} of {len(logits)} rows gave no finite output of "
@@ -204,12 +205,12 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
             on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter() - clock.pop()),
         )
+        size = self.settings_["batch"]
         told = self.model_.fit(
-            values,
-            codes,
-            batch_size=self.settings_["batch"],
+            batches(values, codes, size=size, seed=self.seed),
+            shuffle=False,  # the rows are shuffled already
             epochs=limit,
-            validation_data=watched,
+            validation_data=batches(*watched, size=size) if watched else None,
             class_weight=self._weights(codes),
             callbacks=[tick, keras.callbacks.TerminateOnNaN(), *([stop] if watched else [])],
             verbose=0,

@@ -65,7 +65,7 @@ class Shares(keras.utils.PyDataset):
     """
 
     def __init__(self, values: np.ndarray, codes: np.ndarray, *, batch: int, copies: int = 0, seed: int = 0):
-        super().__init__()
+        super().__init__(workers=2)  # with one, TensorFlow idles between epochs (see ``batches``)
         self.values, self.codes, self.batch = values, codes, batch
         self.count = max(1, len(values) // (1 + copies))
         self.generator = np.random.default_rng(seed)
