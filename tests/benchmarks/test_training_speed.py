@@ -15,7 +15,7 @@ import pytest
 from ser_study.models import deep
 from ser_study.models.deep.batches import batches
 
-N_ROWS, N_CLASSES, SIZE, N_EPOCHS, N_ROUNDS = 128 * 4, 7, 128, 4, 2
+N_ROWS, N_CLASSES, SIZE, N_EPOCHS, N_ROUNDS = 128 * 2, 7, 128, 5, 2
 
 
 @pytest.fixture(scope="module")

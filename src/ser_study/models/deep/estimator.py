@@ -6,6 +6,7 @@ Runs on any Keras backend (``KERAS_BACKEND``). Two fits with the same seed on th
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -243,6 +244,7 @@ def seeded(seed: int, deterministic: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its remarks about the processor are no news to readers
     import keras
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network has a graph of its own
     keras.utils.clear_session()
     if deterministic and keras.backend.backend() == "tensorflow" and keras.distribution.list_devices("gpu"):
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # a CPU repeats itself anyway
