@@ -20,7 +20,7 @@ N_ROWS, N_CLASSES, SIZE, N_EPOCHS, N_ROUNDS = 128 * 2, 7, 128, 5, 2
 
 @pytest.fixture(scope="module")
 def rows():
-    """Vectors whose first column tells the class."""
+    """Vectors whose first eight columns tell the class."""
     random = np.random.default_rng(0)
     codes = random.integers(0, N_CLASSES, N_ROWS)
     values = random.standard_normal((N_ROWS, 184)).astype(np.float32)
