@@ -51,6 +51,15 @@ def test_table_keeps_the_csv_and_shows_real_rows(store, shown):
     assert "float64" not in html
 
 
+def test_registry_names_and_hyperparameters_are_shown_in_words_and_kept_as_they_are(store, shown):
+    chosen = '{"max_depth": 4, "alpha": 0.376851, "trees": 12310, "warm": true, "penalty": null}'
+    show.table(store, pd.DataFrame({"ranking": ["anova"], "params": [chosen]}), "search", caption="Search.")
+    html, kept = shown[0][0]["text/html"], pd.read_csv(store.run / "tables" / "search.csv")
+    assert "max_depth = 4, alpha = 0.3769, trees = 12,310, warm = yes, penalty = none<" in html
+    assert ">F test of each feature<" in html
+    assert kept.iloc[0].tolist() == ["anova", chosen]
+
+
 def test_table_outside_the_pages_brings_its_library(store, shown, monkeypatch):
     monkeypatch.delenv(show.PAGES)
     show.table(store, scores(3), "few", caption="Few.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 NAMES = {
     "ravdess": "RAVDESS",
@@ -62,6 +64,7 @@ NAMES = {
     "bigru_003": "BiGRU (seed 003)",
     "cnn_bilstm_004_seed": "CNN-BiLSTM (seed 004)",
     "cnn_bilstm": "CNN-BiLSTM over time",
+    "cnn_bilstm_chunks": "CNN-BiLSTM over chunks",
     "cnn_lstm_000": "CNN-LSTM",
     "bigru": "BiGRU, faster rate",
     "attention_pool": "attention pooling",
@@ -107,6 +110,8 @@ NAMES = {
     "sentence_independent": "new sentences",
     "speaker_independent": "new speakers",
     "speaker_and_sentence": "new speakers and sentences",
+    "anova": "F test of each feature",
+    "lda_first_class": "LDA, first class only (seed 004)",
     "leave_one_speaker_out": "one speaker left out",
     "cross_corpus": "another corpus",
 }
@@ -117,6 +122,17 @@ def word(name: str) -> str:
     if "+" in str(name):
         return " + ".join(word(part) for part in str(name).split("+"))
     return NAMES.get(str(name), str(name).replace("_", " "))
+
+
+def settings(text: str) -> str:
+    """Hyperparameters kept as JSON, in one line: ``{"depth": 4, "penalty": null}`` → ``depth = 4, penalty = none``."""
+    return ", ".join(f"{name} = {_setting(value)}" for name, value in json.loads(text).items())
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def listed(items: Iterable[str]) -> str:

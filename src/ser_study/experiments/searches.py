@@ -71,7 +71,8 @@ def replays(chosen: Sequence[str], *, config: Config, store: Store, trials: int 
     Columns: search, model, metric; published_trials, published_score, published_params, published_cost;
     trials, complete, pruned, failed, score, params, seconds; n_clips. Searches whose clips are absent are left out.
     """
-    return _stacked([_kept(name, True, config, store, trials) for name in chosen])
+    found = _stacked([_kept(name, True, config, store, trials) for name in chosen])
+    return found.drop(columns=["reports", "folds_fitted"], errors="ignore")
 
 
 def with_and_without_reports(chosen: Sequence[str], *, config: Config, store: Store, trials: int = 0) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 
 from ser_study.store import Store, replacing
-from ser_study.words import word
+from ser_study.words import settings, word
 
 PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
 FREE_CORPORA = ("synthetic",)  # audio that may be published
@@ -35,8 +35,9 @@ SHORT = 32  # letters; a column of longer texts may wrap
 MANY = 8  # columns; a wider table is set smaller
 NAMED = (  # columns of registry names
     *("corpus", "selection", "protocol", "feature", "model", "network", "rung", "source"),
-    *("metric", "against", "best_member"),
+    *("metric", "against", "best_member", "ranking"),
 )
+SETTINGS = ("params", "published_params")  # columns of hyperparameters, kept as JSON
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -220,8 +221,9 @@ def _is_numeric(values: pd.Series) -> bool:
 
 
 def _worded(values: pd.Series) -> pd.Series:
-    """Registry names as readers say them; the CSV keeps the names."""
-    return values.map(word, na_action="ignore") if values.name in NAMED else values
+    """Registry names and hyperparameters as readers say them; the CSV keeps names and JSON."""
+    say = word if values.name in NAMED else settings if values.name in SETTINGS else None
+    return values.map(say, na_action="ignore") if say else values
 
 
 def _cells(values: pd.Series, decimals: int | None) -> list[str]:
