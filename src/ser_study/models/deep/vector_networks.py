@@ -80,7 +80,7 @@ def head(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 _SGD = {"optimizer": "sgd", "lr": 0.01, "momentum": 0.9}
 CONV8 = Network(
     "conv8_002",
-    "8-conv CNN on 66 components (seed 002)",
+    "8-conv CNN on principal components (seed 002)",
     "vector",
     conv8,
     # the seed stopped by nothing: valid loss rises long before accuracy does, so only the last epochs are compared
