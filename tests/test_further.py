@@ -35,7 +35,7 @@ def test_every_published_search_belongs_to_one_group(asked, count, replayed, sto
 
 def test_nothing_asked_is_nothing_computed(store):
     config = settings.load("full", {"study.further": ()})
-    for table in (further.times, further.signals, further.copies, further.selection):
+    for table in (further.times, further.signals, further.copies, further.channels, further.selection):
         assert table({}, config=config, store=store).empty
 
 

@@ -99,6 +99,7 @@ class LabelScheme:
 _SPOKEN = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 _SAME = {emotion: emotion for emotion in _SPOKEN}
 _SIX = {emotion: emotion for emotion in COMMON_EMOTIONS}
+_SUNG = {emotion: emotion for emotion in ("neutral", "calm", "happy", "sad", "angry", "fearful")}
 SCHEMES: Mapping[str, LabelScheme] = {
     scheme.name: scheme
     for scheme in (
@@ -108,6 +109,7 @@ SCHEMES: Mapping[str, LabelScheme] = {
         LabelScheme("7_calm_dropped", "seven, calm left out", _SAME),
         LabelScheme("6", "six, calm counted as neutral", {**_SIX, "calm": "neutral"}),
         LabelScheme("6_common", "the six classes that all corpora share", _SIX),
+        LabelScheme("6_sung", "the six of RAVDESS that are both spoken and sung", _SUNG),
         LabelScheme(
             "4",
             "IEMOCAP's usual four, excited counted as happy",

@@ -121,7 +121,7 @@ class Study:
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
     further: tuple[str, ...] = (  # tables of chapter 04
-        *("descriptions", "times", "signal", "augmentation", "selection", "searches", "nested"),
+        *("descriptions", "times", "signal", "augmentation", "channels", "selection", "searches", "nested"),
     )
     extra_networks: bool = True  # chapter 05: networks of ours beside the seeds'
 

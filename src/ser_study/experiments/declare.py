@@ -14,7 +14,8 @@ class Experiment:
     """One row of the study.
 
     ``selection`` is what is scored (a corpus or a part of one); ``sources`` what is trained on where
-    that is something else. ``leak`` names a declared leak. ``size`` is the number of training rows a
+    that is something else: other corpora or, on new speakers, other recordings of the training speakers.
+    ``leak`` names a declared leak. ``size`` is the number of training rows a
     fold (0: all), drawn ``draws`` times. ``fixed`` takes the hyperparameters of the settings and
     chooses nothing, so that steps between protocols are steps of the protocol alone.
     """

@@ -17,6 +17,7 @@ from ser_study import config as settings
 from ser_study import features, splits
 from ser_study.config import Config
 from ser_study.experiments import (
+    channel_study,
     feature_study,
     league_times,
     nested_searches,
@@ -128,6 +129,14 @@ def _against(what: str, declare: Callable, gathered: Gathered, config: Config, s
     told = signal_study.told(declared, gathered, config=config, store=store)
     clips = pd.concat([gathered[name].clips for name in {one.selection for one in declared}], ignore_index=True)
     return signal_study.valid_table(told, clips, config=config)
+
+
+def channels(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
+    """Speech and song of RAVDESS, each taught by itself, by the other and by both, on valid speakers."""
+    usable = [e for e in channel_study.declared(gathered) if not features.unavailable(e.feature)]
+    if not usable or not asked("channels", config):
+        return pd.DataFrame()
+    return channel_study.table(usable, gathered, config=config, store=store)
 
 
 def selection(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:

@@ -100,9 +100,9 @@ def with_audio(gathered: Mapping[str, Material], store: Store) -> dict[str, Mate
 
 
 def together(target: Material, sources: list[Material]) -> Material:
-    """Clips of several selections as one material, for training across corpora."""
-    clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True)
-    return dataclasses.replace(target, clips=clips)
+    """Clips of several selections as one material, for training on other clips than the target's own."""
+    clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True).drop_duplicates("clip_id")
+    return dataclasses.replace(target, clips=clips.reset_index(drop=True))
 
 
 def classes_of(material: Material, scheme: str) -> pd.Series:
@@ -164,6 +164,8 @@ def protocol_folds(
     if experiment.protocol in splits.SEED_KINDS:
         name, folder = selection.removeprefix(SEED), store.project / "data" / "folds"
         return splits.rebuilt(experiment.protocol, name, clips, classes, config=config, folder=folder, draw=draw)
+    if experiment.sources and experiment.protocol == "speaker_independent":
+        return _heard_in_sources(experiment, clips, classes, config)
     if experiment.sources:
         return splits.make(clips, "cross_corpus", classes=classes, config=config, target=clips["corpus"].iloc[0])
     as_committed = not experiment.shuffle and experiment.scheme == "native"
@@ -178,6 +180,20 @@ def protocol_folds(
     if why_not:
         warnings.warn(why_not, stacklevel=2)
     return folds
+
+
+def _heard_in_sources(experiment: Experiment, clips: pd.DataFrame, classes: pd.Series, config: Config) -> pd.DataFrame:
+    """Folds of the selection by speakers; each trains on the sources' clips of the same training speakers."""
+    own = clips["clip_id"].isin(corpora.select(clips, experiment.selection)["clip_id"])
+    folds = splits.make(clips[own], experiment.protocol, classes=classes[own], config=config)
+    heard = pd.concat([corpora.select(clips, name)[["clip_id", "speaker"]] for name in experiment.sources])
+    is_train = folds["role"] == "train"
+    speaker = folds["clip_id"].map(clips.set_index("clip_id")["speaker"])
+    voices = folds[is_train].assign(speaker=speaker[is_train])[["protocol", "repeat", "fold", "speaker"]]
+    train = voices.drop_duplicates().merge(heard, on="speaker").assign(variant=0, role="train")
+    mixed = pd.concat([folds[~is_train], train[folds.columns]], ignore_index=True)
+    splits.assert_disjoint(mixed, clips, experiment.protocol)
+    return mixed
 
 
 def _augmented_before_split(truth: pd.Series, n_folds: int, random: np.random.Generator) -> pd.DataFrame:
