@@ -24,6 +24,7 @@ SEED = Config().seed_frames
 PIPTRACK = {"n_fft": 512, "hop_length": 128, "fmin": 50, "fmax": 380, "threshold": 1e-4, "pad_mode": "reflect"}
 NEW = (
     "seed51",
+    "seed51_raw",
     "seed32",
     "seed186",
     "contrast",
@@ -149,6 +150,14 @@ def test_seed51_has_the_columns_and_values_one_expects():
     assert len(page) == 32
     assert page["wave_mean"] == pytest.approx(0.2 * 2 / np.pi, rel=0.01)
     assert page["pitch_p50"] == told["pitch_p50"]
+
+
+def test_autocorrelation_keeps_the_pitch_of_a_voice_in_noise():
+    noisy = _tone(215.0) + 0.3 * _noise(1.0, rate=RATE)[: len(_tone(215.0))]
+    cleaned, raw = (seed_statistics.seed51(noisy, RATE, SEED, cleaned=yes) for yes in (True, False))
+    assert np.array_equal(cleaned[4:], raw[4:]), "only the pitch round loud frames is cleaned"
+    assert abs(cleaned[0] - 215) < abs(raw[0] - 215)
+    assert cleaned[1] < raw[1], "and it varies less"
 
 
 @pytest.mark.parametrize("name", NEW)

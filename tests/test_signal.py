@@ -132,36 +132,6 @@ def test_noise_reduction_at_any_rate_and_length(sample_rate):
         assert np.isfinite(cleaned).all()
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 1000, 2049])
-def test_autocorrelation_equals_librosa(n_samples):
-    samples = np.random.default_rng(n_samples).normal(0, 1, n_samples).astype(np.float32)
-    ours = signal.autocorrelation(samples)
-    assert ours.shape == samples.shape
-    np.testing.assert_allclose(ours, librosa.autocorrelate(samples), atol=1e-4 * max(1, np.abs(ours).max()))
-
-
-def test_autocorrelation_brings_out_a_period():
-    rng = np.random.default_rng(0)
-    tone = np.sin(2 * np.pi * np.arange(4000) / 80) + rng.normal(0, 1.5, 4000)  # buried in noise
-    found = signal.autocorrelation(tone.astype(np.float32))
-    assert 75 <= 40 + np.argmax(found[40:120]) <= 85
-
-
-def test_chunks_run_along_time():
-    log_mel = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
-    pieces = signal.chunks(log_mel, size=128, hop=64)
-    assert pieces.shape == (3, 128, 5)
-    for place, piece in enumerate(pieces):
-        np.testing.assert_array_equal(piece, log_mel[64 * place : 64 * place + 128])
-    assert signal.chunks(log_mel[:128], size=128, hop=64).shape == (1, 128, 5)
-    short = signal.chunks(log_mel[:87], size=128, hop=64)  # one second of seed 004
-    assert short.shape == (1, 128, 5)
-    assert (short[0, 87:] == log_mel[:87].min()).all()
-    for wrong in ({"size": 0, "hop": 1}, {"size": 2, "hop": 0}):
-        with pytest.raises(ValueError, match="1 or more"):
-            signal.chunks(log_mel, **wrong)
-
-
 def test_treatments_change_only_their_section():
     config = Config()
     assert signal.treated(config, "") is config

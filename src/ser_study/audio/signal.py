@@ -202,33 +202,3 @@ def scaled(signal: Signal, *, how: str) -> Signal:
     else:
         values = (values - values.mean()) / values.std()
     return values.astype(np.float32)
-
-
-def autocorrelation(signal: Signal) -> Signal:
-    """Autocorrelation at lags 0 … s − 1, which keeps what repeats (a voice) and weakens what does not (noise).
-
-    Seed 000 looks for the pitch of loud segments in it. Equal to ``librosa.autocorrelate``, shape (s,).
-    """
-    n_fft = 1 << max(1, 2 * len(signal) - 1).bit_length()  # no lag wraps round
-    power = np.abs(np.fft.rfft(signal.astype(np.float64), n_fft)) ** 2
-    return np.fft.irfft(power, n_fft)[: len(signal)].astype(np.float32)
-
-
-def chunks(values: np.ndarray, *, size: int, hop: int) -> np.ndarray:
-    """Overlapping pieces of a spectrogram along *time*, (t, bins) → (n, size, bins).
-
-    Seed 004 cuts 128 rows every 64, but along the mel axis, so its sequences have one step; this is
-    what was meant. Only whole pieces are given; a spectrogram shorter than one is continued with
-    its smallest value, which on a logarithmic scale is its silence.
-
-    Raises
-    ------
-    ValueError
-        ``size`` or ``hop`` is below 1, or there are no frames.
-    """
-    if size < 1 or hop < 1 or not len(values):
-        raise ValueError(f"Chunks need frames, and a size and hop of 1 or more; found {len(values)}, {size} and {hop}.")
-    short = max(0, size - len(values))
-    padded = np.pad(values, [(0, short)] + [(0, 0)] * (values.ndim - 1), constant_values=values.min())
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, size, axis=0)[::hop]
-    return np.ascontiguousarray(np.moveaxis(pieces, -1, 1))

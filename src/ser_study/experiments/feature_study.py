@@ -21,9 +21,9 @@ from ser_study.words import share, word
 
 MODEL, PROTOCOL = "logistic", "speaker_independent"
 FEATURES = (
-    *("seed32", "seed51", "seed180", "seed184", "seed186", "contrast", "plp", "further", "summary", "egemaps"),
-    *("compare", "vgg16", "campplus_random", "campplus_block1", "campplus", "campplus_block3", "campplus_embedding"),
-    *("moonshine_layer2", "moonshine"),
+    *("seed32", "seed51", "seed51_raw", "seed180", "seed184", "seed186", "contrast", "fbank", "plp", "further"),
+    *("summary", "egemaps", "compare", "vgg16", "vgg16_mfcc", "vgg16_contrast", "campplus_random", "campplus_block1"),
+    *("campplus", "campplus_block3", "campplus_embedding", "moonshine_layer2", "moonshine"),
 )
 COLUMNS = ["corpus", "feature", "title", "dimensions", "uar_valid", "n"]
 
@@ -64,5 +64,10 @@ def words(told: pd.DataFrame) -> str:
         text += (
             f". CAM++ has {share(by_name['campplus'])} with its weights and {share(by_name['campplus_random'])} with "
             "random ones: the difference is what it learned of other voices"
+        )
+    if {"seed51", "seed51_raw"} <= set(by_name.index):
+        text += (
+            f". The 51 statistics have {share(by_name['seed51'])}, and {share(by_name['seed51_raw'])} where the pitch "
+            "of loud segments is not cleaned by autocorrelation"
         )
     return text + "."

@@ -124,6 +124,14 @@ REGISTRY: Mapping[str, Feature] = {
             ("seed_frames",),
         ),
         Feature(
+            "seed51_raw",
+            "51 statistics, pitch without autocorrelation",
+            partial(seed_statistics.seed51, cleaned=False),
+            seed_statistics.seed51_columns,
+            "seed51_audio",
+            ("seed_frames",),
+        ),
+        Feature(
             "seed32",
             "32 statistics (seed 000, web page)",
             seed_statistics.seed32,
@@ -223,7 +231,14 @@ REGISTRY: Mapping[str, Feature] = {
             apart="keras",
             weights="vggish",
         ),
-        _vgg16("vgg16", "VGG16, blocks 4 and 5", vgg16.pooled, vgg16.pooled_columns),
+        _vgg16("vgg16", "VGG16, blocks 4 and 5, log-mel picture", vgg16.pooled, vgg16.pooled_columns),
+        _vgg16("vgg16_mfcc", "VGG16, MFCC picture", partial(vgg16.pooled, image=images.mfcc224), vgg16.pooled_columns),
+        _vgg16(
+            "vgg16_contrast",
+            "VGG16, spectral contrast picture",
+            partial(vgg16.pooled, image=images.contrast224),
+            vgg16.pooled_columns,
+        ),
         _vgg16("vgg16_maps", "VGG16, bottleneck", vgg16.maps, vgg16.maps_columns),
     )
 }

@@ -41,7 +41,7 @@ _PERCENTILES = (0, 1, 25, 50, 75, 99, 100)
 _NINE = ("sd", "mean", *(f"p{percentile:02d}" for percentile in _PERCENTILES))
 
 
-def seed51(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+def seed51(signal: Signal, sample_rate: int, frames: Frames, *, cleaned: bool = True) -> np.ndarray:
     """Pitch round the loudest frames 4, pitch 9, strength of pitch 9, RMS 9, MFCC means 20.
 
     The seed loads at 22,050 Hz and drops the ends whose frame RMS is below 0.001.
@@ -51,6 +51,7 @@ def seed51(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     signal : float32 array, shape (s,)
     sample_rate : Hz
     frames : settings of the MFCC; the seed's are n_fft 2048, hop 512, 128 mel bands
+    cleaned : look for the pitch round loud frames in their autocorrelation, as the seed does; False: in the samples
 
     Returns
     -------
@@ -60,7 +61,7 @@ def seed51(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     pitch, strength = _peaks(_frames(signal[None]), sample_rate)
     highest = pitch.max(axis=1)
     parts = (
-        _loud_pitch(signal, rms, sample_rate),
+        _loud_pitch(signal, rms, sample_rate, cleaned),
         _nine(highest[highest > 0]),
         _nine(strength.max(axis=1)),
         _nine(rms),
@@ -122,29 +123,34 @@ def _nine(values: np.ndarray) -> np.ndarray:
     return np.array([size.std(), size.mean(), *np.percentile(size, _PERCENTILES)])
 
 
-def _loud_pitch(signal: Signal, rms: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean, sd, smallest and largest of the mean pitch of each loud segment's autocorrelation, (4,)."""
+def _loud_pitch(signal: Signal, rms: np.ndarray, sample_rate: int, cleaned: bool) -> np.ndarray:
+    """Mean, sd, smallest and largest of the mean pitch of each loud segment, (4,)."""
     loudest = np.argsort(rms)[-_N_LOUD:]
     by_length: dict[int, list[np.ndarray]] = {}
     for centre in (loudest / len(rms) * len(signal)).tolist():
         segment = signal[int(centre - _REACH) : int(centre + _REACH)]
         by_length.setdefault(len(segment), []).append(segment)
     by_length.pop(0, None)
-    means = [_mean_pitch(np.stack(segments), sample_rate) for segments in by_length.values()]
+    means = [_mean_pitch(np.stack(segments), sample_rate, cleaned) for segments in by_length.values()]
     found = np.concatenate(means) if means else np.zeros(0)
     found = found[found > 0]
     return np.array([found.mean(), found.std(), found.min(), found.max()]) if len(found) else np.zeros(4)
 
 
-def _mean_pitch(segments: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean of all peaks of all frames of each segment's autocorrelation, (m, s) → (m,); 0 where there is none."""
-    n_segments, n_samples = segments.shape
+def _mean_pitch(segments: np.ndarray, sample_rate: int, cleaned: bool) -> np.ndarray:
+    """Mean of all peaks of all frames of each segment, (m, s) → (m,); 0 where there is none."""
+    heard = _autocorrelation(segments) if cleaned else segments
+    pitch = _peaks(_frames(heard), sample_rate)[0].reshape(len(segments), -1)
+    return pitch.sum(axis=1) / np.maximum(np.count_nonzero(pitch, axis=1), 1)
+
+
+def _autocorrelation(segments: np.ndarray) -> np.ndarray:
+    """Autocorrelation of each row, (m, s) → (m, s): it keeps what repeats, a voice, and weakens noise."""
+    n_samples = segments.shape[1]
     padded = scipy.fft.next_fast_len(2 * n_samples - 1, real=True)
     spectrum = scipy.fft.rfft(segments, padded, axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    correlation = scipy.fft.irfft(power, padded, axis=1)[:, :n_samples]
-    pitch = _peaks(_frames(correlation), sample_rate)[0].reshape(n_segments, -1)
-    return pitch.sum(axis=1) / np.maximum(np.count_nonzero(pitch, axis=1), 1)
+    return scipy.fft.irfft(power, padded, axis=1)[:, :n_samples]
 
 
 def _frames(signals: np.ndarray) -> np.ndarray:

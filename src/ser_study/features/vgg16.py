@@ -1,15 +1,15 @@
-"""VGG16's convolutions (Simonyan & Zisserman, ICLR 2015), trained on ImageNet, looking at log-mel images.
+"""VGG16's convolutions (Simonyan & Zisserman, ICLR 2015), trained on ImageNet, looking at images of sound.
 
 Thirteen 3 × 3 convolutions in five blocks, each block followed by a 2 × 2 maximum; the dense head is left out.
 Two published sets of weights fit: torchvision's, as a pickle of arrays (``ser-study download vgg16``), and Keras's
 own ``.h5`` without its top. They were trained on images normalised in different ways, so the file also decides
-how an image is prepared. The images are those of ``mel224``.
+how an image is prepared.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +27,15 @@ _TORCH_SD = np.array([0.229, 0.224, 0.225], np.float32)
 _KERAS_MEAN = np.array([103.939, 116.779, 123.68], np.float32)  # of blue, green, red, 0 to 255
 
 
-def pooled(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """Pooled activations of one clip's log-mel image.
+def pooled(signal: Signal, sample_rate: int, frames: Frames, *, image: Callable = mel224) -> np.ndarray:
+    """Pooled activations of one clip's image.
 
     Parameters
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
     frames : settings of the image, see ``images.mel224``
+    image : what is looked at: ``images.mel224``, ``mfcc224`` or ``contrast224``
 
     Returns
     -------
@@ -46,7 +47,7 @@ def pooled(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     ConnectionError, ValueError
         The weights cannot be had, or are not VGG16's.
     """
-    block4, bottleneck = _of_clip(signal, sample_rate, frames)
+    block4, bottleneck = _of_image(image(signal, sample_rate, frames))
     return np.concatenate([block4.mean((0, 1)), block4.std((0, 1)), bottleneck.mean((0, 1))])
 
 
@@ -57,7 +58,7 @@ def pooled_columns(frames: Frames) -> tuple[str, ...]:
 
 def maps(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     """The bottleneck of one clip's log-mel image, float16 (7, 7, 512), for a head of one's own; see :func:`pooled`."""
-    return _of_clip(signal, sample_rate, frames)[1].astype(np.float16)
+    return _of_image(mel224(signal, sample_rate, frames))[1].astype(np.float16)
 
 
 def maps_columns(frames: Frames) -> tuple[str, ...]:
@@ -165,8 +166,8 @@ def _set_pickled(model, path: Path) -> None:
         layer.set_weights([part["kernel"], part["bias"]])
 
 
-def _of_clip(signal: Signal, sample_rate: int, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
-    block4, bottleneck = activations(mel224(signal, sample_rate, frames)[None], weights.path("vgg16"))
+def _of_image(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    block4, bottleneck = activations(image[None], weights.path("vgg16"))
     return block4[0], bottleneck[0]
 
 
