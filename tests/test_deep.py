@@ -70,6 +70,22 @@ def test_other_published_sizes():
     assert steps.output.shape[1:] == (1, 512)  # their degenerate form: one step of 64 · 2 · 4
     real = built("cnn_bilstm", (87, 128, 1), 6)
     assert real.get_layer("attention_weights").output.shape[1:] == (21, 1)
+    chunked = built("cnn_bilstm_chunks", (87, 128, 1), 6)
+    assert chunked.get_layer("attention_weights").output.shape[1:] == (4, 1)  # 32 frames every 16, whole ones
+
+
+def test_chunks_run_along_time_and_overlap():
+    keras = sys.modules["keras"]
+    model = built("cnn_bilstm_chunks", (70, 32, 1), 3)
+    (seen,) = [layer for layer in model.layers if layer.name.startswith("time_distributed")]
+    pieces = keras.Model(model.input, seen.input)
+    image = np.random.default_rng(0).random((1, 70, 32, 1)).astype(np.float32)
+    found = np.asarray(pieces(image))[0]
+    assert len(found) == 3
+    for place, piece in enumerate(found):
+        np.testing.assert_array_equal(piece, image[0, 16 * place : 16 * place + 32])
+    short = built("cnn_bilstm_chunks", (40, 32, 1), 3, chunk=64)
+    assert short.get_layer("attention_weights").output.shape[1:] == (1, 1), "all of a short image is one chunk"
 
 
 @pytest.mark.parametrize("name", list(WITHOUT_TOP))

@@ -19,7 +19,7 @@ OURS: Mapping[str, tuple[tuple[str, str], ...]] = {  # system → (feature, netw
     "E003": tuple(
         ("campplus_frames", network) for network in ("bigru", "attention_pool", "rnn_stack", "gru_stack", "lstm_stack")
     ),
-    "E004": (("seed87", "cnn_bilstm"),),
+    "E004": (("seed87", "cnn_bilstm"), ("seed87", "cnn_bilstm_chunks")),
 }
 SMALL = (("seed184", "mlp_head"), ("log_mel", "cnn_lstm_000"))  # where no seed's clips are; both learn in seconds
 STUDIED = "E002b"  # whose network the regularisation study varies
