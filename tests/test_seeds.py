@@ -89,6 +89,13 @@ def test_declarations_are_consistent():
     }  # fmt: skip
 
 
+def test_votes_weigh_their_members_as_their_authors_did():
+    weights = {vote.name: vote.weights for system in seeds.SYSTEMS.values() for vote in system.votes}
+    assert {name for name, given in weights.items() if given is None} == set(weights) - {"vote_3_2"}
+    (deep,) = [vote for vote in seeds.SYSTEMS["E002b"].votes if vote.name == "vote_3_2"]
+    assert (deep.members, deep.weights) == (("conv8_002", "vgg16_head_002"), (3.0, 2.0))
+
+
 def test_classical_rows_have_five_training_seeds_and_networks_the_setting():
     config = settings.load("full", {"training.seeds": 3})
     rebuilt = seeds.rebuilds(seeds.SYSTEMS["E001"], config)

@@ -365,6 +365,24 @@ def test_every_space_builds_a_classifier_that_learns(name):
     assert max(trees) == 20, "capped"
 
 
+def test_spaces_of_004_build_what_learns_maps():
+    random = np.random.default_rng(0)
+    code = np.repeat([0, 1, 2], 30)
+    maps = random.standard_normal((90, 40, 32)).astype(np.float32) + code[:, None, None] * 0.8
+    network = get("004-network").build(
+        {"lr": 0.01, "momentum": 0.9, "dropout": 0.2, "hidden": 64, "layers": 2}, 0, CONFIG
+    )
+    network.fit(maps, code)
+    learner = network.steps[-1][1]
+    assert len(learner.history_) == 2, "two epochs, as the seed's grid"
+    assert network.predict(maps).shape == (90,)
+    lda = get("004-lda")
+    code = np.repeat([0, 1, 2], 150)  # more clips than its 435 components
+    rows = random.standard_normal((450, 440)) + code[:, None] * 0.5
+    tuned = lda.build({}, 0, CONFIG).set_params(**{f"{lda.prefix}solver": "lsqr", f"{lda.prefix}shrinkage": "auto"})
+    assert (tuned.fit(rows[::2], code[::2]).predict(rows[1::2]) == code[1::2]).mean() > 0.9
+
+
 def test_the_score_of_a_trial_is_scikit_learns(store):
     _, truth, features, folds = described()
     found = tune("002-knn", features, truth, folds, config=CONFIG, store=store, trials=6)
