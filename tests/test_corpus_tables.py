@@ -14,6 +14,7 @@ from ser_study import corpora, features, schema
 from ser_study.corpora import own, synthetic
 from ser_study.experiments import corpus_tables as tables
 from ser_study.experiments import corpus_words as words
+from ser_study.experiments import sound_words
 
 SMALL = replace(
     settings.load("demo", {"run.jobs": 1}), synthetic=settings.Synthetic(n_speakers=2, n_statements=2, n_repetitions=1)
@@ -77,7 +78,8 @@ def test_examples_are_one_voice_at_its_strongest_and_sound_as_features_hear_them
     assert all(item["name"] == item["path"].stem and len(item["signal"]) > 1000 for item in found)
     again = tables.examples(clips.sample(frac=1, random_state=3), config=SMALL, store=store)
     assert [item["name"] for item in again] == [item["name"] for item in found]
-    assert f"Speaker {found[0]['speaker'][-2:]} in {len(found)} emotions, one sentence" in words.examples_title(found)
+    title = sound_words.examples_title(found)
+    assert f"Speaker {found[0]['speaker'][-2:]} in {len(found)} emotions, one sentence" in title
 
 
 def test_examples_prefer_the_speaker_with_most_emotions_and_the_strongest():

@@ -14,7 +14,7 @@ import soundfile
 from ser_study import cli, corpora, features, packs
 from ser_study import config as settings
 from ser_study.corpora import audit, packed
-from ser_study.experiments import Experiment, corpus_tables, feature_tables, run
+from ser_study.experiments import Experiment, corpus_tables, feature_tables, run, sound_tables
 from ser_study.experiments import material as materials
 from ser_study.store import Store
 
@@ -139,6 +139,8 @@ def test_what_needs_the_sound_says_so(away, config):
     assert corpus_tables.examples(clips, config=config, store=away) == []
     gathered = materials.gather(config, away)
     assert feature_tables.contours(feature_tables.example(gathered), config=config, store=away) == {}
+    assert sound_tables.frame_by_frame(feature_tables.example(gathered), config=config, store=away) == {}
+    assert sound_tables.by_intensity(clips, config=config, store=away) == []
     assert "no waveforms" in corpora.without_audio("emodb", away)
     with pytest.raises(FileNotFoundError, match="pack only; packs are made where the audio is"):
         packs.write("emodb", config=config, store=away)

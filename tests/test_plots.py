@@ -146,6 +146,37 @@ def prosody_table() -> pd.DataFrame:
     return clips[["emotion", "gender"]].assign(**measures)
 
 
+def heard(*levels: str | None) -> list[dict]:
+    """Clips with an envelope and F0: every emotion at every level, but the first at none."""
+    items = []
+    for place, item in enumerate(examples()):
+        for step, level in enumerate(levels if place else (None,)):
+            signal = item["signal"] * (step + 1) / len(levels)
+            envelope = np.abs(signal).max() * np.ones(1 + len(signal) // 256)
+            time = np.arange(len(envelope)) * 256 / 16_000
+            more = {"intensity": level, "gender": ("female", "male")[place % 2], "f0_hz": 200 + 20 * np.sin(time * 9)}
+            items.append({**item, **more, "signal": signal, "envelope": envelope, "time": time})
+    return items
+
+
+def frames_told() -> dict:
+    item = heard(None)[0]
+    t = len(item["time"])
+    curves = {name: random(10).uniform(0, 0.5, t) for name in ("rms", "zcr")}
+    hertz = {name: random(11).uniform(500, 6000, t) for name in ("centroid_hz", "rolloff_hz")}
+    images = {"mel_db": random(12).uniform(-80, 0, (t, 64)), "mel_hz": np.geomspace(60, 7800, 64),
+              "chroma": random(13).random((t, 12)), "mfcc": random(14).normal(0, 20, (t, 20))}  # fmt: skip
+    return {**item, **curves, **hertz, **images}
+
+
+def descriptor_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    clips = clips_table(n_speakers=6)
+    names = [f"descriptor_{i}" for i in range(10)]
+    values = {name: random(15, i).normal(0, 1, len(clips)) for i, name in enumerate(names)}
+    shares = pd.DataFrame({"column": names, "descriptor": ["zero crossings"] * 10, "within_speakers": 0.31})
+    return clips[["emotion"]].assign(**values), shares
+
+
 def transfer() -> pd.DataFrame:
     return pd.DataFrame(random(8).uniform(0.2, 0.6, (4, 4)), index=list(CORPORA), columns=list(CORPORA))
 
@@ -172,6 +203,11 @@ FIGURES = {
     "counts": lambda: plots.counts(clips_table(), title=TITLE),
     "durations": lambda: plots.durations(clips_table(), title=TITLE),
     "waveforms": lambda: plots.waveforms_and_spectrograms(examples(), title=TITLE),
+    "intensity": lambda: plots.waveforms_by_intensity(heard("low", "medium", "high"), title=TITLE),
+    "intensity_none": lambda: plots.waveforms_by_intensity(heard(None), title=TITLE),
+    "voices": lambda: plots.voices(heard("strong")[1:3], title=TITLE),
+    "frame_features": lambda: plots.frame_features(frames_told(), title=TITLE),
+    "descriptors": lambda: plots.descriptors(*descriptor_tables(), title=TITLE),
     "prosody": lambda: plots.prosody(prosody_table(), title=TITLE),
     "agreement": lambda: plots.agreement(clips_table(), title=TITLE),
     "demographics": lambda: plots.demographics(clips_table(n_speakers=20), title=TITLE),
@@ -238,7 +274,10 @@ def test_svg_is_the_same_bytes_each_time(drawn, name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_axes_carry_units(drawn, name):
     labels = " | ".join(f"{ax.get_xlabel()} {ax.get_ylabel()}" for ax in drawn[name][0].axes)
-    assert re.search(r"\((0–1|%.*|number|s|Hz|kHz|clips|years.*)\)|\d+ (speakers|sentences)", labels), labels
+    labels += drawn[name][0].get_supxlabel()
+    assert re.search(
+        r"\((0–1|%.*|number|standard deviations|s|Hz|kHz|clips|years.*)\)|\d+ (speakers|sentences)", labels
+    ), labels
 
 
 @pytest.mark.parametrize("colour", {*palette.EMOTION_COLOURS.values(), *palette.STUDY_COLOURS.values()})
@@ -326,6 +365,54 @@ def test_spectrogram_puts_a_tone_where_it_sounds():
     assert 700 * (10 ** (mel / 2595) - 1) == pytest.approx(1000, rel=0.05)
 
 
+def test_envelope_lines_bound_the_waveform_of_every_panel(drawn):
+    figure, items = drawn["intensity"][0], heard("low", "medium", "high")
+    panels = [ax for ax in figure.axes if ax.axison]
+    assert len(panels) == len(items) == 1 + 7 * 3
+    assert len(figure.axes) == 8 * 3
+    for ax, item in zip(panels, items):
+        (envelope,) = ax.lines
+        assert (np.interp(np.arange(30_000) / 16_000, *envelope.get_data()) >= np.abs(item["signal"]) - 1e-12).all()
+    rows = {tuple(np.round(ax.get_ylim(), 9)) for ax in figure.axes[3:6]}
+    assert len(rows) == 1
+    assert panels[0].get_title(loc="left") == "no intensity stated"
+    assert panels[1].get_title(loc="left") == ""
+    assert len(drawn["intensity_none"][0].axes) == len(EIGHT)
+    assert not any(ax.get_title(loc="left") or ax.texts for ax in drawn["intensity_none"][0].axes)
+
+
+def test_two_voices_share_their_scales(drawn):
+    axes = drawn["voices"][0].axes[:6]
+    assert len({ax.get_xlim() for ax in axes}) == 1
+    assert all(one.get_ylim() == two.get_ylim() for one, two in zip(axes[::2], axes[1::2]))
+    assert [ax.get_title(loc="left").partition(":")[0] for ax in axes[:2]] == ["man", "woman"]
+    assert np.array_equal(axes[2].lines[0].get_ydata(), heard("strong")[1]["f0_hz"])
+
+
+def test_every_frame_feature_has_its_panel_on_one_time_axis(drawn):
+    told, axes = frames_told(), drawn["frame_features"][0].axes[:7]
+    assert [len(ax.lines) for ax in axes] == [1, 1, 1, 2, 0, 0, 0]
+    assert [len(ax.images) for ax in axes] == [0, 0, 0, 0, 1, 1, 1]
+    assert {ax.get_xlim() for ax in axes} == {(0, 30_000 / 16_000)}
+    assert np.allclose(axes[2].lines[0].get_ydata(), 100 * told["zcr"])
+    assert {line.get_label(): line.get_ydata().max() for line in axes[3].lines} == pytest.approx(
+        {"roll-off": told["rolloff_hz"].max() / 1000, "centroid": told["centroid_hz"].max() / 1000}
+    )
+    assert np.allclose(axes[5].images[0].get_array(), told["chroma"].T, atol=0.5 / 24 + 1e-9)
+    assert axes[6].images[0].get_array().shape == (19, len(told["time"]))
+    assert axes[6].get_position().x1 == pytest.approx(axes[0].get_position().x1)
+
+
+def test_descriptors_are_drawn_in_the_order_given_with_their_share(drawn):
+    table, shares = descriptor_tables()
+    axes = drawn["descriptors"][0].axes
+    assert len(axes) == len(shares)
+    assert {ax.get_title(loc="left") for ax in axes} == {"zero crossings\nη² 31 %"}
+    middles = table[table["emotion"] == "neutral"][shares["column"]].median()
+    drawn_middles = [np.mean(ax.lines[4].get_xdata()) for ax in axes]  # of the first row: two whiskers, two caps
+    assert np.allclose(drawn_middles, middles)
+
+
 @pytest.mark.parametrize("n_samples", [1, 400])
 def test_very_short_and_silent_clips_are_drawn(n_samples):
     clip = {"emotion": "sad", "name": "short", "signal": np.zeros(n_samples, np.float32), "sample_rate": 16_000}
@@ -349,6 +436,10 @@ def test_very_short_and_silent_clips_are_drawn(n_samples):
         (lambda: plots.prosody(prosody_table()[["emotion", "gender"]], title=""), "no measure"),
         (lambda: plots.durations(clips_table().assign(emotion=None), title=""), "no known emotion"),
         (lambda: plots.waveforms_and_spectrograms([], title=""), "No clips"),
+        (lambda: plots.waveforms_by_intensity([], title=""), "No clips"),
+        (lambda: plots.voices([], title=""), "No voices"),
+        (lambda: plots.frame_features({**frames_told(), "rms": np.ones(2)}, title=""), "'rms' with one value a frame"),
+        (lambda: plots.descriptors(clips_table(), descriptor_tables()[1], title=""), "lacks descriptor_0"),
         (lambda: plots.waveforms_and_spectrograms([{**examples()[0], "signal": []}], title=""), "no samples"),
     ],
 )

@@ -62,8 +62,8 @@ def examples(clips: pd.DataFrame, *, config: Config, store: Store) -> list[dict[
 
     Returns
     -------
-    One dict an emotion: ``emotion``, ``name``, ``speaker``, ``statement``, ``intensity``, ``signal`` (s,),
-    ``sample_rate`` (Hz), ``path`` (absolute); none where the corpus is here as a pack only.
+    One dict an emotion: ``emotion``, ``name``, ``speaker``, ``gender``, ``statement``, ``intensity``, ``signal``
+    (s,), ``sample_rate`` (Hz), ``path`` (absolute); none where the corpus is here as a pack only.
 
     Raises
     ------
@@ -76,13 +76,17 @@ def examples(clips: pd.DataFrame, *, config: Config, store: Store) -> list[dict[
         raise ValueError(
             f"None of the {len(clips)} clips can be studied ({len(dropped)} dropped); run: ser-study validate."
         )
-    chosen = _choose(kept)
+    return heard(_choose(kept), config=config, store=store)
+
+
+def heard(chosen: pd.DataFrame, *, config: Config, store: Store) -> list[dict[str, Any]]:
+    """Rows of the clips table as prepared for features, in their order; see ``examples`` for what a dict holds."""
     if any(corpora.pack_of(name, store) for name in chosen["corpus"].unique()):
         return []
     rows = []
     for clip in chosen.to_dict(orient="records"):
         path = (corpora.root_of(clip["corpus"], store) / clip["path"]).resolve()
-        told = {name: clip[name] for name in ("emotion", "speaker", "statement", "intensity")}
+        told = {name: clip[name] for name in ("emotion", "speaker", "gender", "statement", "intensity")}
         signal = prepare.load(path, config.audio)
         name = clip["clip_id"].partition("/")[2]
         rows.append(told | {"name": name, "signal": signal, "sample_rate": config.audio.sample_rate, "path": path})

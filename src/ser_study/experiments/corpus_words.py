@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
 from ser_study import splits
@@ -22,11 +18,11 @@ SEXES = {"female": ("woman", "women"), "male": ("man", "men")}
 def introduction(info: CorpusInfo, clips: pd.DataFrame) -> str:
     """What the corpus is and how much of it is here, as Markdown."""
     sung = int((clips["channel"] == "song").sum())
-    counted = [_many(len(clips), "clip") + (f" ({sung:,} of them sung)" if sung else ""), *_inventory(clips)]
+    counted = [many(len(clips), "clip") + (f" ({sung:,} of them sung)" if sung else ""), *_inventory(clips)]
     spoken = listed(LANGUAGES.get(code, code) for code in clips["language"].dropna().unique())
     sound = f"{_length(clips['duration'].sum())} of sound" + (f" in {spoken}" if spoken else "")
     expected = sum(info.expected.values())
-    lacking = f" Upstream has {expected:,} clips; {_many(expected - len(clips), 'clip')} are not here."
+    lacking = f" Upstream has {expected:,} clips; {many(expected - len(clips), 'clip')} are not here."
     return (
         f"**{info.title}.** {info.description}\n\nFound here: {listed(counted)}, {sound}.{_files(clips)}"
         f"{lacking if len(clips) < expected else ''}\n\n*Licence:* {info.licence}. *Source:* {info.source}. "
@@ -50,13 +46,13 @@ def _length(seconds: float) -> str:
 
 def _inventory(clips: pd.DataFrame) -> list[str]:
     """Emotions, speakers and sentences in words; what is not known is left out."""
-    parts = [_many(clips["emotion"].nunique(), "emotion")]
+    parts = [many(clips["emotion"].nunique(), "emotion")]
     who = people(clips)
     if len(who):
-        sexes = [_many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
-        parts.append(_many(len(who), "speaker") + (f" ({', '.join(sexes)})" if sexes else ""))
+        sexes = [many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
+        parts.append(many(len(who), "speaker") + (f" ({', '.join(sexes)})" if sexes else ""))
     if clips["statement"].notna().any():
-        parts.append(_many(clips["statement"].nunique(), "sentence"))
+        parts.append(many(clips["statement"].nunique(), "sentence"))
     return parts
 
 
@@ -64,15 +60,15 @@ def counts_title(clips: pd.DataFrame) -> str:
     """How evenly the clips are spread over the emotions."""
     sizes = _sizes(clips)
     if len(sizes) < 2:
-        return f"All {_many(len(clips), 'clip')} that have a label are {listed(sizes.index)}"
+        return f"All {many(len(clips), 'clip')} that have a label are {listed(sizes.index)}"
     if sizes.min() == sizes.max():
-        return f"Evenly dealt: each of {len(sizes)} emotions has {_many(int(sizes.max()), 'clip')}"
+        return f"Evenly dealt: each of {len(sizes)} emotions has {many(int(sizes.max()), 'clip')}"
     low, high = sizes[sizes == sizes.min()], sizes[sizes == sizes.max()]
     if len(low) + len(high) == len(sizes):
-        few, many = (listed(group.index) if len(group) <= len(other) else "the other emotions"
+        few, most = (listed(group.index) if len(group) <= len(other) else "the other emotions"
                      for group, other in ((low, high), (high, low)))  # fmt: skip
         return sentence(
-            f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {many} {high.iloc[0]:,}{' each' * (len(high) > 1)}"
+            f"{few} {_has(low, few)} {low.iloc[0]:,} clips, {most} {high.iloc[0]:,}{' each' * (len(high) > 1)}"
         )
     return (
         f"{sentence(listed(high.index))} {_has(high)} most clips ({high.iloc[0]:,}{' each' * (len(high) > 1)}), "
@@ -94,7 +90,7 @@ def speakers_title(clips: pd.DataFrame) -> str:
     """How many clips each speaker gave, and whether every speaker acts every emotion."""
     named = clips[clips["speaker"].notna()]
     if named.empty:
-        return f"No speaker is named in any of the {_many(len(clips), 'clip')}"
+        return f"No speaker is named in any of the {many(len(clips), 'clip')}"
     sizes = named["speaker"].value_counts()
     pairs = named.dropna(subset="emotion").groupby(["speaker", "emotion"]).size()
     n_pairs = len(sizes) * named["emotion"].nunique()
@@ -102,7 +98,7 @@ def speakers_title(clips: pd.DataFrame) -> str:
     lacking = f"{empty} of {n_pairs} speaker–emotion pairs {'is' if empty == 1 else 'are'} empty"
     fullness = lacking if empty else "everybody acts every emotion"
     if len(sizes) == 1:
-        return f"One speaker gave all {_many(len(named), 'clip')}"
+        return f"One speaker gave all {many(len(named), 'clip')}"
     each = (
         f"{sizes.max():,} clips each"
         if sizes.min() == sizes.max()
@@ -116,9 +112,9 @@ def people_title(clips: pd.DataFrame) -> str:
     who = people(clips)
     if who.empty:
         return "Nothing is known of the speakers"
-    sexes = [_many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
+    sexes = [many(int((who["gender"] == sex).sum()), *SEXES[sex]) for sex in SEXES if (who["gender"] == sex).any()]
     unknown = int(who["gender"].isna().sum())
-    sexes += [_many(unknown, "speaker") + " of unknown sex"] if unknown else []
+    sexes += [many(unknown, "speaker") + " of unknown sex"] if unknown else []
     ages = who["age"].dropna()
     if ages.empty:
         return f"{sentence(listed(sexes))}; no age is known"
@@ -134,7 +130,7 @@ def durations_title(clips: pd.DataFrame) -> str:
     middle = _medians(clips, "duration")
     if len(middle) < 2:
         return f"The median clip lasts {clips['duration'].median():.1f} s"
-    return _extremes(middle, "{} clips are shortest (median {:.1f} s), {} clips longest ({:.1f} s)",
+    return extremes(middle, "{} clips are shortest (median {:.1f} s), {} clips longest ({:.1f} s)",
                      "Clips of all emotions last equally long (median {:.1f} s)", decimals=1)  # fmt: skip
 
 
@@ -149,25 +145,8 @@ def trimmed_words(table: pd.DataFrame) -> str:
     )
     if len(middle) < 2:
         return text
-    return text + " " + _extremes(middle, "What is left is shortest in {} ({:.2f} s) and longest in {} ({:.2f} s).",
+    return text + " " + extremes(middle, "What is left is shortest in {} ({:.2f} s) and longest in {} ({:.2f} s).",
                                   "What is left is equally long in every emotion ({:.2f} s).", decimals=2)  # fmt: skip
-
-
-def examples_title(examples: Sequence[Mapping[str, Any]]) -> str:
-    """Who is heard, and which of the clips reaches the highest and the lowest peak."""
-    voices = {item["speaker"] for item in examples if isinstance(item["speaker"], str)}
-    sentences = {item["statement"] for item in examples}
-    known = all(isinstance(item["speaker"], str) for item in examples)
-    one = next(iter(voices)).rpartition("/")[2] if known and len(voices) == 1 else ""
-    who = f"Speaker {one}" if one else f"{len(voices)} speakers" if known else "Voices without a name"
-    same = ", one sentence" if len(sentences) == 1 and isinstance(next(iter(sentences)), str) else ""
-    emotions = _many(len(examples), "emotion")
-    peaks = pd.Series({item["emotion"]: 20 * np.log10(max(np.abs(item["signal"]).max(), 1e-6)) for item in examples})
-    if len(peaks) < 2:
-        return f"{who} in one emotion, {peaks.index[0]}"
-    return f"{who} in {emotions}{same}: " + _extremes(
-        peaks.sort_values(), "{} peaks lowest ({:.0f} dB), {} highest ({:.0f} dB)", "all peak at {:.0f} dB", decimals=0
-    )
 
 
 def prosody_title(table: pd.DataFrame) -> str:
@@ -183,7 +162,7 @@ def prosody_title(table: pd.DataFrame) -> str:
     loud = _medians(table, "loudness_db")
     if len(loud) < 2:
         return f"{sentence(listed(loud.index))}: median loudness {_number(table['loudness_db'].median(), 0)} dB{ending}"
-    text = sentence(_extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
+    text = sentence(extremes(loud, "{} is quietest ({:.0f} dB), {} loudest ({:.0f} dB)",
                             "all emotions are equally loud ({:.0f} dB)", decimals=0))  # fmt: skip
     return text + ending
 
@@ -203,7 +182,7 @@ def prosody_caption(table: pd.DataFrame, spoken: pd.DataFrame) -> str:
     """What a dot of the figure is, and how many sung clips are not in it."""
     sung = len(table) - len(spoken)
     text = "One value a clip: median level of its frames, median F0, voiced segments per second, span of F0."
-    return text + (f" Without {_many(sung, 'sung clip')}, whose pitch is the melody's." if sung else "")
+    return text + (f" Without {many(sung, 'sung clip')}, whose pitch is the melody's." if sung else "")
 
 
 def agreement_title(clips: pd.DataFrame) -> str:
@@ -218,35 +197,35 @@ def agreement_title(clips: pd.DataFrame) -> str:
     if len(means) < 2:
         return f"Listeners {verb} {means.index[0]} in {overall:.0f} % of their answers"
     text = f"Listeners {verb} {{}} worst ({{:.0f}} %) and {{}} best ({{:.0f}} %); overall {overall:.0f} %"
-    return _extremes(means, text, f"Listeners {verb} every emotion equally well ({{:.0f}} %)", decimals=0)
+    return extremes(means, text, f"Listeners {verb} every emotion equally well ({{:.0f}} %)", decimals=0)
 
 
 def audit_caption(table: pd.DataFrame, n_clips: int) -> str:
     """How many kinds of issue the audit found, and how many of them nobody knew of."""
     if table.empty:
-        return f"Nothing to report: all {_many(n_clips, 'file')} passed every check."
+        return f"Nothing to report: all {many(n_clips, 'file')} passed every check."
     unexpected = table[~table["known"].astype(bool)]
-    found = f"{_many(len(table), 'kind')} of issue in {_many(n_clips, 'clip')}"
+    found = f"{many(len(table), 'kind')} of issue in {many(n_clips, 'clip')}"
     if unexpected.empty:
         return f"{found}, all known of this corpus."
-    return f"{found}; {_many(int(unexpected['count'].sum()), 'finding')} unexpected ({listed(unexpected['issue'])})."
+    return f"{found}; {many(int(unexpected['count'].sum()), 'finding')} unexpected ({listed(unexpected['issue'])})."
 
 
 def dropped_words(clips: pd.DataFrame, dropped: pd.DataFrame) -> str:
     """How many clips are left out, and why."""
     if dropped.empty:
-        return f"None of the {_many(len(clips), 'clip')} is left out."
-    return f"Left out: {len(dropped):,} of {_many(len(clips), 'clip')} ({_counted(dropped['reason'].value_counts())})."
+        return f"None of the {many(len(clips), 'clip')} is left out."
+    return f"Left out: {len(dropped):,} of {many(len(clips), 'clip')} ({_counted(dropped['reason'].value_counts())})."
 
 
 def summary(clips: pd.DataFrame, kept: pd.DataFrame) -> str:
     """What remains to be studied, what chance is, and what a random split would share; as Markdown."""
     if kept.empty:
-        return f"None of the {_many(len(clips), 'clip')} can be studied."
+        return f"None of the {many(len(clips), 'clip')} can be studied."
     n = kept["emotion"].nunique()
     guess = f"Guessing among {n} emotions scores a UAR of {share(1 / max(n, 1))}."
     guess = guess if n > 1 else "With fewer than two emotions there is nothing to tell apart."
-    lines = [f"{len(kept):,} of {_many(len(clips), 'clip')} are analysed. {guess}"]
+    lines = [f"{len(kept):,} of {many(len(clips), 'clip')} are analysed. {guess}"]
     both = {"speaker": "speaker", "statement": "sentence"}
     with_whom = [f"its {words} with {shared(kept, unit):,.0f} other clips" for unit, words in both.items()
                  if kept[unit].notna().any()]  # fmt: skip
@@ -256,7 +235,7 @@ def summary(clips: pd.DataFrame, kept: pd.DataFrame) -> str:
     if not n_speakers:
         lines.append("No speaker is named, so nobody can tell how a model would do with new voices.")
     elif n_speakers < FEW:
-        lines.append(f"With {_many(n_speakers, 'speaker')}, scores tell of these voices only, not of people at large.")
+        lines.append(f"With {many(n_speakers, 'speaker')}, scores tell of these voices only, not of people at large.")
     lines.append(f"Protocols it allows: {listed(word(name) for name in splits.possible(kept))}.")
     return "\n".join(f"- {line}" for line in lines)
 
@@ -270,7 +249,7 @@ def _medians(table: pd.DataFrame, column: str) -> pd.Series:
     return table.groupby("emotion")[column].median().dropna().sort_values()
 
 
-def _extremes(values: pd.Series, text: str, equal: str, *, decimals: int) -> str:
+def extremes(values: pd.Series, text: str, equal: str, *, decimals: int) -> str:
     """Fill in the names and values of the smallest and the largest, or what they all have in common."""
     low, high = values.iloc[0], values.iloc[-1]
     if round(low, decimals) == round(high, decimals):
@@ -287,7 +266,8 @@ def _number(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0:,.{decimals}f}".replace("-", "−")  # + 0 turns -0.0 into 0.0
 
 
-def _many(n: int, one: str, several: str = "") -> str:
+def many(n: int, one: str, several: str = "") -> str:
+    """A number and what it counts: ``2 clips``."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_study import corpora, features
-from ser_study.audio import prepare
+from ser_study import features
 from ser_study.config import Config
 from ser_study.experiments.findings import variance_shares
 from ser_study.experiments.material import Material
-from ser_study.features import filters, frames
+from ser_study.experiments.sound_tables import analysis_of, mel_centres
 from ser_study.schema import FeatureSet
 from ser_study.store import Store
 from ser_study.words import listed, word
@@ -84,19 +83,16 @@ def contours(clip: Mapping[str, Any], *, config: Config, store: Store) -> dict[s
     """Frame by frame: ``time`` (s), ``loudness_db`` (re full scale), ``f0_hz`` (NaN where unvoiced), ``centroid_hz``,
     all (t,); ``mel_db`` (t, n_mels) and ``mel_hz``, the mean frequency of each mel band, (n_mels,).
     Nothing where the corpus is here as a pack only."""
-    if corpora.pack_of(clip["corpus"], store) is not None:
+    found = analysis_of(clip, config=config, store=store)
+    if found is None:
         return {}
-    rate = config.audio.sample_rate
-    path = corpora.root_of(clip["corpus"], store) / clip["path"]
-    found = frames.analyse(prepare.load(path, config.audio), rate, config.frames)
-    bank = filters.mel_bank(rate, config.frames.n_fft, config.frames.n_mels)
     return {
         "time": found.times,
         "loudness_db": 20 * np.log10(np.maximum(found.rms, 1e-5)),
         "f0_hz": np.where(found.is_voiced, found.f0, np.nan),
         "centroid_hz": found.centroid,
         "mel_db": found.mel_db,
-        "mel_hz": bank @ filters.frequencies(rate, config.frames.n_fft) / np.maximum(bank.sum(axis=1), 1e-12),
+        "mel_hz": mel_centres(found),
     }
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ser_study.report.marks import above, beside, hide_rest, need, row_axis, tile_labels, tiles
-from ser_study.report.palette import EMOTION_COLOURS, INK, STUDY_COLOURS, canvas, styled
+from ser_study.report.palette import EMOTION_COLOURS, INK, SMALL, STUDY_COLOURS, canvas, styled
 from ser_study.schema import EMOTIONS
 
 INTENSITIES = ("low", "normal", "medium", "strong", "high", "unspecified", "unknown")
@@ -88,9 +88,15 @@ def durations(clips: pd.DataFrame, *, title: str) -> Figure:
 
 
 def _boxes(
-    ax: Axes, groups: Mapping[str, pd.Series], *, shift: float = 0.0, height: float = 0.6, hollow: bool = False
+    ax: Axes,
+    groups: Mapping[str, pd.Series],
+    *,
+    shift: float = 0.0,
+    height: float = 0.6,
+    hollow: bool = False,
+    dots: bool = True,
 ) -> None:
-    """One box a group in its emotion's colour; groups without a value are left out."""
+    """One box a group in its emotion's colour, and dots outside its whiskers; groups without a value are left out."""
     for row, (emotion, values) in enumerate(groups.items()):
         values = np.asarray(values, dtype=float)
         values = values[np.isfinite(values)]
@@ -103,6 +109,8 @@ def _boxes(
             line.set(color=tone, linewidth=1.2)
         drawn["boxes"][0].set(facecolor="none" if hollow else (*_rgb(tone), 0.35), edgecolor=tone, linewidth=1.2)
         drawn["medians"][0].set(color=INK, linewidth=2)
+        if not dots:
+            continue
         low, high = np.percentile(values, [5, 95])
         outside = values[(values < low) | (values > high)]
         ax.plot(outside, np.full(len(outside), row + shift), ".", color=tone, markersize=5, alpha=0.7, mew=0,
@@ -143,6 +151,34 @@ def prosody(table: pd.DataFrame, *, title: str) -> Figure:
         row_axis(ax, emotions)
         ax.set_xlabel(PROSODY[measure] + ("; women filled, men hollow" if by_gender else ""))
     hide_rest(axes, len(measures))
+    return figure
+
+
+@styled
+def descriptors(table: pd.DataFrame, shares: pd.DataFrame, *, title: str) -> Figure:
+    """Boxes by emotion of each descriptor, scaled per speaker; the one that separates emotions most comes first.
+
+    Parameters
+    ----------
+    table : ``emotion`` and one column a descriptor, in standard deviations from the speaker's mean
+    shares : one row a panel, in order: ``column`` (of ``table``), ``descriptor`` (its name) and
+        ``within_speakers`` (η², 0 to 1)
+    """
+    need(shares, ("column", "descriptor", "within_speakers"), what="shares")
+    need(table, ("emotion", *shares["column"]), what="descriptors")
+    emotions = _emotions(table)
+    columns = min(5, len(shares))
+    rows = -(-len(shares) // columns)
+    figure, axes = canvas(rows, columns, height=0.7 + rows * (0.75 + 0.24 * len(emotions)), title=title, sharey=True,
+                          sharex=True)  # fmt: skip
+    for ax, share in zip(axes.flat, shares.itertuples()):
+        groups = {name: table.loc[table["emotion"] == name, share.column] for name in emotions}
+        _boxes(ax, groups, height=0.65, dots=False)
+        row_axis(ax, emotions)
+        ax.axvline(0, color=INK, linewidth=0.8, zorder=0.5)
+        ax.set_title(f"{share.descriptor}\nη² {100 * share.within_speakers:.0f} %")
+    hide_rest(axes, len(shares))
+    figure.supxlabel("distance from the speaker's own mean (standard deviations)", fontsize=SMALL)
     return figure
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from ser_study.report.marks import hide_rest, need, tile_labels, tiles
@@ -49,7 +50,7 @@ def contours(told: Mapping[str, np.ndarray], *, title: str) -> Figure:
         if name not in told or len(told[name]) != len(told["time"]):
             raise ValueError(f"The contours need {name!r} with one value a frame; they have {', '.join(told)}.")
     figure, axes = canvas(4, 1, height=5.6, title=title, sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1, 1]})
-    _bands(axes[0, 0], told)
+    mel_image(axes[0, 0], told)
     for ax, (name, (label, colour)) in zip(axes[1:, 0], LINES.items()):
         values = told[name] / (1000 if name == "centroid_hz" else 1)
         ax.plot(told["time"], values, color=colour, linewidth=1.6, marker="." if name == "f0_hz" else "", markersize=4)
@@ -64,17 +65,19 @@ def contours(told: Mapping[str, np.ndarray], *, title: str) -> Figure:
     return figure
 
 
-def _bands(ax: Axes, told: Mapping[str, np.ndarray]) -> None:
-    """The mel spectrogram; 3 dB steps keep the embedded image small."""
+def mel_image(ax: Axes, told: Mapping[str, np.ndarray]) -> AxesImage:
+    """The mel spectrogram of one clip (see ``contours``); 3 dB steps keep the embedded image small."""
     level = told["mel_db"].T - told["mel_db"].max()
     n_bands, last = len(level), float(told["time"][-1])
-    ax.imshow(np.clip(np.round(level / 3) * 3, FLOOR, 0), origin="lower", aspect="auto", cmap=MAP, vmin=FLOOR, vmax=0,
-              extent=(0, max(last, 1e-3), -0.5, n_bands - 0.5), interpolation="none")  # fmt: skip
+    image = ax.imshow(np.clip(np.round(level / 3) * 3, FLOOR, 0), origin="lower", aspect="auto", cmap=MAP,
+                      vmin=FLOOR, vmax=0, extent=(0, max(last, 1e-3), -0.5, n_bands - 0.5),
+                      interpolation="none")  # fmt: skip
     ticks = [hertz for hertz in (250, 1000, 4000) if hertz < told["mel_hz"][-1]]
     places = [float(np.interp(hertz, told["mel_hz"], np.arange(n_bands))) for hertz in ticks]
     ax.set_yticks(places, [f"{hertz / 1000:g}" for hertz in ticks])
     ax.set_ylabel("frequency\n(kHz, mel)")
     ax.spines[:].set_visible(False)
+    return image
 
 
 @styled

@@ -1,4 +1,4 @@
-"""Pictures of sound: waveforms above spectrograms."""
+"""Pictures of sound: waveforms with their envelopes, and spectrograms."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ser_study.report.palette import EMOTION_COLOURS, INK, MAP, SMALL, canvas, styled
+from ser_study.report.corpus_plots import INTENSITIES
+from ser_study.report.palette import EMOTION_COLOURS, INK, MAP, SMALL, STUDY_COLOURS, canvas, styled
 
 FLOOR = -66.0  # dB below the clip's loudest point, the darkest tone of a spectrogram
+PERSON = {"female": "woman", "male": "man"}
 
 
 @styled
@@ -43,12 +45,9 @@ def waveforms_and_spectrograms(examples: Sequence[Mapping[str, Any]], *, title: 
         _waveform(upper, item["signal"], item["sample_rate"], EMOTION_COLOURS.get(item["emotion"], INK))
         name = str(item.get("name", ""))
         upper.set_title(item["emotion"], pad=16)
-        upper.annotate(name if len(name) <= 23 else name[:22] + "…", (0, 1), (0, 4), xycoords="axes fraction",
+        upper.annotate(_short(name), (0, 1), (0, 4), xycoords="axes fraction",
                        textcoords="offset points")  # fmt: skip
-        peak = 20 * np.log10(max(float(np.abs(item["signal"]).max()), 1e-6))
-        upper.set_title(
-            f"peak {round(peak)} dB".replace("-", "−"), loc="right", pad=16, fontweight="normal", fontsize=SMALL
-        )
+        upper.set_title(_decibels(item["signal"]), loc="right", pad=16, fontweight="normal", fontsize=SMALL)
         image = _spectrogram(lower, item["signal"], item["sample_rate"])
         lower.tick_params(labelleft=place % columns == 0, labelbottom=place + columns >= len(examples))
         if place % columns == 0:
@@ -61,17 +60,120 @@ def waveforms_and_spectrograms(examples: Sequence[Mapping[str, Any]], *, title: 
     return figure
 
 
+@styled
+def waveforms_by_intensity(items: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+    """Waveform and amplitude envelope, one row an emotion, one column an intensity; one amplitude scale a row.
+
+    An emotion of no stated intensity stands in the first column and says so.
+
+    Parameters
+    ----------
+    items : mappings with ``emotion``, ``intensity`` (empty where unknown), ``signal`` (s,), ``sample_rate`` in Hz,
+        ``time`` (t,) in s and ``envelope`` (t,)
+    """
+    if not items:
+        raise ValueError("No clips to draw; pass at least one with emotion, intensity, signal and envelope.")
+    emotions = list(dict.fromkeys(item["emotion"] for item in items))
+    found = {_level(item) for item in items} - {""}
+    levels = [name for name in INTENSITIES if name in found] + sorted(found - set(INTENSITIES)) or [""]
+    figure, axes = canvas(len(emotions), len(levels), height=1.0 + 0.72 * len(emotions), title=title, sharex=True,
+                          sharey="row")  # fmt: skip
+    for row, emotion in enumerate(emotions):
+        here = {_level(item) or levels[0]: item for item in items if item["emotion"] == emotion}
+        limit = max(_peak(item["signal"]) for item in here.values())
+        for ax, level in zip(axes[row], levels):
+            if level in here:
+                enveloped(ax, here[level], EMOTION_COLOURS.get(emotion, INK), limit=limit)
+                unstated = found and not _level(here[level])
+                ax.set_title("no intensity stated" if unstated else "", fontweight="normal", fontsize=SMALL, pad=1)
+                ax.set_title(_decibels(here[level]["signal"]), loc="right", fontweight="normal", fontsize=SMALL, pad=1)
+            else:
+                ax.set_axis_off()
+        axes[row, 0].set_ylabel(emotion, rotation=0, ha="right", va="center", fontweight="bold")
+    figure.align_ylabels(axes[:, 0])
+    for ax, level in zip(axes[0], levels if found else ()):
+        ax.annotate(f"{level} intensity", (0, 1), (0, 18), xycoords="axes fraction", textcoords="offset points",
+                    fontweight="bold")  # fmt: skip
+    for ax in axes[-1]:
+        ax.set_xlabel("time (s)")
+    axes[0, 0].set_xlim(0, max(len(item["signal"]) / item["sample_rate"] for item in items))
+    figure.supylabel("amplitude (of full scale)", fontsize=SMALL)
+    return figure
+
+
+@styled
+def voices(items: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+    """Clips side by side on the same scales: waveform with its envelope, F0, and spectrogram on a mel axis.
+
+    Parameters
+    ----------
+    items : as for ``waveforms_by_intensity``, with ``gender``, ``name`` and ``f0_hz`` (t,), NaN where unvoiced
+    """
+    if not items:
+        raise ValueError("No voices to draw; pass at least one clip with gender, signal, envelope and f0_hz.")
+    figure, axes = canvas(3, len(items), height=5.4, title=title, sharex=True, sharey="row",
+                          gridspec_kw={"height_ratios": [1, 1, 1.7]})  # fmt: skip
+    limit = max(_peak(item["signal"]) for item in items)
+    for (top, middle, bottom), item in zip(axes.T, items):
+        colour = STUDY_COLOURS.get(item["gender"], INK)
+        enveloped(top, item, colour, limit=limit)
+        top.set_title(f"{PERSON.get(item['gender'], 'voice')}: {_short(str(item['name']))}")
+        top.set_title(_decibels(item["signal"]), loc="right", fontweight="normal", fontsize=SMALL)
+        middle.plot(item["time"], item["f0_hz"], ".-", color=colour, linewidth=1.6, markersize=4)
+        middle.grid(axis="y")
+        image = _spectrogram(bottom, item["signal"], item["sample_rate"])
+        bottom.set_xlabel("time (s)")
+    axes[0, 0].set_xlim(0, max(len(item["signal"]) / item["sample_rate"] for item in items))
+    for ax, label in zip(axes[:, 0], ("amplitude\n(of full scale)", "F0 (Hz)", "frequency\n(kHz, mel)")):
+        ax.set_ylabel(label)
+    figure.align_ylabels(axes[:, 0])
+    bar = figure.colorbar(image, ax=list(axes[2]), label="level (dB below\nthe clip's loudest)", aspect=15, pad=0.01)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def enveloped(ax: Axes, item: Mapping[str, Any], colour: str, *, limit: float) -> None:
+    """Waveform under the line of its amplitude envelope, on an axis from −limit to limit."""
+    _outline(ax, item["signal"], item["sample_rate"], colour)
+    ax.plot(item["time"], item["envelope"], color=INK, linewidth=1)
+    decade = 10.0 ** np.floor(np.log10(limit))
+    tick = np.floor(limit / decade) * decade
+    ax.set(ylim=(-1.08 * limit, 1.08 * limit))
+    ax.set_yticks([-tick, 0, tick], [f"−{tick:g}", "0", f"{tick:g}"])
+
+
+def _level(item: Mapping[str, Any]) -> str:
+    return item["intensity"] if isinstance(item["intensity"], str) else ""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 23 else name[:22] + "…"
+
+
+def _peak(signal: np.ndarray) -> float:
+    return max(float(np.abs(signal).max()), 1e-6)
+
+
+def _decibels(signal: np.ndarray) -> str:
+    return f"peak {round(20 * np.log10(_peak(signal)))} dB".replace("-", "−")
+
+
 def _waveform(ax: Axes, signal: np.ndarray, sample_rate: float, colour: str) -> None:
-    """Outline of the signal: the least and greatest sample in each of at most 240 steps."""
+    """The outline alone, on a scale of its own that is not told."""
+    _outline(ax, signal, sample_rate, colour)
+    limit = _peak(signal) * 1.05
+    ax.set(ylim=(-limit, limit), yticks=[])
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.tick_params(labelbottom=False, length=0)
+
+
+def _outline(ax: Axes, signal: np.ndarray, sample_rate: float, colour: str) -> None:
+    """The least and greatest sample in each of at most 240 steps."""
     signal = np.asarray(signal, dtype=float)
     parts = [part for part in np.array_split(signal, min(240, len(signal))) if len(part)]
     middle = np.cumsum([len(part) for part in parts]) / sample_rate
     low, high = [part.min() for part in parts], [part.max() for part in parts]
     ax.fill_between(middle, low, high, color=colour, linewidth=0.4, rasterized=True)
-    limit = max(float(np.abs(signal).max()), 1e-6) * 1.05
-    ax.set(ylim=(-limit, limit), yticks=[])
-    ax.spines[["left", "bottom"]].set_visible(False)
-    ax.tick_params(labelbottom=False, length=0)
 
 
 def _spectrogram(ax: Axes, signal: np.ndarray, sample_rate: float, *, n_bands: int = 88, n_steps: int = 150):
