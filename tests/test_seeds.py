@@ -309,3 +309,14 @@ def test_a_system_without_its_weights_leaves_the_others(monkeypatch, row):
     with pytest.raises(RuntimeError, match="1 of the systems could not be run, first E003"):
         seed_results.insist(failed)
     seed_results.insist({})
+
+
+def test_intensities_are_told_beside_what_people_hear():
+    parts = pd.DataFrame(
+        {"corpus": "ravdess", "by": "intensity", "part": ["normal", "strong"], "value": [0.685, 0.808]}
+    )
+    words = seed_words.intensity_words(parts)
+    assert "rises by 12.3 points, to .808" in words
+    assert "67 % against 58 % of the trials" in words
+    assert seed_words.intensity_words(parts.iloc[:1]) == ""
+    assert seed_words.intensity_words(parts.assign(corpus="crema_d")) == ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ser_study import splits
+from ser_study import corpora, splits
 from ser_study.config import Config
 from ser_study.experiments import seed_results, seeds
 from ser_study.experiments.seed_results import Row
@@ -181,4 +181,25 @@ def section(system_id: str, rows: Sequence[Row]) -> str:
         f"{share(_accuracy(row.rebuilt[system.bar_model]))}. Ours ({row.name}): "
         f"{share(_accuracy(row.ours['list']))} on the same list, {share(_accuracy(row.ours['fresh']))} on fresh splits "
         f"(accuracy). {system.note}"
+    )
+
+
+def intensity_words(parts: pd.DataFrame) -> str:
+    """Whether what is acted strongly is easier for the system, beside what people made of RAVDESS's speech.
+
+    Parameters
+    ----------
+    parts : from ``seed_comparisons.channels``
+    """
+    chosen = parts[(parts["corpus"] == "ravdess") & (parts["by"] == "intensity")].set_index("part")["value"]
+    if not {"normal", "strong"} <= set(chosen.index):
+        return ""
+    people = corpora.module("ravdess").INFO.human_figures
+    normal, strong = (people[f"speech, {at} intensity"] for at in ("normal", "strong"))
+    change = 100 * (chosen["strong"] - chosen["normal"])
+    return (
+        f"RAVDESS at strong against normal intensity: the system's UAR {'rises' if change > 0 else 'falls'} by "
+        f"{abs(change):.1f} points, to {share(chosen['strong'])}; people chose the intended emotion of speech in "
+        f"{100 * strong:.0f} % against {100 * normal:.0f} % of the trials (Livingstone and Russo 2018). What people "
+        "cannot hear either may not be in the sound at all, so not all of the distance to 1 is the system's own error."
     )

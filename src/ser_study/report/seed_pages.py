@@ -51,6 +51,8 @@ def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store
     if len(parts):
         words = "Ours on new speakers by channel, intensity and gender; only classes that both parts have."
         show.table(store, parts, f"{name}_parts", caption=words, labels=labels)
+        if said := seed_words.intensity_words(parts):
+            show.say(said)
 
 
 def leak_free(row: Row, config: Config) -> pd.DataFrame:
