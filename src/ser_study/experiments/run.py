@@ -163,7 +163,8 @@ def _run(ready: list[Job], is_kept, work, config: Config, store: Store) -> None:
 
 
 def _score_parts(job: Job, config: Config) -> dict[str, Any]:
-    return {"predictions": job.parts, "evaluation": config.evaluation, "version": jobs.VERSION}
+    told = list(metrics.COUNT_METRICS)
+    return {"predictions": job.parts, "evaluation": config.evaluation, "version": jobs.VERSION, "metrics": told}
 
 
 def _has_scores(job: Job, store: Store, *, config: Config) -> bool:
