@@ -288,6 +288,18 @@ def test_confusion_keeps_the_order_of_classes_and_shows_shares():
     assert [t.get_text() for t in ax.texts] == ["75", "3", "25", "1"]  # a class without clips stays empty
 
 
+def test_confusions_side_by_side_show_counts_and_what_they_count():
+    counts = np.array([[3, 1], [0, 4]])
+    figure = plots.confusions(
+        [("a", counts, ("sad", "angry")), ("b", counts, ("sad", "angry"))], title="", unit="answers"
+    )
+    for ax in figure.axes:
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["sad (4)", "angry (4)"]
+        assert [t.get_text() for t in ax.texts] == ["75", "3", "25", "1", "", "", "100", "4"]
+        assert ax.get_ylabel() == "true class (answers)"
+        assert "answers below" in ax.get_xlabel()
+
+
 def test_roc_tells_the_best_the_middle_and_the_worst_class(drawn):
     figure, _ = drawn["roc"]
     for ax, corpus in zip(figure.axes, CORPORA):
