@@ -35,6 +35,7 @@ def test_equal_to_scikit_learn(n, seed):
         "macro_f1": sk.f1_score(truth, prediction, average="macro"),
         "weighted_f1": sk.f1_score(truth, prediction, average="weighted"),
         "macro_precision": sk.precision_score(truth, prediction, average="macro", zero_division=0),
+        "weighted_precision": sk.precision_score(truth, prediction, average="weighted", zero_division=0),
         "kappa": sk.cohen_kappa_score(truth, prediction),
         "mcc": sk.matthews_corrcoef(truth, prediction),
         "auc": sk.roc_auc_score(truth, proba, multi_class="ovr", average="macro"),
@@ -51,6 +52,8 @@ def test_hand_worked():
     assert metrics.accuracy(counts) == pytest.approx(6 / 10)
     assert metrics.uar(counts) == pytest.approx((3 / 4 + 2 / 4 + 1 / 2) / 3)
     assert metrics.macro_precision(counts) == pytest.approx((3 / 6 + 2 / 3 + 1) / 3)
+    assert metrics.weighted_precision(counts) == pytest.approx((4 * 3 / 6 + 4 * 2 / 3 + 2 * 1) / 10)
+    assert metrics.weighted_f1(counts) == pytest.approx((4 * 6 / 10 + 4 * 4 / 7 + 2 * 2 / 3) / 10)
     assert metrics.macro_f1(counts) == pytest.approx((6 / 10 + 4 / 7 + 2 / 3) / 3)
     assert metrics.kappa(counts) == pytest.approx((0.6 - 0.38) / (1 - 0.38))
     assert metrics.row_normalised(counts)[0].tolist() == [0.75, 0.25, 0.0]
@@ -59,7 +62,7 @@ def test_hand_worked():
 def test_class_absent_from_truth_leaves_the_average():
     scores = metrics.evaluate(["a", "a", "b", "b"], ["a", "c", "b", "b"], classes=["a", "b", "c"])
     assert scores["uar"] == pytest.approx((1 / 2 + 1) / 2)
-    assert scores["macro_precision"] == pytest.approx(1.0)
+    assert scores["macro_precision"] == scores["weighted_precision"] == pytest.approx(1.0)
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
     assert np.isnan(scores["recall_c"])
     with_c = np.array([[0.6, 0.2, 0.2], [0.3, 0.2, 0.5], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
@@ -72,6 +75,7 @@ def test_constant_answers():
     assert (scores["mcc"], scores["kappa"], scores["auc"]) == (0.0, 0.0, 0.5)
     assert scores["ece"] == pytest.approx(0.0)
     assert np.isnan(metrics.evaluate(["a", "a"], ["a", "a"], classes=["a", "b"])["kappa"])
+    assert np.isnan(probabilities.auc(np.zeros(2, int), np.full((2, 2), 0.5)))  # nothing to tell apart
 
 
 def test_stack_equals_one_by_one_and_is_fast():

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ser_study.report import corpus_plots, headline_plots, marks, palette, plots
+from ser_study.report import corpus_plots, headline_plots, marks, palette, plots, score_plots
 from ser_study.schema import EMOTIONS
 
 CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
@@ -105,13 +105,18 @@ def examples() -> list[dict]:
     ]
 
 
-def per_class_table(models: tuple[str, ...]) -> pd.DataFrame:
-    rows = [
-        scored({"class": name, "model": model}, 0.3 + 0.04 * i + 0.05 * j)
-        for i, name in enumerate(EIGHT)
-        for j, model in enumerate(models)
-    ]
-    return pd.DataFrame(rows)
+def roc_table() -> pd.DataFrame:
+    """Curves y = x^a, whose area is 1 / (a + 1); on the last corpus below chance."""
+    grid = np.linspace(0, 1, 400)
+    rows = []
+    for i, corpus in enumerate(CORPORA):
+        for k, name in enumerate(EIGHT):
+            power = 0.05 + 0.1 * k + 0.2 * i
+            rows.append(
+                pd.DataFrame({"corpus": corpus, "class": name, "auc": 1 / (power + 1), "false_positive_rate": grid,
+                              "true_positive_rate": grid**power})
+            )  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
 
 
 def speaker_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -190,8 +195,8 @@ FIGURES = {
     "confusion_8": lambda: plots.confusion(counts_of(EIGHT), EIGHT, title=TITLE),
     "confusion_16": lambda: plots.confusion(counts_of(SIXTEEN), SIXTEEN, title=TITLE),
     "confusions": lambda: plots.confusions([(m, counts_of(EIGHT), EIGHT) for m in MODELS[1:]], title=TITLE),
-    "per_class": lambda: plots.per_class(per_class_table(MODELS), title=TITLE, chance=0.125),
-    "per_class_one": lambda: plots.per_class(per_class_table(("logistic",)), title=TITLE, chance=0.125),
+    "roc": lambda: plots.roc(roc_table(), title=TITLE),
+    "roc_one": lambda: plots.roc(roc_table().query("corpus == 'tess'"), title=TITLE),
     "speaker_scores": lambda: plots.speaker_scores(*speaker_tables(), title=TITLE, chance=0.125),
     "learning_curve": lambda: plots.learning_curve(curve_table(), title=TITLE, chance=CHANCE),
     "fold_map": lambda: plots.fold_map(folds_table(clips_table()), clips_table(), title=TITLE),
@@ -322,6 +327,46 @@ def test_confusion_keeps_the_order_of_classes_and_shows_shares():
     assert [t.get_text() for t in ax.texts] == ["75", "3", "25", "1"]  # a class without clips stays empty
 
 
+def test_confusions_side_by_side_show_counts_and_what_they_count():
+    counts = np.array([[3, 1], [0, 4]])
+    figure = plots.confusions(
+        [("a", counts, ("sad", "angry")), ("b", counts, ("sad", "angry"))], title="", unit="answers"
+    )
+    for ax in figure.axes:
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["sad (4)", "angry (4)"]
+        assert [t.get_text() for t in ax.texts] == ["75", "3", "25", "1", "", "", "100", "4"]
+        assert ax.get_ylabel() == "true class (answers)"
+        assert "answers below" in ax.get_xlabel()
+
+
+def test_roc_tells_the_best_the_middle_and_the_worst_class(drawn):
+    figure, _ = drawn["roc"]
+    for ax, corpus in zip(figure.axes, CORPORA):
+        areas = roc_table().set_index("corpus").loc[corpus].groupby("class")["auc"].first()
+        told = [text.get_text() for text in ax.get_legend().get_texts()]
+        wanted = [areas.index[place] for place in (0, 3, 7)]  # power grows from class to class
+        assert told == [f"{name}, AUC {marks.score_text(areas[name])}" for name in wanted]
+        chance, *curves = ax.lines
+        assert chance.get_xydata().tolist() == [[0, 0], [1, 1]]
+        assert len(curves) == len(EIGHT)
+        assert [line.get_color() for line in curves[-3:]] == [palette.class_colour(name) for name in wanted]
+        assert len({line.get_linestyle() for line in curves[-3:]}) == 3
+        for line in curves:
+            assert len(line.get_xdata()) <= 202
+            assert line.get_xydata()[[0, -1]].tolist() == [[0, 0], [1, 1]]
+    lone = plots.roc(roc_table().query("corpus == 'tess' and `class` in ['sad', 'calm']"), title="")
+    assert [text.get_text().split(",")[0] for text in lone.axes[0].get_legend().get_texts()] == ["calm", "sad"]
+
+
+def test_thinning_a_curve_moves_it_by_no_more_than_a_line():
+    steps = np.sort(random(11).uniform(size=(2, 5000)))
+    curve = pd.DataFrame({"false_positive_rate": steps[0], "true_positive_rate": steps[1]})
+    thin = score_plots._thinned(curve)
+    again = np.interp(steps[0], thin["false_positive_rate"], thin["true_positive_rate"])
+    assert len(thin) <= 202
+    assert np.abs(again - steps[1]).max() < 0.02
+
+
 def test_tile_text_is_readable_on_every_tone():
     figure = plots.confusion(counts_of(EIGHT), EIGHT, title="")
     assert {t.get_color() for t in figure.axes[0].texts} == {"#0a0a0a", "#ffffff"}
@@ -428,6 +473,7 @@ def test_very_short_and_silent_clips_are_drawn(n_samples):
         (lambda: plots.ladder(ladder_table().assign(rung="easy"), title="", chance={}), "easy"),
         (lambda: plots.confusion(np.ones((2, 3)), ("a", "b"), title=""), r"shape \(2, 3\)"),
         (lambda: plots.confusions([], title=""), "at least one"),
+        (lambda: plots.roc(roc_table().iloc[:0], title=""), "no rows"),
         (lambda: plots.null({"random": []}, {}, title="", chance=0.5), "run the control"),
         (
             lambda: plots.agreement(clips_table().assign(human_recognition=np.nan, human_agreement=np.nan), title=""),

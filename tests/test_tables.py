@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sk
 
 from ser_study.config import Evaluation
 from ser_study.evaluation import comparisons, intervals, metrics, tables
@@ -157,15 +158,67 @@ def test_refusals():
         tables.scores(sound.assign(p_sad=0.9), clips, **options)
 
 
-def test_per_class_recall_and_confusion_agree():
+def test_classes_equal_scikit_learn():
+    """Every class of the answers pooled over folds, as scikit-learn's report and its areas have them."""
     clips, predictions = made_clips(), made_predictions(made_clips())
-    recall = tables.per_class_recall(predictions, clips, evaluation=EVALUATION, rng=rng())
+    table = tables.per_class(predictions, clips, evaluation=EVALUATION, rng=rng())
+    test = predictions[predictions["role"] == "test"]
+    theirs = sk.classification_report(test["truth"], test["prediction"], output_dict=True)
+    stated = test.filter(regex="^p_").to_numpy(float)
+    assert table["class"].tolist() == CLASSES
+    for place, row in enumerate(table.itertuples()):
+        own = theirs[CLASSES[place]]
+        assert (row.precision, row.recall, row.f1, row.n) == pytest.approx(
+            (own["precision"], own["recall"], own["f1-score"], own["support"])
+        )
+        assert row.auc == pytest.approx(sk.roc_auc_score(test["truth"] == CLASSES[place], stated[:, place]))
+    scores = tables.scores(predictions, clips, evaluation=EVALUATION, rng=rng())
+    assert table[["precision", "recall", "f1", "auc"]].mean().tolist() == pytest.approx(
+        [value(scores, name) for name in ("macro_precision", "uar", "macro_f1", "auc")]
+    )
     pairs = tables.confusion_table(predictions, clips)
     own = pairs[pairs["truth"] == pairs["prediction"]]
-    assert recall["class"].tolist() == own["truth"].tolist() == CLASSES
-    assert recall["value"].tolist() == pytest.approx(own["share"].tolist())
-    assert ((recall["low"] < recall["value"]) & (recall["value"] < recall["high"])).all()
-    assert recall["n"].tolist() == [96] * 4
+    assert table["recall"].tolist() == pytest.approx(own["share"].tolist())
+    assert ((table["low"] < table["recall"]) & (table["recall"] < table["high"])).all()
+    assert set(table["interval"]) == {intervals.BOOTSTRAP}
+
+
+def four_answers(**stated: list[float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Truth angry, angry, happy, happy; answers angry, happy, happy, sad."""
+    clips = made_clips(n_speakers=4, per_speaker=4).iloc[[0, 4, 8, 12]].reset_index(drop=True)
+    clips["emotion"] = ["angry", "angry", "happy", "happy"]
+    rows = made_predictions(clips).iloc[:4].assign(prediction=["angry", "happy", "happy", "sad"])
+    return rows.drop(columns=[f"p_{name}" for name in CLASSES]).assign(**stated), clips
+
+
+def test_classes_by_hand():
+    rows, clips = four_answers(p_angry=[0.8, 0.2, 0.3, 0.1], p_happy=[0.1, 0.7, 0.6, 0.4], p_sad=[0.1, 0.1, 0.1, 0.5])
+    table = tables.per_class(rows, clips, evaluation=EVALUATION, rng=rng()).set_index("class")
+    assert table.index.tolist() == ["angry", "happy"]  # nobody is sad, so sad has no line
+    assert table.loc["angry", ["n", "precision", "recall", "f1"]].tolist() == pytest.approx([2, 1, 1 / 2, 2 / 3])
+    assert table.loc["happy", ["n", "precision", "recall", "f1"]].tolist() == pytest.approx([2, 1 / 2, 1 / 2, 1 / 2])
+    assert table["auc"].tolist() == pytest.approx([3 / 4, 1 / 2])  # pairs won, of four
+    bare = tables.per_class(*four_answers(), evaluation=EVALUATION, rng=rng())
+    assert bare["auc"].isna().all()
+    assert bare["recall"].tolist() == table["recall"].tolist()
+    assert tables.roc(*four_answers()).columns.tolist() == list(tables.ROC_COLUMNS)
+
+
+def test_roc_curves_are_those_of_scikit_learn():
+    clips = made_clips()
+    draws = pd.concat([made_predictions(clips, draw=k, skill=0.6) for k in range(2)], ignore_index=True)
+    curves = tables.roc(draws, clips)
+    assert tuple(curves.columns) == tables.ROC_COLUMNS
+    told = draws[draws["role"] == "test"].groupby("clip_id", sort=False).mean(numeric_only=True)
+    truth = clips.set_index("clip_id")["emotion"].loc[told.index]
+    for name, curve in curves.groupby("class"):
+        false_rate, true_rate, _ = sk.roc_curve(truth == name, told[f"p_{name}"])
+        np.testing.assert_allclose(curve["false_positive_rate"], false_rate)
+        np.testing.assert_allclose(curve["true_positive_rate"], true_rate)
+        area = sk.auc(curve["false_positive_rate"], curve["true_positive_rate"])
+        assert curve["auc"].unique() == pytest.approx([area])
+    by_class = tables.per_class(draws, clips, evaluation=EVALUATION, rng=rng()).set_index("class")["auc"]
+    assert curves.groupby("class")["auc"].first().to_dict() == pytest.approx(by_class.to_dict())
 
 
 def test_speaker_scores_use_the_classes_a_speaker_has():

@@ -14,7 +14,8 @@ predicted has precision 0.
 Metrics
 -------
 Here, from counts: accuracy, UAR (mean class recall, the headline), macro F1, weighted F1, macro
-precision, Cohen's κ, Matthews' correlation. In ``probabilities``: AUC, log loss, Brier score, ECE.
+precision, weighted precision, Cohen's κ, Matthews' correlation. Balanced accuracy and macro recall are
+other names of UAR, weighted recall is one of accuracy. In ``probabilities``: AUC, log loss, Brier score, ECE.
 """
 
 from __future__ import annotations
@@ -99,6 +100,12 @@ def macro(per_class: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return _ratio(np.where(present, per_class, 0.0).sum(axis=-1), present.sum(axis=-1), np.nan)
 
 
+def weighted(per_class: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean of values of shape (…, C), each class weighted by its number of true clips."""
+    true = counts.sum(axis=-1)
+    return _ratio(np.where(true > 0, per_class * true, 0.0).sum(axis=-1), true.sum(axis=-1), np.nan)
+
+
 def row_normalised(counts: np.ndarray) -> np.ndarray:
     """Confusion counts as shares of each true class; NaN in the row of an absent class."""
     return _ratio(counts, counts.sum(axis=-1, keepdims=True), np.nan)
@@ -107,6 +114,11 @@ def row_normalised(counts: np.ndarray) -> np.ndarray:
 def recall_per_class(counts: np.ndarray) -> np.ndarray:
     """Share of each true class that was found, shape (…, C); NaN for an absent class."""
     return _ratio(_hits(counts), counts.sum(axis=-1), np.nan)
+
+
+def precision_per_class(counts: np.ndarray) -> np.ndarray:
+    """Share of each predicted class that was right, shape (…, C); 0 for a class never predicted."""
+    return _ratio(_hits(counts), counts.sum(axis=-2), 0.0)
 
 
 def f1_per_class(counts: np.ndarray) -> np.ndarray:
@@ -131,12 +143,17 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
 
 def weighted_f1(counts: np.ndarray) -> np.ndarray:
     """Mean F1, each class weighted by its number of true clips."""
-    return _ratio((f1_per_class(counts) * counts.sum(axis=-1)).sum(axis=-1), counts.sum(axis=(-2, -1)), np.nan)
+    return weighted(f1_per_class(counts), counts)
 
 
 def macro_precision(counts: np.ndarray) -> np.ndarray:
     """Mean precision over the classes that truth holds; 0 for a class never predicted."""
-    return macro(_ratio(_hits(counts), counts.sum(axis=-2), 0.0), counts)
+    return macro(precision_per_class(counts), counts)
+
+
+def weighted_precision(counts: np.ndarray) -> np.ndarray:
+    """Mean precision, each class weighted by its number of true clips; 0 for a class never predicted."""
+    return weighted(precision_per_class(counts), counts)
 
 
 def kappa(counts: np.ndarray) -> np.ndarray:
@@ -160,6 +177,7 @@ COUNT_METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "macro_f1": macro_f1,
     "weighted_f1": weighted_f1,
     "macro_precision": macro_precision,
+    "weighted_precision": weighted_precision,
     "kappa": kappa,
     "mcc": mcc,
 }

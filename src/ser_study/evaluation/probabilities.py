@@ -7,9 +7,9 @@ whose rows sum to 1. ``metrics.check`` gives both from labels and refuses what d
 
 Metrics
 -------
-Macro one-vs-rest AUC; log loss in nats; Brier score summed over classes (0 to 2) and its
-decomposition; ECE of the likeliest class, and the ECE that a perfectly calibrated model of equal n
-would show.
+One-vs-rest AUC of each class, and its mean over classes; log loss in nats; Brier score summed over
+classes (0 to 2) and its decomposition; ECE of the likeliest class, and the ECE that a perfectly
+calibrated model of equal n would show.
 """
 
 from __future__ import annotations
@@ -31,18 +31,23 @@ def clip_brier(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
     return (proba**2).sum(axis=1) - 2 * proba[np.arange(len(truth)), truth] + 1
 
 
-def auc(truth: np.ndarray, proba: np.ndarray) -> float:
-    """Mean over classes of the chance that a clip of the class gets more of its probability than another clip.
+def auc_per_class(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
+    """Chance that a clip of the class gets more of its probability than another clip, shape (C,).
 
-    Averaged over the classes that truth holds; NaN when it holds one only.
+    NaN for a class that truth does not hold, or that is all it holds.
     """
-    areas = []
+    areas = np.full(proba.shape[1], np.nan)
     for place in np.unique(truth):
         positive = truth == place
         n_true, n_other = positive.sum(), (~positive).sum()
         above = rankdata(proba[:, place])[positive].sum() - n_true * (n_true + 1) / 2
-        areas.append(above / (n_true * n_other) if n_other else np.nan)
-    return float(np.mean(areas))
+        areas[place] = above / (n_true * n_other) if n_other else np.nan
+    return areas
+
+
+def auc(truth: np.ndarray, proba: np.ndarray) -> float:
+    """Mean of ``auc_per_class`` over the classes that truth holds; NaN when it holds one only."""
+    return float(np.mean(auc_per_class(truth, proba)[np.unique(truth)]))
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,17 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_curve
 
 from ser_study.config import Evaluation
 from ser_study.evaluation import intervals, metrics, probabilities
-from ser_study.evaluation.answers import Answers, experiments, pooled, rows_of, sittings
+from ser_study.evaluation.answers import FACTS, Answers, experiments, pooled, rows_of, sittings
 
 SCORE_COLUMNS = (
     *("corpus", "protocol", "feature", "model", "metric", "value", "low", "high", "interval"),
     *("n", "n_speakers", "n_train", "experiment", "scheme", "leak"),
 )
+ROC_COLUMNS = (*FACTS, "class", "auc", "false_positive_rate", "true_positive_rate")
 
 
 def scores(
@@ -145,24 +147,63 @@ def confusion_table(predictions: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def per_class_recall(
+def per_class(
     predictions: pd.DataFrame, clips: pd.DataFrame, *, evaluation: Evaluation, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Recall of every class of every experiment with its interval; ``n`` counts the clips of the class."""
-    sample, rows = _sampler(evaluation, rng), []
+    """Every class of every experiment: ``class, n, precision, recall, low, high, interval, f1, auc``.
+
+    ``n`` counts the clips of the class (its support), ``low`` and ``high`` bound its recall. ``auc`` sets the
+    class against all others and is empty without probabilities. A class without a clip has no line.
+    """
+    sample, lines = _sampler(evaluation, rng), []
     for answers in experiments(predictions, clips):
         one = pooled(answers)
         drawn, _ = sample(one)
         parts = _totals([replace(one, proba=None)], drawn)[0]
         counts = parts.counts.sum(axis=0)
-        values = metrics.recall_per_class(counts)
-        resampled = metrics.recall_per_class(intervals.resampled_counts(parts, drawn.weights))
-        for place in np.flatnonzero(counts.sum(axis=1)):
-            seen = resampled[:, place][np.isfinite(resampled[:, place])]  # a left-out speaker may hold all of a class
-            span = intervals.limits(values[place], seen, drawn.kind, level=evaluation.level, bounds=(0.0, 1.0))
-            said = {"class": one.classes[place], "value": values[place], "n": int(counts[place].sum())}
-            rows.append(_facts(one) | said | _span(span))
-    return pd.DataFrame(rows)
+        bare = np.full(len(one.classes), np.nan)
+        told = {
+            "class": one.classes,
+            "n": counts.sum(axis=1).astype(int),
+            "precision": metrics.precision_per_class(counts),
+            "recall": metrics.recall_per_class(counts),
+            **_recall_limits(parts, drawn, evaluation.level),
+            "f1": metrics.f1_per_class(counts),
+            "auc": bare if one.proba is None else probabilities.auc_per_class(one.truth, one.proba),
+        }
+        table = pd.DataFrame(dict(one.facts) | told)
+        lines.append(table[table["n"] > 0])
+    return pd.concat(lines, ignore_index=True)
+
+
+def _recall_limits(parts: intervals.Totals, drawn: intervals.Resamples, level: float) -> dict[str, list]:
+    """``low, high, interval`` of the recall of every class; empty for a class without a clip."""
+    values = metrics.recall_per_class(parts.counts.sum(axis=0))
+    resampled = metrics.recall_per_class(intervals.resampled_counts(parts, drawn.weights))
+    spans = []
+    for value, scores in zip(values, resampled.T):
+        seen = scores[np.isfinite(scores)]  # a left-out speaker may hold all of a class
+        found = intervals.limits(value, seen, drawn.kind, level=level, bounds=(0.0, 1.0)) if len(seen) else None
+        spans.append(_span(found))
+    return {name: [span[name] for span in spans] for name in ("low", "high", "interval")}
+
+
+def roc(predictions: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Points of the ROC curve of every class against all others, every experiment that states probabilities.
+
+    Columns: the facts of the experiment, ``class, auc, false_positive_rate, true_positive_rate``. A class that
+    truth does not hold, or that is all it holds, has no curve.
+    """
+    curves = []
+    for answers in experiments(predictions, clips):
+        one = pooled(answers)
+        areas = [] if one.proba is None else probabilities.auc_per_class(one.truth, one.proba)
+        for place in np.flatnonzero(np.isfinite(areas)):
+            false_rate, true_rate, _ = roc_curve(one.truth == place, one.proba[:, place])
+            points = {"false_positive_rate": false_rate, "true_positive_rate": true_rate}
+            told = {"class": one.classes[place], "auc": areas[place]}
+            curves.append(pd.DataFrame(dict(one.facts) | told | points))
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(ROC_COLUMNS))
 
 
 def speaker_scores(predictions: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:

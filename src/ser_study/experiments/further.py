@@ -42,7 +42,7 @@ Gathered = Mapping[str, Material]
 
 
 def asked(what: str, config: Config) -> bool:
-    """Whether this run holds a table: one of ``config.study.further``, or ``long_searches``."""
+    """Whether this run holds a table: one of ``config.study.further`` (by default of the preset ``full``)."""
     return what in config.study.further
 
 

@@ -144,9 +144,7 @@ def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
 def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of every draw of an experiment."""
     experiment, material = job.experiment, job.material
-    truth = materials.classes_of(material, experiment.scheme)
-    values = feature_values(job, config, store)
-    truth = truth[truth.index.isin(values.clip_id)]
+    values, truth = ready(job, config, store)
     keep_valid = experiment.protocol in KEEPS_VALID and not experiment.fixed
     params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
     task = training.Task(experiment.model, params, keep_valid)
@@ -162,6 +160,13 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
         table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
         draws.append(table.assign(draw=draw, seed=seed))
     return complete(pd.concat(draws, ignore_index=True), experiment)
+
+
+def ready(job: Job, config: Config, store: Store) -> tuple[schema.FeatureSet, pd.Series]:
+    """Features of the job's clips, and the class of each clip that has some, indexed by ``clip_id``."""
+    values = feature_values(job, config, store)
+    truth = materials.classes_of(job.material, job.experiment.scheme)
+    return values, truth[truth.index.isin(values.clip_id)]
 
 
 def keeper(job: Job, draw: int, store: Store):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -95,10 +95,10 @@ def headline_words(best: pd.DataFrame) -> str:
 
 def answers(best: pd.DataFrame, gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
     """Test predictions of the chosen systems."""
-    chosen = [
+    systems = [
         Experiment(row["corpus"], "speaker_independent", row["feature"], row["model"]) for _, row in best.iterrows()
     ]
-    told = [run.predictions(e, gathered, config=config, store=store) for e in chosen]
+    told = [run.predictions(e, gathered, config=config, store=store) for e in systems]
     return pd.concat([one[one["role"] == "test"] for one in told], ignore_index=True)
 
 
@@ -153,12 +153,17 @@ def human_words(gathered: Mapping[str, Material]) -> str:
     return "\n".join(line for line in lines if not line.endswith(": "))
 
 
+def chosen(league: pd.DataFrame, best: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """Some metrics of the chosen systems on new speakers, one row a system; a metric that no system has is left out."""
+    keys = ["corpus", "feature", "model"]
+    rows = league[league["protocol"] == "speaker_independent"].merge(best[keys], on=keys)
+    wide = rows.pivot_table(index=keys, columns="metric", values="value", sort=False)
+    return wide[[name for name in metrics if name in wide]].reset_index().rename_axis(columns=None)
+
+
 def probabilities(league: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """Log loss, Brier score and ECE of the chosen systems."""
-    keys = ["corpus", "feature", "model"]
-    chosen = league[league["protocol"] == "speaker_independent"].merge(best[keys], on=keys)
-    wide = chosen.pivot_table(index=keys, columns="metric", values="value", sort=False)
-    return wide[[name for name in PROBABILITY_METRICS if name in wide]].reset_index()
+    return chosen(league, best, PROBABILITY_METRICS)
 
 
 def everything(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -74,9 +74,9 @@ def answers(
     """
     experiments = list(dict.fromkeys(experiments))
     first, second = _in_two_rounds(experiments, gathered, config, store)
-    _run(first, jobs.is_kept, jobs.predict, config, store)
+    carry_out(first, jobs.is_kept, jobs.predict, config, store)
     later = second()
-    _run(later, jobs.is_kept, jobs.predict, config, store)
+    carry_out(later, jobs.is_kept, jobs.predict, config, store)
     ready = {job.experiment: jobs.predict(job, config=config, store=store) for job in first + later}
     if not look:
         return {one: ready[one][ready[one]["role"] == "valid"].reset_index(drop=True) for one in experiments}
@@ -135,12 +135,24 @@ def _in_two_rounds(experiments: list[Experiment], gathered, config: Config, stor
 
 def _scores_of(ready: list[Job], config: Config, store: Store) -> dict[Experiment, pd.DataFrame]:
     is_kept = partial(_has_scores, config=config)
-    _run(ready, is_kept, _score, config, store)
+    carry_out(ready, is_kept, _score, config, store)
     return {job.experiment: _score(job, config=config, store=store) for job in ready}
 
 
-def _run(ready: list[Job], is_kept, work, config: Config, store: Store) -> None:
-    """Carry out the jobs that are not kept: the largest first, spread over the workers; networks here."""
+def carry_out(
+    ready: list[Job], is_kept: Callable[[Job, Store], bool], work: Callable, config: Config, store: Store
+) -> None:
+    """Do the work of the jobs that are not kept: the largest first, spread over the workers; networks here.
+
+    Parameters
+    ----------
+    work : ``work(job, config=config, store=store)`` keeps what it makes; importable at top level
+
+    Raises
+    ------
+    RuntimeError
+        Some jobs failed; what the others made is kept, and the message names the failed ones.
+    """
     todo = [job for job in ready if not is_kept(job, store)]
     lost = jobs.extract_first(todo, config, store)
     failures = [f"{experiment.name}: {reason}" for experiment, reason in lost.items()]
@@ -163,7 +175,8 @@ def _run(ready: list[Job], is_kept, work, config: Config, store: Store) -> None:
 
 
 def _score_parts(job: Job, config: Config) -> dict[str, Any]:
-    return {"predictions": job.parts, "evaluation": config.evaluation, "version": jobs.VERSION}
+    told = list(metrics.COUNT_METRICS)
+    return {"predictions": job.parts, "evaluation": config.evaluation, "version": jobs.VERSION, "metrics": told}
 
 
 def _has_scores(job: Job, store: Store, *, config: Config) -> bool:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from ser_study.report.marks import hide_rest, need, score_text, tile_labels, tiles
-from ser_study.report.palette import GREY, INK, RUNGS, STUDY_COLOURS, WIDTH, canvas, styled
+from ser_study.report.palette import GREY, INK, RUNGS, SMALL, STUDY_COLOURS, WIDTH, canvas, styled
 from ser_study.schema import FOLD_COLUMNS, ROLES
 from ser_study.words import word
 
@@ -35,13 +35,18 @@ def confusion(counts: np.ndarray, classes: Sequence[str], *, title: str) -> Figu
         height=cell * len(classes) + margin + 0.4,
         title=title,
     )
-    _confusion_panel(axes[0, 0], counts, classes, with_counts=True)
+    _confusion_panel(axes[0, 0], counts, classes, size=9.5 if len(classes) > 10 else 11)
     return figure
 
 
 @styled
-def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title: str) -> Figure:
-    """Several confusion matrices side by side, in per cent: (name, counts, classes) each."""
+def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title: str, unit: str = "clips") -> Figure:
+    """Several confusion matrices side by side, in per cent with counts below: (name, counts, classes) each.
+
+    Parameters
+    ----------
+    unit : what is counted; ``answers`` where a clip was answered several times
+    """
     if not panels:
         raise ValueError("No confusion matrices to draw; pass at least one (name, counts, classes).")
     k = max(len(classes) for _, _, classes in panels)
@@ -50,7 +55,7 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title
     side = (WIDTH - 1.2) / max(columns, 2)
     figure, axes = canvas(rows, columns, height=rows * (side + 1.0) + 0.4, title=title)
     for ax, (name, counts, classes) in zip(axes.flat, panels):
-        _confusion_panel(ax, _square(counts, classes), classes, with_counts=False)
+        _confusion_panel(ax, _square(counts, classes), classes, unit=unit)
         ax.set_title(word(name))
     hide_rest(axes, len(panels))
     return figure
@@ -63,20 +68,17 @@ def _square(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return counts
 
 
-def _confusion_panel(ax: Axes, counts: np.ndarray, classes: Sequence[str], *, with_counts: bool) -> None:
+def _confusion_panel(
+    ax: Axes, counts: np.ndarray, classes: Sequence[str], *, unit: str = "clips", size: float = SMALL
+) -> None:
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
     texts = np.where(counts > 0, np.char.mod("%.0f", share), "")
-    notes = np.where(counts > 0, np.char.mod("%d", counts), "") if with_counts else None
-    tiles(ax, share, limits=(0, 100), texts=texts, notes=notes, size=9.5 if len(classes) > 10 or notes is None else 11)
+    tiles(ax, share, limits=(0, 100), texts=texts, notes=np.where(counts > 0, np.char.mod("%d", counts), ""), size=size)
     names = [word(name) for name in classes]
-    rows = [f"{name} ({n:.0f})" for name, n in zip(names, total[:, 0])] if with_counts else names
-    tile_labels(ax, rows, names, angle=45)
+    tile_labels(ax, [f"{name} ({n:.0f})" for name, n in zip(names, total[:, 0])], names, angle=45)
     ax.set_aspect("equal", anchor="N")
-    ax.set(
-        xlabel="predicted class (% of the true class" + ("; clips below)" if with_counts else ")"),
-        ylabel="true class (clips)" if with_counts else "true class",
-    )
+    ax.set(xlabel=f"predicted class\n(% of the true class; {unit} below)", ylabel=f"true class ({unit})")
 
 
 @styled

@@ -22,7 +22,7 @@ from ser_study.report.frame_plots import frame_features
 from ser_study.report.headline_plots import inflation, ladder
 from ser_study.report.matrix_plots import confusion, confusions, cross_corpus, fold_map, score_matrix
 from ser_study.report.palette import EMOTION_COLOURS, INK, PAPER, RUNGS, STUDY_COLOURS, STYLE, svg
-from ser_study.report.score_plots import learning_curve, null, per_class, speaker_scores
+from ser_study.report.score_plots import learning_curve, null, roc, speaker_scores
 from ser_study.report.sound_plots import voices, waveforms_and_spectrograms, waveforms_by_intensity
 
 __all__ = [
@@ -47,8 +47,8 @@ __all__ = [
     "ladder",
     "learning_curve",
     "null",
-    "per_class",
     "prosody",
+    "roc",
     "score_matrix",
     "speaker_scores",
     "speakers",

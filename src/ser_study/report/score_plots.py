@@ -1,4 +1,4 @@
-"""Scores in detail: by class, by speaker, by amount of training, and on shuffled labels; all from plain tables.
+"""Scores in detail: by threshold, by speaker, by amount of training, and on shuffled labels; all from plain tables.
 
 Conventions
 -----------
@@ -30,41 +30,64 @@ from ser_study.report.marks import (
     spread,
     whisker,
 )
-from ser_study.report.palette import GREY, INK, MARKERS, STUDY_COLOURS, canvas, class_colour, colours, styled
+from ser_study.report.palette import GREY, INK, MARKERS, STUDY_COLOURS, WIDTH, canvas, class_colour, colours, styled
 from ser_study.words import word
+
+CHANCE_LOOK = {"color": INK, "linestyle": ":", "linewidth": 1.4}
+REST_LOOK = {"color": GREY, "linewidth": 0.9, "alpha": 0.6}
 
 
 @styled
-def per_class(table: pd.DataFrame, *, title: str, chance: float | None = None) -> Figure:
-    """Recall of each class: one row a class, one marker a model.
+def roc(table: pd.DataFrame, *, title: str) -> Figure:
+    """ROC curves of each class against all others: one panel a corpus, diagonal at chance.
+
+    Of each panel the best, the middle and the worst class by AUC are in colour with their AUC, the others in grey.
 
     Parameters
     ----------
-    table : ``class, model, value, low, high``; classes appear in their order of first appearance
+    table : ``corpus, class, auc, false_positive_rate, true_positive_rate``, one row a point
     """
-    need(table, ("class", "model", "value", "low", "high"), what="recall")
-    classes, models = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["model"]))
-    figure, axes = canvas(1, 1, height=1.2 + len(classes) * (0.16 + 0.16 * len(models)), title=title)
-    ax, tones = axes[0, 0], colours(models)
-    offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * 0.75 / max(len(models), 2)
-    for (_, row), (place, rank) in zip(
-        table.iterrows(), zip(table["class"].map(classes.index), table["model"].map(models.index))
-    ):
-        tone = class_colour(row["class"]) if len(models) == 1 else tones[row["model"]]
-        y = place + offsets[rank]
-        whisker(ax, y, row["low"], row["high"], colour=tone)
-        ax.plot(row["value"], y, MARKERS[rank % len(MARKERS)], color=tone, markersize=6.5, zorder=3)
-        beside(ax, y, score_text(row["value"]), shift=6)
-    row_axis(ax, [word(name) for name in classes])
-    score_axis(ax, metric="recall")
-    chance_line(ax, chance)
-    if len(models) > 1:
-        marks = [
-            Line2D([], [], color=tones[name], marker=MARKERS[i % len(MARKERS)], linestyle="none", label=word(name))
-            for i, name in enumerate(models)
-        ]
-        figure.legend(handles=marks, loc="outside lower left", ncols=min(len(models), 4))
+    need(table, ("corpus", "class", "auc", "false_positive_rate", "true_positive_rate"), what="ROC")
+    corpora = list(dict.fromkeys(table["corpus"]))
+    columns = min(len(corpora), 3)
+    rows = -(-len(corpora) // columns)
+    side = WIDTH / max(columns, 2) - 0.5
+    figure, axes = canvas(rows, columns, height=rows * (side + 1.4) + 0.8, title=title)
+    for ax, corpus in zip(axes.flat, corpora):
+        _roc_panel(ax, table[table["corpus"] == corpus])
+        ax.set_title(word(corpus))
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
+        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel="other clips taken for it (0–1)")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("clips of the class found (0–1)")
+    hide_rest(axes, len(corpora))
+    key = [Line2D([], [], label="chance", **CHANCE_LOOK), Line2D([], [], label="other classes", **REST_LOOK)]
+    figure.legend(handles=key, loc="outside lower left", ncols=2)
     return figure
+
+
+def _roc_panel(ax: Axes, table: pd.DataFrame) -> None:
+    """Curves of one corpus; those in colour also differ by dashes. The legend stands below: curves may run anywhere."""
+    ranked = table.groupby("class", sort=False)["auc"].first().sort_values(ascending=False, kind="stable")
+    shown = dict(zip(ranked.index[np.unique([0, (len(ranked) - 1) // 2, len(ranked) - 1])], ("-", "--", "-.")))
+    ax.plot([0, 1], [0, 1], **CHANCE_LOOK)
+    for name in [*(other for other in ranked.index if other not in shown), *shown]:
+        curve = _thinned(table[table["class"] == name])
+        look = REST_LOOK
+        if name in shown:
+            look = {"color": class_colour(name), "linestyle": shown[name], "linewidth": 1.8}
+            look["label"] = f"{word(name)}, AUC {score_text(ranked[name])}"
+        ax.plot(curve["false_positive_rate"], curve["true_positive_rate"], **look)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, borderpad=0, handlelength=2.6)
+
+
+def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """At most two hundred of a curve's points; thousands of steps finer than a line would only fill the page."""
+    way = ((curve["false_positive_rate"] + curve["true_positive_rate"]) * 100).astype(int)  # never falls
+    kept = way.diff().ne(0)
+    kept.iloc[-1] = True
+    return curve[kept]
 
 
 @styled

@@ -37,10 +37,10 @@ def section(system_id: str, rows: Sequence[Row], *, config: Config, store: Store
     title = league_tables.confusion_title(f"{system_id}, new speakers", *panels[-1][1:])
     show.figure(
         store,
-        matrix_plots.confusions(panels, title=title),
+        matrix_plots.confusions(panels, title=title, unit="answers"),
         f"{name}_confusion",
         alt=title,
-        caption="Shares of each true class, training seeds together"
+        caption="Shares of each true class and number of answers, training seeds together"
         + ("; sixteen classes read as eight emotions." if row.system.scheme == "16" else "."),
     )
     if row.system.scheme == "16":
