@@ -107,6 +107,16 @@ def test_cross_validation_deals_every_clip_once_and_every_class_evenly():
     assert not folds.equals(league.cross_validation(truth, n_folds=10, seed=4))
 
 
+def test_cross_validation_by_group_keeps_speakers_whole():
+    truth = pd.Series(["angry", "sad"] * 60, index=[f"c{i:03d}" for i in range(120)])
+    speaker = pd.Series(np.repeat(list("abcdefghijkl"), 10), index=truth.index)
+    folds = league.cross_validation(truth, n_folds=4, seed=0, groups=speaker)
+    for _, rows in folds.groupby("fold"):
+        voices = rows["clip_id"].map(speaker).groupby(rows["role"]).agg(set)
+        assert not voices["train"] & voices["valid"]
+    assert sorted(folds.loc[folds["role"] == "valid", "clip_id"]) == list(truth.index)
+
+
 @pytest.mark.corpus
 def test_every_family_hears_emotion_in_real_speech(corpora_dir, tmp_path):
     config = settings.load("full", {"run.jobs": 1})

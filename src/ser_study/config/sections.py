@@ -121,7 +121,8 @@ class Study:
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
     further: tuple[str, ...] = (  # tables of chapter 04; of chapter 08: gaps
-        *("descriptions", "times", "signal", "augmentation", "channels", "selection", "searches", "nested", "gaps"),
+        *("descriptions", "times", "automl", "signal", "augmentation", "channels", "selection", "searches", "nested"),
+        "gaps",
     )
     extra_networks: bool = True  # chapter 05: networks of ours beside the seeds'
 

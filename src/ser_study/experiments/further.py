@@ -17,6 +17,7 @@ from ser_study import config as settings
 from ser_study import features, splits
 from ser_study.config import Config
 from ser_study.experiments import (
+    automl_study,
     channel_study,
     feature_study,
     league_times,
@@ -104,6 +105,11 @@ def times_words(table: pd.DataFrame) -> str:
         f"{best['fit_s']:.2f} s a fit); the quickest within two points of it is {word(quick['model'])} "
         f"({share(quick['uar'])}, {quick['fit_s']:.3f} s)."
     )
+
+
+def automl(*, config: Config, store: Store) -> pd.DataFrame:
+    """Seed 004's comparison of models replayed inside its training part, beside the same on new speakers."""
+    return automl_study.table(config=config, store=store) if asked("automl", config) else pd.DataFrame()
 
 
 def signals(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:

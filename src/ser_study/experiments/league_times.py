@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from ser_study import training
@@ -42,7 +42,7 @@ class _Fold:
     n_valid: int = 0
 
 
-def cross_validation(truth: pd.Series, *, n_folds: int, seed: int) -> pd.DataFrame:
+def cross_validation(truth: pd.Series, *, n_folds: int, seed: int, groups: pd.Series | None = None) -> pd.DataFrame:
     """Stratified folds of the given clips for development: roles train and valid, no test.
 
     Parameters
@@ -50,14 +50,15 @@ def cross_validation(truth: pd.Series, *, n_folds: int, seed: int) -> pd.DataFra
     truth : class of each clip, indexed by ``clip_id``
     n_folds : 10, as in AutoML league tables
     seed : of the shuffling
+    groups : speaker of each clip, indexed alike; clips of one stay together. None: clips are dealt one by one
 
     Returns
     -------
     Folds table with ``protocol, repeat, fold, clip_id, variant, role``.
     """
     parts = []
-    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    for fold, (_, held) in enumerate(splitter.split(truth.index, truth.to_numpy())):
+    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
+    for fold, (_, held) in enumerate(splitter.split(truth.index, truth.to_numpy(), groups)):
         role = np.full(len(truth), "train", dtype=object)
         role[held] = "valid"
         parts.append(pd.DataFrame({"fold": fold, "clip_id": truth.index.to_numpy(), "role": role}))
