@@ -53,10 +53,11 @@ def test_sentence_tells_the_best_of_each_column():
             "new_speakers": [0.36, 0.34, 0.21],
         }
     )
-    words = automl_study.words(shown)
+    words = automl_study.words(shown, ["ravdess-speech", "tess", "crema_d"])
     assert "Best in the seed's table is LDA (.430), best here random forest (.460), on new speakers LDA (.360)" in words
     assert "flatter by 10.0 points" in words
     assert "partly the seed's (rank correlation .500)" in words
+    assert words.endswith("Not in it: JL corpus and IEMOCAP.")
 
 
 @pytest.mark.parametrize("asked", [(), ("automl",)])

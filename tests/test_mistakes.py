@@ -62,6 +62,7 @@ def test_answers_by_what_people_recognise(told, gathered):
     assert "right on .000 of the clips recognised by 0 to 20 % of the listeners, on 1.000" in words
     assert "100 % of its mistakes, and 40 % of all clips" in words
     assert "Nobody judged" in mistakes.listener_words(table.iloc[:0])
+    assert "all its clips were recognised by 80 to 100 %" in mistakes.listener_words(table.iloc[2:])
 
 
 def test_recordings_are_named_where_the_audio_is_here(told, gathered, store, monkeypatch, tmp_path):

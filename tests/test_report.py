@@ -55,7 +55,7 @@ def test_registry_names_and_hyperparameters_are_shown_in_words_and_kept_as_they_
     chosen = '{"max_depth": 4, "alpha": 0.376851, "trees": 12310, "warm": true, "penalty": null}'
     show.table(store, pd.DataFrame({"ranking": ["anova"], "params": [chosen]}), "search", caption="Search.")
     html, kept = shown[0][0]["text/html"], pd.read_csv(store.run / "tables" / "search.csv")
-    assert "max_depth = 4, alpha = 0.3769, trees = 12,310, warm = yes, penalty = none<" in html
+    assert "max_depth = 4, alpha = 0.3769, trees = 12310, warm = yes, penalty = none<" in html
     assert ">F test of each feature<" in html
     assert kept.iloc[0].tolist() == ["anova", chosen]
 

@@ -145,7 +145,7 @@ def test_sentences_tell_the_steps():
     assert words.startswith("1 of 2 models have at least .990 of their own training rows right.")
     assert "lose 30.0 points on average, most of all nearest neighbours (seed 002) (1.000 to .500)" in words
     assert "On the published list they are 1.5 points above the score inside" in words
-    assert words.endswith("on new speakers (1 models were run there) the list's figure falls by 30.0 points.")
+    assert words.endswith("new speakers cost the list's figure 30.0 points (models run there: 1).")
     assert "new speakers" not in seed_gaps.words(table.assign(new_speakers=np.nan))
     assert "in 3 folds" in seed_gaps.caption(CONFIG)
     assert seed_gaps.caption(CONFIG).endswith("MLP (seed 001) and random forest, Gini (seed 001).")

@@ -132,7 +132,7 @@ def settings(text: str) -> str:
 def _setting(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def listed(items: Iterable[str]) -> str:

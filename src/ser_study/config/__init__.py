@@ -67,12 +67,8 @@ class Config:
 
     @property
     def run_name(self) -> str:
-        """Folder of the run's report: the preset, and a fingerprint where settings were changed.
-
-        More training seeds are no other study: they join the report of the preset, whose rows say how many they have.
-        """
-        silent = ("run.", "training.seeds")
-        kept = {name: value for name, value in self.overrides.items() if not name.startswith(silent)}
+        """Folder of the run's report: the preset, and a fingerprint where settings were changed."""
+        kept = {name: value for name, value in self.overrides.items() if not name.startswith("run.")}
         return self.preset if not kept else f"{self.preset}+{fingerprint(kept)[:8]}"
 
 

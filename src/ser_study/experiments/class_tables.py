@@ -10,6 +10,7 @@ from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import metrics, tables
 from ser_study.experiments import league_tables
+from ser_study.experiments import material as materials
 from ser_study.experiments.material import Material
 from ser_study.words import share, word
 
@@ -37,16 +38,12 @@ def by_class(told: pd.DataFrame, gathered: Mapping[str, Material], config: Confi
     told : predictions of one system a corpus, ``league_tables.answers``
     """
     random = settings.rng(config, "classes")
-    return tables.per_class(told, _clips(gathered), evaluation=config.evaluation, rng=random)[COLUMNS]
+    return tables.per_class(told, materials.all_clips(gathered), evaluation=config.evaluation, rng=random)[COLUMNS]
 
 
 def curves(told: pd.DataFrame, gathered: Mapping[str, Material]) -> pd.DataFrame:
     """Points of the ROC curves of every class; no rows where the systems state no probabilities."""
-    return tables.roc(told, _clips(gathered))
-
-
-def _clips(gathered: Mapping[str, Material]) -> pd.DataFrame:
-    return pd.concat([part.clips for part in gathered.values()], ignore_index=True)
+    return tables.roc(told, materials.all_clips(gathered))
 
 
 def words(table: pd.DataFrame) -> str:

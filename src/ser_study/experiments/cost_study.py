@@ -63,7 +63,8 @@ def compared(gathered: Mapping[str, Material], *, config: Config, store: Store) 
     corpora_of = gathered[system.selection].clips["corpus"].unique() if system.selection in gathered else []
     if not len(corpora_of) or any(corpora.pack_of(name, store) for name in corpora_of):
         return []  # a pack holds no sound to time
-    networks = [one for one in deep_study.networks(config, [system.selection]) if one.model == NETWORK]
+    on_list = [one for one in deep_study.networks(config, [system.selection]) if one.protocol == "seed_list"]
+    networks = [one for one in on_list if one.model == NETWORK]
     choice = seed_results.choose(system, gathered, config=config, store=store)
     best = choice[choice["chosen"]].iloc[0]
     ours = seeds.ours(system, best["feature"], best["model"], config)["list"]
@@ -95,10 +96,9 @@ def _kept(one: Experiment, gathered: Mapping[str, Material], config: Config, sto
 
 def _costs(job: jobs.Job, config: Config, store: Store) -> pd.DataFrame:
     """One row with ``COSTS``."""
-    one, values = job.experiment, jobs.feature_values(job, config, store)
-    truth = materials.classes_of(job.material, one.scheme)
+    one, (values, truth) = job.experiment, jobs.ready(job, config, store)
     folds = materials.folds_of(one, job.material, truth, config, store, 0)
-    train = folds[(folds["role"] != "test") & (folds["variant"] == 0)]["clip_id"].to_numpy()
+    train = folds[(folds["role"] != "test") & (folds["variant"] == 0)]["clip_id"].unique()
     rows, classes = values.rows(train), truth.loc[train].to_numpy()
     fit = _network if job.is_deep else _classical
     predict, seconds, size = fit(registry.get(one.model), rows, classes, config)

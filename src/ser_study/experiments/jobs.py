@@ -27,7 +27,7 @@ KEEPS_VALID = ("speaker_independent", "seed_list", "seed_speakers")  # their val
 
 
 SLOW = {  # rough seconds a thousand clips, of what is not quick
-    **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20},
+    **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20, "bagged_lda_004": 40},
     **dict.fromkeys(("forest", "lightgbm", "xgboost", "mlp", "gradient_boosting", "hist_boosting", "adaboost"), 8),
     **dict.fromkeys(("forest_001", "forest_gini_001", "forest_002", "lightgbm_002", "mlp_002"), 60),
     **{"mlp_001": 150, "xgboost_002": 15},

@@ -13,6 +13,7 @@ from ser_study import corpora
 from ser_study.config import Config
 from ser_study.evaluation import tables
 from ser_study.experiments import findings, run, study
+from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
 from ser_study.experiments.material import Material
 from ser_study.store import Store, replacing
@@ -104,8 +105,7 @@ def answers(best: pd.DataFrame, gathered: Mapping[str, Material], *, config: Con
 
 def confusions(told: pd.DataFrame, gathered: Mapping[str, Material]) -> list[tuple[str, np.ndarray, list[str]]]:
     """(selection, counts, classes) of each chosen system; classes in the classifier's own order."""
-    clips = pd.concat([part.clips for part in gathered.values()], ignore_index=True)
-    table = tables.confusion_table(told, clips)
+    table = tables.confusion_table(told, materials.all_clips(gathered))
     panels = []
     for name, cells in table.groupby("corpus", sort=False):
         classes = list(dict.fromkeys(cells["truth"]))
@@ -127,7 +127,7 @@ def confusion_title(name: str, counts: np.ndarray, classes: list[str]) -> str:
 
 def speakers(told: pd.DataFrame, gathered: Mapping[str, Material]) -> pd.DataFrame:
     """UAR of every speaker with the chosen system: ``group, speaker, value, gender``."""
-    clips = pd.concat([part.clips for part in gathered.values()], ignore_index=True)
+    clips = materials.all_clips(gathered)
     table = tables.speaker_scores(told, clips)
     gender = clips.drop_duplicates("speaker").set_index("speaker")["gender"]
     return table.assign(group=table["corpus"], value=table["uar"], gender=table["speaker"].map(gender))

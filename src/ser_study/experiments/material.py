@@ -99,6 +99,12 @@ def with_audio(gathered: Mapping[str, Material], store: Store) -> dict[str, Mate
     return {name: part for name, part in gathered.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
 
 
+def all_clips(gathered: Mapping[str, Material]) -> pd.DataFrame:
+    """Clips of all selections, each once: selections of one corpus may share clips."""
+    clips = pd.concat([part.clips for part in gathered.values()], ignore_index=True)
+    return clips.drop_duplicates("clip_id", ignore_index=True)
+
+
 def together(target: Material, sources: list[Material]) -> Material:
     """Clips of several selections as one material, for training on other clips than the target's own."""
     clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True).drop_duplicates("clip_id")
@@ -191,6 +197,11 @@ def _heard_in_sources(experiment: Experiment, clips: pd.DataFrame, classes: pd.S
     speaker = folds["clip_id"].map(clips.set_index("clip_id")["speaker"])
     voices = folds[is_train].assign(speaker=speaker[is_train])[["protocol", "repeat", "fold", "speaker"]]
     train = voices.drop_duplicates().merge(heard, on="speaker").assign(variant=0, role="train")
+    if train.empty:
+        raise ValueError(
+            f"{experiment.name} has nothing to learn from: no training speaker of {experiment.selection} is heard in "
+            f"{' or '.join(experiment.sources)}. Name sources with the same speakers."
+        )
     mixed = pd.concat([folds[~is_train], train[folds.columns]], ignore_index=True)
     splits.assert_disjoint(mixed, clips, experiment.protocol)
     return mixed

@@ -15,9 +15,10 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.evaluation import metrics
+from ser_study.experiments import material as materials
 from ser_study.experiments.material import Material
 from ser_study.store import Store
-from ser_study.words import listed, share, word
+from ser_study.words import share, word
 
 SUREST = ["corpus", "clip", "speaker", "intensity", "truth", "prediction", "probability", "listeners"]
 HEARD = ["corpus", "recognised_by", "n", "accuracy", "uar", "listeners"]
@@ -38,15 +39,15 @@ def surest(told: pd.DataFrame, gathered: Mapping[str, Material], *, number: int 
     some = wrong.groupby("corpus", sort=False).head(number)
     order = {name: place for place, name in enumerate(gathered)}
     some = some.sort_values("corpus", key=lambda names: names.map(order), kind="stable")
-    last = {name: some[column].str.split("/").str[-1] for name, column in (("clip", "clip_id"), ("speaker", "speaker"))}
-    return some.assign(**last)[SUREST].reset_index(drop=True)
+    short = {name: _within_corpus(some[of]) for name, of in (("clip", "clip_id"), ("speaker", "speaker"))}
+    return some.assign(**short)[SUREST].reset_index(drop=True)
 
 
 def recordings(shown: pd.DataFrame, gathered: Mapping[str, Material], store: Store) -> list[tuple[Path, str, str]]:
     """File, corpus and description of each of these clips whose audio is here, to listen to."""
     found = []
     for name, rows in shown.groupby("corpus", sort=False):
-        clips = gathered[name].clips.assign(clip=lambda table: table["clip_id"].str.split("/").str[-1])
+        clips = gathered[name].clips.assign(clip=lambda table: _within_corpus(table["clip_id"]))
         for row in rows.merge(clips[["clip", "corpus", "path"]], on="clip", suffixes=("", "_of")).itertuples():
             path = corpora.root_of(row.corpus_of, store) / row.path
             said = f"{row.truth}, taken for {row.prediction} ({share(row.probability)})"
@@ -92,6 +93,7 @@ def listener_words(table: pd.DataFrame) -> str:
     for corpus, rows in table.groupby("corpus", sort=False):
         low, high = rows.iloc[0], rows.iloc[-1]
         if len(rows) < 2:
+            said.append(f"{word(corpus)}: all its clips were recognised by {low['recognised_by']} of the listeners")
             continue
         errors, few = rows["n"] * (1 - rows["accuracy"]), rows["listeners"] < 0.5
         mistaken = 100 * errors[few].sum() / errors.sum() if errors.sum() else 0.0
@@ -103,13 +105,17 @@ def listener_words(table: pd.DataFrame) -> str:
         )
     if not said:
         return "Nobody judged these clips one by one, so mistakes cannot be set beside what people hear."
-    return f"{listed(said)}. That part of the error may not be a fault of the system: the label says what was meant."
+    return f"{'; '.join(said)}. Mistakes on clips that people do not recognise either may lie in the recording."
+
+
+def _within_corpus(names: pd.Series) -> pd.Series:
+    """Names without the corpus before them: ``ravdess/05`` → ``05``."""
+    return names.str.partition("/")[2]
 
 
 def _with_clips(told: pd.DataFrame, gathered: Mapping[str, Material]) -> pd.DataFrame:
     """Predictions with the probability of the answer given and what is known of each clip."""
-    clips = pd.concat([part.clips for part in gathered.values()], ignore_index=True).drop_duplicates("clip_id")
-    known = clips.set_index("clip_id")[["speaker", "intensity", "human_recognition"]]
+    known = materials.all_clips(gathered).set_index("clip_id")[["speaker", "intensity", "human_recognition"]]
     columns = [name for name in told.columns if name.startswith("p_")]
     stated = told[columns].max(axis=1)
     joined = told.assign(probability=stated).join(known, on="clip_id")

@@ -25,7 +25,6 @@ from ser_study.tuning import Search, Space, fitting
 from ser_study.tuning.trials import VERSION as SEARCH_VERSION
 
 VERSION = 2  # rises when inner folds or tables give other numbers
-CHEAP = ("002-knn", "002-tree", "002-logistic")  # seconds a trial
 
 
 def names(system: str = "") -> list[str]:

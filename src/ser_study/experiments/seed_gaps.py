@@ -130,13 +130,14 @@ def words(gaps: pd.DataFrame) -> str:
         f"{by_heart} of {len(gaps)} models have at least {share(BY_HEART)} of their own training rows right. "
         f"Cross-validated inside the training part they lose {fit.mean():.1f} points on average, most of all "
         f"{word(widest['model'])} ({share(widest['train'])} to {share(widest['inside'])}). On the published list they "
-        f"are {minus(split.mean())} points above the score inside, whose fits have fewer rows."
+        f"are {abs(split.mean()):.1f} points {'above' if split.mean() >= 0 else 'below'} the score inside, whose fits "
+        "have fewer rows."
     )
     known = gaps[gaps["new_speakers"].notna()]
     if known.empty:
         return text
     apart = 100 * (known["test"] - known["new_speakers"]).mean()
     return (
-        f"{text} None of the three shows what known voices give: on new speakers ({len(known)} models were run there) "
-        f"the list's figure falls by {apart:.1f} points."
+        f"{text} None of the three shows what known voices give: new speakers cost the list's figure {minus(apart)} "
+        f"points (models run there: {len(known)})."
     )

@@ -185,7 +185,7 @@ SYSTEMS: Mapping[str, System] = {
             (
                 Rebuilt("cnn_bilstm_004_seed", "seed87", 0.6038),
                 Rebuilt("lda_004", "seed87", 0.4046, in_honest=True),
-                Rebuilt("bagged_lda_004", "seed87", 0.4172),
+                Rebuilt("bagged_lda_004", "seed87", None),  # .4172 by cross-validation within the test part
             ),
             _WIDE,
             "cnn_bilstm_004_seed",

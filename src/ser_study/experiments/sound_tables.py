@@ -156,7 +156,8 @@ def _each_intensity(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def _woman_and_man(clips: pd.DataFrame, prosody: pd.DataFrame) -> pd.DataFrame:
-    """The clips of ``pair``, two rows or none, with ``usual``: the median F0 of their sex in this emotion (Hz)."""
+    """The clips of ``pair``, woman first, or none, with ``usual``: the median F0 of their sex in this emotion (Hz),
+    both at the strongest intensity that it is acted at."""
     pitch = prosody[["clip_id", "f0_hz"]].dropna()
     known = spoken(clips[clips["gender"].isin(SEXES)]).merge(pitch, on="clip_id")
     acted = known.groupby("emotion")["gender"].nunique()
@@ -164,18 +165,19 @@ def _woman_and_man(clips: pd.DataFrame, prosody: pd.DataFrame) -> pd.DataFrame:
     if not both:
         return known.iloc[:0]
     here = known[known["emotion"] == (PREFERRED if PREFERRED in both else both[0])]
+    strongest = here["intensity"].map(STRENGTH).fillna(MIDDLE)
+    here = here[strongest == strongest.groupby(here["gender"]).transform("max")]
     usual = here.groupby("gender")["f0_hz"].transform("median")
     here = here.assign(usual=usual, away=np.log2(here["f0_hz"] / usual).abs(),
-                       weakness=-here["intensity"].map(STRENGTH).fillna(MIDDLE),
                        said=here["statement"].fillna(""), level=here["intensity"].fillna(""))  # fmt: skip
     for shared in ALIKE:
         nearest = here.sort_values(["away", "clip_id"]).drop_duplicates(["gender", *shared])
         groups = nearest.groupby(shared) if shared else nearest.groupby(np.zeros(len(nearest)))
         nearest = nearest.assign(n=groups["gender"].transform("size"), sum=groups["away"].transform("sum"))
-        pairs = nearest[nearest["n"] == len(SEXES)].sort_values(["weakness", "sum", *shared, "gender"])
+        pairs = nearest[nearest["n"] == len(SEXES)].sort_values(["sum", *shared, "gender"])
         if len(pairs):
             break
-    return pairs.head(len(SEXES))
+    return pairs.head(len(SEXES)).sort_values("gender")
 
 
 def descriptors(clips: pd.DataFrame, vectors: FeatureSet, *, config: Config, store: Store) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ser_study.experiments.corpus_tables import MIDDLE, STRENGTH
 from ser_study.experiments.corpus_words import SEXES, extremes, many
-from ser_study.words import listed, minus, sentence
+from ser_study.words import listed, sentence
 
 Items = Sequence[Mapping[str, Any]]
 
@@ -61,7 +61,7 @@ def pair_title(items: Items) -> str:
     apart = 12 * np.log2(woman / man)
     return (
         f"{sentence(items[0]['emotion'])}, said by a woman at {woman:.0f} Hz and by a man at {man:.0f} Hz "
-        f"(median F0): {minus(apart)} semitones apart"
+        f"(median F0): {abs(apart):.1f} semitones apart"
     )
 
 
@@ -71,10 +71,11 @@ def pair_words(items: Items) -> str:
     shared = [f"the same {name}" for name, column in (("sentence", "statement"), ("intensity", "intensity"))
               if isinstance(woman[column], str) and woman[column] == man[column]]  # fmt: skip
     same = f"Both have {listed(shared)}" if shared else "They share the emotion only"
+    at = " at the strongest intensity" if isinstance(woman["intensity"], str) else ""
     peaks = _than(_peak(woman) - _peak(man), "peaks {:.0f} dB higher", "peaks {:.0f} dB lower", "peaks as high")
     lasts = _than(_length(woman) - _length(man), "takes {:.1f} s longer", "takes {:.1f} s less", "takes as long")
     return (
-        f"{same}; of all such pairs they are nearest to the usual pitch of their sex in {woman['emotion']} speech "
+        f"{same}; of all such pairs{at} they are nearest to the usual pitch of their sex in {woman['emotion']} speech "
         f"({woman['usual_hz']:.0f} Hz for women, {man['usual_hz']:.0f} Hz for men). Of these two people the woman "
         f"{peaks} and {lasts}."
     )

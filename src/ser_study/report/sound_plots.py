@@ -88,7 +88,9 @@ def waveforms_by_intensity(items: Sequence[Mapping[str, Any]], *, title: str) ->
                 ax.set_title("no intensity stated" if unstated else "", fontweight="normal", fontsize=SMALL, pad=1)
                 ax.set_title(_decibels(here[level]["signal"]), loc="right", fontweight="normal", fontsize=SMALL, pad=1)
             else:
-                ax.set_axis_off()
+                ax.tick_params(left=False, labelleft=False, bottom=row == len(emotions) - 1)
+                for side in ax.spines.values():
+                    side.set_visible(False)
         axes[row, 0].set_ylabel(emotion, rotation=0, ha="right", va="center", fontweight="bold")
     figure.align_ylabels(axes[:, 0])
     for ax, level in zip(axes[0], levels if found else ()):

@@ -72,14 +72,15 @@ def cnn_bilstm_chunks(shape: Shape, n_classes: int, params: Mapping[str, Any]):
     The seed cuts 128 rows every 64 along the mel axis, which gives one chunk. Here ``chunk`` frames every
     ``chunk_hop``; frames after the last whole chunk are left out.
     """
-    from keras import Input, Model, layers, ops
+    from keras import Input, layers, ops
 
     inputs, size = Input(shape), min(params["chunk"], shape[0])
     starts = range(0, shape[0] - size + 1, params["chunk_hop"])
     chunks = ops.stack([inputs[:, start : start + size] for start in starts], axis=1)
-    piece = Input((size, *shape[1:]))
-    net = _seen(piece, params, ((2, 2), (4, 4), (4, 4)))
-    steps = layers.TimeDistributed(Model(piece, layers.Flatten()(net)))(chunks)
+    # all chunks as one batch, so that they share their normalisation
+    pieces = ops.reshape(chunks, (-1, size, *shape[1:]))
+    seen = layers.Flatten()(_seen(pieces, params, ((2, 2), (4, 4), (4, 4))))
+    steps = ops.reshape(seen, (-1, len(starts), seen.shape[-1]))
     return _read(inputs, steps, n_classes, params, "cnn_bilstm_chunks")
 
 
