@@ -377,8 +377,8 @@ def test_spaces_of_004_build_what_learns_maps():
     assert len(learner.history_) == 2, "two epochs, as the seed's grid"
     assert network.predict(maps).shape == (90,)
     lda = get("004-lda")
-    code = np.repeat([0, 1, 2], 150)  # more clips than its 435 components
-    rows = random.standard_normal((450, 440)) + code[:, None] * 0.5
+    code = np.repeat([0, 1, 2], 300)  # each half has more clips than its 435 components
+    rows = random.standard_normal((900, 440)) + code[:, None] * 0.5
     tuned = lda.build({}, 0, CONFIG).set_params(**{f"{lda.prefix}solver": "lsqr", f"{lda.prefix}shrinkage": "auto"})
     assert (tuned.fit(rows[::2], code[::2]).predict(rows[1::2]) == code[1::2]).mean() > 0.9
 

@@ -110,7 +110,7 @@ def listener_words(table: pd.DataFrame) -> str:
 
 def _within_corpus(names: pd.Series) -> pd.Series:
     """Names without the corpus before them: ``ravdess/05`` → ``05``."""
-    return names.str.partition("/")[2]
+    return names.str.split("/", n=1).str[-1]
 
 
 def _with_clips(told: pd.DataFrame, gathered: Mapping[str, Material]) -> pd.DataFrame:
