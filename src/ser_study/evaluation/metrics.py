@@ -196,6 +196,11 @@ def uar_of(rows: pd.DataFrame) -> float:
     return float(uar(confusion(rows["truth"], rows["prediction"], classes)))
 
 
+def accuracy_of(rows: pd.DataFrame) -> float:
+    """Accuracy of rows with ``truth`` and ``prediction``."""
+    return float((rows["truth"] == rows["prediction"]).mean())
+
+
 def evaluate(
     truth: Sequence,
     prediction: Sequence,

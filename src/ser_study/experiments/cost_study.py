@@ -7,7 +7,6 @@ from one rendering to the next. Everything but the training of networks runs on 
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -17,11 +16,11 @@ from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study import corpora, features
-from ser_study.audio import prepare
 from ser_study.config import Config
 from ser_study.experiments import deep_study, jobs, run, seed_results, seeds
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
+from ser_study.experiments.league_times import timed
 from ser_study.experiments.material import Material
 from ser_study.models import classical, registry
 from ser_study.store import Store
@@ -103,8 +102,8 @@ def _costs(job: jobs.Job, config: Config, store: Store) -> pd.DataFrame:
     fit = _network if job.is_deep else _classical
     predict, seconds, size = fit(registry.get(one.model), rows, classes, config)
     clips = job.material.clips.iloc[:: max(1, len(job.material.clips) // N_CLIPS)].head(N_CLIPS)
-    extract = [_timed(partial(_extracted, one, clip, config, store)) for clip in [clips.iloc[0], *clips.iloc]][1:]
-    answer = [_timed(partial(predict, rows[i : i + 1])) for i in range(N_CLIPS + 1)][1:]  # the first one warms up
+    extract = [timed(_extracted, one, clip, config, store)[1] for clip in [clips.iloc[0], *clips.iloc]][1:]
+    answer = [timed(predict, rows[i : i + 1])[1] for i in range(N_CLIPS + 1)][1:]  # the first one warms up
     told = (1000 * np.median(extract), 1000 * np.median(answer), seconds, size / 1e6)
     return pd.DataFrame([dict(zip(COSTS, told))])
 
@@ -114,7 +113,7 @@ def _classical(model, rows: np.ndarray, classes: np.ndarray, config: Config) -> 
     prepare_rows = classical.preparation(model)
     estimator = model.build(config.models, model.fixed(config.models), settings.random_state(config, "costs"))
     with threadpool_limits(1):
-        seconds = _timed(lambda: estimator.fit(prepare_rows.fit_transform(rows), classes))
+        _, seconds = timed(lambda: estimator.fit(prepare_rows.fit_transform(rows), classes))
     size = len(pickle.dumps((prepare_rows, estimator)))
     return lambda some: classical.margins(estimator, prepare_rows.transform(some)), seconds, size
 
@@ -123,22 +122,11 @@ def _network(model, rows: np.ndarray, classes: np.ndarray, config: Config) -> tu
     """The same of a network on all cores; its size is that of its parameters in single precision."""
     seed = settings.random_state(config, "costs")
     estimator = model.build(config.models, {}, seed).set_params(training=config.training)
-    seconds = _timed(lambda: estimator.fit(rows, classes))
+    _, seconds = timed(estimator.fit, rows, classes)
     return partial(classical.margins, estimator), seconds, 4 * estimator.n_parameters_
 
 
 def _extracted(one: Experiment, clip: pd.Series, config: Config, store: Store) -> list[np.ndarray]:
     """All features of one clip, from its file."""
-    path, found = corpora.root_of(clip["corpus"], store) / clip["path"], []
-    for name in jobs.feature_names(one):
-        feature = features.get(name)
-        audio = getattr(config, feature.audio)
-        signal = prepare.load(path, audio)
-        found.append(feature.extract(signal, audio.sample_rate, *[getattr(config, part) for part in feature.options]))
-    return found
-
-
-def _timed(call: Callable) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    path = corpora.root_of(clip["corpus"], store) / clip["path"]
+    return [features.extract(name, path, config=config) for name in jobs.feature_names(one)]

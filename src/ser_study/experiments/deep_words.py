@@ -56,7 +56,7 @@ def results(answers: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
     lines = []
     for one, table in answers.items():
         test = table[table["role"] == "test"]
-        each = [(_accuracy(part), metrics.uar_of(part)) for _, part in test.groupby("draw")]
+        each = [(metrics.accuracy_of(part), metrics.uar_of(part)) for _, part in test.groupby("draw")]
         accuracy, uar = np.array(each).T
         lines.append(
             {
@@ -73,10 +73,6 @@ def results(answers: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
-
-
-def _accuracy(rows: pd.DataFrame) -> float:
-    return float((rows["truth"] == rows["prediction"]).mean())
 
 
 def together(answers: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:

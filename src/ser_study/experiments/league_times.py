@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,14 +139,14 @@ def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
     inside, outside = features.rows(train.to_numpy()), features.rows(valid.to_numpy())
     prepare = classical.preparation(model)
     done = _Fold(n_train=len(train), n_valid=len(valid))
-    inside, done.prepare_s = _timed(prepare.fit_transform, inside)
-    outside, apply_s = _timed(prepare.transform, outside)
+    inside, done.prepare_s = timed(prepare.fit_transform, inside)
+    outside, apply_s = timed(prepare.transform, outside)
     for params in grid:
         estimator = model.build(models, params, seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # capped iterations, collinear columns: as meant
-            _, fit_s = _timed(estimator.fit, inside, truth.loc[train].to_numpy())
-            decided, predict_s = _timed(classical.margins, estimator, outside)
+            _, fit_s = timed(estimator.fit, inside, truth.loc[train].to_numpy())
+            decided, predict_s = timed(classical.margins, estimator, outside)
         done.search_s += fit_s
         scores = _scores(decided, answer, estimator.classes_, classes)
         if not done.scores or scores["uar"] > done.scores["uar"]:
@@ -160,7 +161,8 @@ def _scores(decided: np.ndarray, answer: np.ndarray, known, classes: list[str]) 
     return {name: told[name] for name in _MEASURED}
 
 
-def _timed(call, *args):
+def timed(call: Callable, *args) -> tuple[Any, float]:
+    """What a call gives, and the seconds it took."""
     started = time.perf_counter()
     value = call(*args)
     return value, time.perf_counter() - started

@@ -65,8 +65,7 @@ def by_listeners(told: pd.DataFrame, gathered: Mapping[str, Material]) -> pd.Dat
     place = np.clip(np.searchsorted(EDGES, joined["listeners"], side="right") - 1, 0, len(names) - 1)
     rows = []
     for (corpus, at), part in joined.groupby(["corpus", place], sort=True):
-        right = (part["truth"] == part["prediction"]).mean()
-        head = {"corpus": corpus, "recognised_by": names[at], "n": len(part), "accuracy": right}
+        head = {"corpus": corpus, "recognised_by": names[at], "n": len(part), "accuracy": metrics.accuracy_of(part)}
         rows.append(head | {"uar": metrics.uar_of(part), "listeners": part["listeners"].mean()})
     return pd.DataFrame(rows, columns=HEARD)
 

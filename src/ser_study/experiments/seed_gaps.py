@@ -19,6 +19,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study import training
 from ser_study.config import Config
+from ser_study.evaluation import metrics
 from ser_study.experiments import further, jobs, run, seed_results, seeds
 from ser_study.experiments import material as materials
 from ser_study.experiments.declare import Experiment
@@ -61,7 +62,7 @@ def table(rows: Sequence[Row], *, config: Config, store: Store) -> pd.DataFrame:
                 "model": model,
                 "n_train": int(refit["n_train"]),
                 "train": refit["accuracy"],
-                "inside": _accuracy(told[within[system, model]]),
+                "inside": metrics.accuracy_of(told[within[system, model]]),
                 "test": seed_results.by_draw(row.rebuilt[model], "accuracy").mean(),
                 "new_speakers": None if honest is None else seed_results.by_draw(honest, "accuracy").mean(),
             }
@@ -95,7 +96,7 @@ def fitted_rows(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
         task = training.Task(model, registry.get(model).fixed(config.models), keep_valid=False)
         seed = settings.random_state(config, f"{model}/0")
         told = training.run_folds(values, truth, both, task, models=config.models, seed=seed)
-        return pd.DataFrame({"n_train": [len(train)], "accuracy": [_accuracy(told)]})
+        return pd.DataFrame({"n_train": [len(train)], "accuracy": [metrics.accuracy_of(told)]})
 
     return store.cached(jobs.file_of("fitted_rows", job), _parts(job), make)
 
@@ -106,10 +107,6 @@ def _parts(job: Job) -> dict[str, Any]:
 
 def _is_kept(job: Job, store: Store) -> bool:
     return store.is_fresh(store.path(jobs.file_of("fitted_rows", job), _parts(job), ".parquet"))
-
-
-def _accuracy(told: pd.DataFrame) -> float:
-    return float((told["truth"] == told["prediction"]).mean())
 
 
 def caption(config: Config) -> str:

@@ -25,7 +25,7 @@ from ser_study.parallel import Failure, map_clips
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, locked
 
-__all__ = ["REGISTRY", "Feature", "describe", "get", "load", "names", "unavailable"]
+__all__ = ["REGISTRY", "Feature", "describe", "extract", "get", "load", "names", "unavailable"]
 
 GROUP = 256  # clips written to disk at a time
 SHOWN = 5  # failures of a corpus that are named; the rest is counted
@@ -141,6 +141,11 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
     if keys:
         cache.append(folder, cache.Block(np.array(keys, dtype=object), np.stack(values), columns))
     return failures
+
+
+def extract(name: str, path: Path, *, config: Config) -> np.ndarray:
+    """Values of one file as it is, computed now and not kept; its library must be one that may run here."""
+    return _extract(("", str(path)), feature=name, slice_=get(name).settings(config), root=Path(), variant=0)
 
 
 def _extract(item: tuple[str, str], *, feature: str, slice_: dict, root: Path, variant: int) -> np.ndarray:
