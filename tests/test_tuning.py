@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from search_worker import CONFIG, hunt, valley, work
+from sklearn import decomposition
 from sklearn.model_selection import ParameterGrid, cross_val_score
 
 from ser_study import config as settings
@@ -381,6 +382,24 @@ def test_spaces_of_004_build_what_learns_maps():
     rows = random.standard_normal((900, 440)) + code[:, None] * 0.5
     tuned = lda.build({}, 0, CONFIG).set_params(**{f"{lda.prefix}solver": "lsqr", f"{lda.prefix}shrinkage": "auto"})
     assert (tuned.fit(rows[::2], code[::2]).predict(rows[1::2]) == code[1::2]).mean() > 0.9
+
+
+def test_a_random_search_finds_components_once_a_fold(store, monkeypatch):
+    fits, made = [], decomposition.PCA._fit
+    monkeypatch.setattr(decomposition.PCA, "_fit", lambda self, values: fits.append(len(values)) or made(self, values))
+    random, code = np.random.default_rng(0), np.repeat([0, 1, 2], 400)
+    values = random.standard_normal((1200, 440)).astype(np.float32) + 0.2 * code[:, None]
+    half = np.array_split(random.permutation(1200), 2)
+    rows = fitting.Rows(values, ("a", "b", "c"), code, {0: (half[0], half[1]), 1: (half[1], half[0])})
+    lda = get("004-lda")
+    hunted = fitting.randomised(
+        lda, rows, parts={}, seed=0, metric="accuracy", name="lda", trials=4, config=CONFIG, store=store
+    )
+    assert fits == [600, 600], "two folds, whatever the number of draws"
+    assert len(hunted.trials) == 4
+    again = lda.build(hunted.params, 0, CONFIG)
+    scores = [(again.fit(values[t], code[t]).predict(values[v]) == code[v]).mean() for t, v in rows.parts.values()]
+    assert hunted.value == pytest.approx(np.mean(scores))
 
 
 def test_the_score_of_a_trial_is_scikit_learns(store):

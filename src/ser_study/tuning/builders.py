@@ -106,11 +106,13 @@ def _method(options: Params) -> str | None:
 
 
 def pca_lda(params: Params, seed: int, config: Config) -> Pipeline:
-    """LDA on 435 principal components, fitted on the training rows alone."""
+    """LDA on 435 principal components, fitted on the training rows alone.
+
+    All that comes before LDA is one step, so that a memory keeps components and no scaled copy of the rows.
+    """
     options: dict[str, Any] = {"solver": "lsqr", **params}
-    return make_pipeline(
-        FunctionTransformer(_flat), StandardScaler(), PCA(435, random_state=seed), LinearDiscriminantAnalysis(**options)
-    )
+    reduced = make_pipeline(FunctionTransformer(_flat), StandardScaler(), PCA(435, random_state=seed))
+    return make_pipeline(reduced, LinearDiscriminantAnalysis(**options))
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
@@ -230,8 +232,10 @@ def _drawn(space: Space, estimator: Any, rows: Rows, n_draws: int, seed: int, me
         random_state=seed,
         error_score="raise",
     )
-    with threadpool_limits(1), warnings.catch_warnings():
+    with threadpool_limits(1), warnings.catch_warnings(), TemporaryDirectory() as memory:
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        if isinstance(estimator, Pipeline):  # what no draw changes is fitted once a fold, not once a draw
+            estimator.set_params(memory=memory)
         hunt.fit(rows.values, rows.codes)
     return _draws(hunt.cv_results_, len(rows.parts), space.prefix)
 
