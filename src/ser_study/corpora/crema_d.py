@@ -67,8 +67,9 @@ INFO = CorpusInfo(
         },
     },
     human=(
-        "From the voice alone one listener chose the intended emotion in 40.0 % of 68,568 votes (recall averaged over "
-        "the classes 40.7 %); the plurality of each clip's listeners did in 41.6 % (42.9 %), ties counted as wrong."
+        "From the voice alone one listener chose the intended emotion in 40.0 % of the 68,568 votes on all 7,442 clips "
+        "(recall averaged over the classes 40.7 %); the plurality of each clip's listeners did in 41.6 % (42.9 %), "
+        "ties counted as wrong."
     ),
     human_figures={
         "one vote, accuracy": 0.400,

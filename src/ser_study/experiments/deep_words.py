@@ -90,12 +90,14 @@ def introduction(answers: Mapping[Experiment, pd.DataFrame], config: Config) -> 
         "The recordings of the projects are not in this run, so theirs are left out; what follows shows how a network "
         f"is trained and reported, on the {word(next(iter(answers)).selection)}. "
     )  # fmt: skip
+    n_all = config.seeds.training_seeds
+    more = f" `--set training.seeds={n_all}` adds the other seeds; what is trained already stays."
+    more = more if n_seeds < n_all else ""
     many = "One network is" if len(names) == 1 else f"{len(names)} networks are"
     return place + (
         f"{many} trained here, {'each ' if len(names) > 1 else ''}{times}: {listed(word(name) for name in names)}. "
         f"Training ends {config.training.patience} epochs after the valid loss was last better, or at the network's "
-        "own limit, and the best weights are kept. `--set training.seeds=5` adds the other seeds; what is trained "
-        "already stays."
+        f"own limit, and the best weights are kept.{more}"
     )
 
 

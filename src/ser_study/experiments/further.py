@@ -99,10 +99,14 @@ def times_words(table: pd.DataFrame) -> str:
     best = table.loc[table["uar"].idxmax()]
     near = table[table["uar"] >= best["uar"] - 0.02]
     quick = near.loc[near["fit_s"].idxmin()]
-    return (
+    first = (
         f"On valid speakers of {word(best['corpus'])}, {word(best['model'])} has the highest UAR "
-        f"({share(best['uar'])}, "
-        f"{best['fit_s']:.2f} s a fit); the quickest within two points of it is {word(quick['model'])} "
+        f"({share(best['uar'])}, {best['fit_s']:.3f} s a fit)"
+    )
+    if quick["model"] == best["model"]:
+        return f"{first}, and nothing within two points of it is quicker."
+    return (
+        f"{first}; the quickest within two points of it is {word(quick['model'])} "
         f"({share(quick['uar'])}, {quick['fit_s']:.3f} s)."
     )
 

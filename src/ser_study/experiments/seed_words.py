@@ -41,11 +41,12 @@ def introduction(rows: Sequence[Row], failed: Mapping[str, str], config: Config)
             "Get what is free with `ser-study download ravdess tess crema_d`; below are the published numbers only:\n\n"
             + "\n".join(f"- **{s.id}** {s.title}: {_published(s)}" for s in seeds.SYSTEMS.values())
         )
-    n_deep = config.training.seeds
+    n_deep, n_all = config.training.seeds, config.seeds.training_seeds
+    more = f" (`--set training.seeds={n_all}` adds the others)" if n_deep < n_all else ""
     text = "".join(f"**{name} could not be run**: {reason}\n\n" for name, reason in failed.items())
     text += (
-        f"Here are {listed(done)}. Classical models are fitted with {config.seeds.training_seeds} training seeds, "
-        f"networks with {n_deep} (`--set training.seeds=5` adds the others)."
+        f"Here are {listed(done)}. Classical models are fitted with {n_all} training seeds, "
+        f"networks with {n_deep}{more}."
     )
     if left:
         skipped = [name for name in left if name not in asked]

@@ -146,7 +146,9 @@ def _shell():
     import jinja2
 
     loader = jinja2.FileSystemLoader(TEMPLATE)
-    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("page.html.j2")
+    shell = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    shell.filters["word"] = word
+    return shell.get_template("page.html.j2")
 
 
 def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def table(
     frame : the table; a named or textual index becomes its first columns
     name : name of the file, and of the anchor on the page
     caption : what the table shows, in one or two sentences
-    labels : column → heading; other columns show their name with spaces for underscores
+    labels : column → heading; other columns show their name as ``words.word`` says it
     decimals : column → decimals; otherwise chosen from the size of the numbers
     page_length : rows on one page of the table
     """
@@ -178,8 +178,8 @@ def _slug(text: str) -> str:
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with its index as columns and its column names as text."""
-    plain = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-    flat = frame.copy() if plain else frame.reset_index()
+    plain = frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)  # places of rows, at most
+    flat = frame.reset_index(drop=plain)
     joined = [" ".join(str(part) for part in (c if isinstance(c, tuple) else (c,)) if part != "") for c in flat.columns]
     return flat.set_axis(joined, axis=1)
 
@@ -187,7 +187,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 def _table_html(tidy, name, caption, labels, decimals, page_length, csv) -> str:
     columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column)) for column in tidy.columns]
     numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
-    headings = [html.escape(labels.get(column, column.replace("_", " "))) for column in tidy.columns]
+    headings = [html.escape(labels.get(column, word(column))) for column in tidy.columns]
     head = "".join(
         f'<th scope="col" class="n">{heading}</th>' if right else f'<th scope="col">{heading}</th>'
         for heading, right in zip(headings, numeric)
