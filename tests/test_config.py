@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -92,9 +93,19 @@ def test_set_needs_an_equals_sign():
 def test_how_to_run_changes_no_folder_name():
     assert config.load("quick", {"run.jobs": 2, "run.force": True}).run_name == "quick"
     named = config.load("quick", {"seed": 1}).run_name
-    assert named.startswith("quick+")
+    assert named == "quick+seed=1"
     assert named == config.load("quick", {"seed": "1", "run.jobs": 3}).run_name
     assert named != config.load("quick", {"seed": 2}).run_name
+
+
+def test_a_folder_tells_few_changes_and_hides_many_behind_a_fingerprint():
+    two = {"seeds.fresh_splits": 2, "seed": 1}
+    assert config.load("full", two).run_name == "full+seed=1+seeds.fresh_splits=2"
+    assert config.load("full", {"training.seeds": "5"}).run_name == "full+training.seeds=5"
+    url = {"tuning.storage": "sqlite:///a/b.db"}
+    for hidden in ({"study.features": ["summary"]}, url, {**two, "audio.trim": False}):
+        name = config.load("full", hidden).run_name
+        assert re.fullmatch(r"full\+[0-9a-f]{8}", name), name
 
 
 def test_fingerprint_sees_dataclasses_by_value():

@@ -10,6 +10,7 @@ import difflib
 import functools
 import hashlib
 import json
+import re
 import tomllib
 import zlib
 from collections.abc import Mapping
@@ -67,9 +68,12 @@ class Config:
 
     @property
     def run_name(self) -> str:
-        """Folder of the run's report: the preset, and a fingerprint where settings were changed."""
-        kept = {name: value for name, value in self.overrides.items() if not name.startswith("run.")}
-        return self.preset if not kept else f"{self.preset}+{fingerprint(kept)[:8]}"
+        """Folder of the run's report: the preset, and what was changed, or its fingerprint where that is long."""
+        kept = {name: value for name, value in sorted(self.overrides.items()) if not name.startswith("run.")}
+        if not kept:
+            return self.preset
+        told = "+".join(f"{name}={value}" for name, value in kept.items())
+        return f"{self.preset}+{told if _FOLDER.fullmatch(told) else fingerprint(kept)[:8]}"
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -101,6 +105,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "study.further": [*Study().further, "long_searches"],
     },
 }
+_FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LEAST = {"seed": 0, "sample_rate": 1000, "n_fft": 16, "hop_length": 1, "frame_length": 1, "n_mels": 1}
 _FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
