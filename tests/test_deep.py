@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ser_study.config import Models, Training
 from ser_study.models import deep, registry
-from ser_study.models.deep import preparation
+from ser_study.models.deep import image_networks, preparation
 from ser_study.models.deep.batches import batches
 
 SHAPES = {"vector": (24,), "sequence": (6, 10), "image": (48, 64, 1), "any": (3, 3, 8)}
@@ -122,6 +122,22 @@ def test_missing_weights_say_what_to_do(tmp_path):
     given = {"size": 32, "weights": str(tmp_path / "none.h5"), "frozen": True}
     with pytest.raises(ValueError, match=r"none\.h5.*path of a \.h5 file"):
         deep.classifier("vgg16", given, 1).fit(values, truth)
+
+
+@pytest.mark.parametrize("name", ["vgg19", "mobilenet"])
+def test_weights_of_a_file_stay_and_the_head_alone_learns(name, tmp_path):
+    keras, function = sys.modules["keras"], image_networks.LARGE[name][0]
+    given = getattr(keras.applications, function)(include_top=False, weights=None, input_shape=(32, 32, 3))
+    given.save_weights(tmp_path / "had.weights.h5")
+    model = built(name, (40, 30, 1), 3, size=32, weights=str(tmp_path / "had.weights.h5"), frozen=True)
+    (base,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    assert not base.trainable_variables
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    head = [np.asarray(weights) for weights in model.trainable_variables]
+    model.train_on_batch(np.random.default_rng(0).random((3, 40, 30, 1)).astype(np.float32), np.arange(3))
+    for had, here in zip(given.weights, base.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(had), np.asarray(here))
+    assert any(not np.array_equal(old, np.asarray(new)) for old, new in zip(head, model.trainable_variables))
 
 
 @pytest.mark.parametrize("name", [n for n, row in deep.NETWORKS.items() if "base" not in row.params])

@@ -131,3 +131,6 @@ def test_votes_of_the_seeds_stand_beside_their_best_member():
     line = votes.seed_votes(models).iloc[0]
     assert line["best_member"] == "mlp_001"
     assert line["gain"] == pytest.approx(0.02)
+    silent = votes.seed_votes(models[models["model"] != "vote_001"].astype({"id": "str", "model": "str"}))
+    assert silent.empty, "a list without a vote, as in the preset quick"
+    assert list(silent) == list(votes.seed_votes(models))

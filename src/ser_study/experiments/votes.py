@@ -142,10 +142,15 @@ def words(shown: pd.DataFrame) -> str:
 
 
 def seed_votes(models: pd.DataFrame) -> pd.DataFrame:
-    """The votes of the seeds beside their best member on the same list; ``models`` is ``seed_results.all_models``."""
+    """The votes of the seeds beside their best member on the same list; empty where no system here votes.
+
+    Parameters
+    ----------
+    models : ``seed_results.all_models`` or ``seed_results.rebuilt_models``
+    """
     named = models["model"].str.startswith(("v1_", "v2_", "v3_", "v4_", "vote_"))
     single = models[~named].sort_values("rebuilt", ascending=False).drop_duplicates("id").set_index("id")
     voted = models[named]
-    best = voted["id"].map(single["rebuilt"])
+    best = voted["id"].map(single["rebuilt"]).astype(float)  # of no vote at all pandas makes text
     told = voted.assign(best_member=voted["id"].map(single["model"]), gain=voted["rebuilt"] - best)
     return told[["id", "model", "published", "rebuilt", "sd", "n_seeds", "best_member", "gain"]].reset_index(drop=True)
