@@ -217,7 +217,10 @@ def shuffled(store) -> pd.DataFrame:
     config = settings.load("demo", {"study.shuffles": SHUFFLES})
     gathered = materials.gather(config, store)
     run.scores(
-        ladder.controls(config, {"synthetic": len(gathered["synthetic"].clips)}), gathered, config=config, store=store
+        ladder.controls(config, {"synthetic": len(gathered["synthetic"].clips)}, ladder.possible(gathered)),
+        gathered,
+        config=config,
+        store=store,
     )
     table = findings.shuffled_scores(gathered, config=config, store=store)
     print("\n", table.groupby("rung")["value"].describe(percentiles=[0.025, 0.975]).round(4).to_string())

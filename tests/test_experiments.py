@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ser_study import config as settings
-from ser_study.experiments import Experiment, findings, jobs, ladder, ledger, run, study
+from ser_study.experiments import Experiment, findings, jobs, ladder, ladder_tables, ledger, run, study
 from ser_study.experiments import material as materials
 from ser_study.store import Store
 
@@ -44,6 +44,51 @@ def test_names_are_unique_and_tell_only_what_differs(small):
     assert Experiment("tess", "random", "egemaps", "logistic").name == "tess/random/egemaps/logistic"
     leaking = Experiment("tess", "random", "egemaps", "logistic", fixed=True, leak="augment_before_split", size=9)
     assert leaking.name == "tess/random/egemaps/logistic/fixed/n9/augment_before_split"
+
+
+def unnamed(part):
+    """The same clips as somebody's own recordings that tell no speaker."""
+    clips = part.clips.assign(speaker=None, take=None)
+    return dataclasses.replace(part, selection="own", clips=clips)
+
+
+def test_clips_that_tell_no_speaker_are_left_out_where_speakers_matter(small):
+    config, _, gathered = small
+    both = {**gathered, "own": unnamed(gathered["synthetic"])}
+    allowed = ladder.possible(both)
+    assert "speaker_independent" in allowed["synthetic"]
+    assert "speaker_independent" not in allowed["own"]
+    league = {(one.selection, one.protocol) for one in ladder.league(config, allowed)}
+    assert league == {("synthetic", "random"), ("synthetic", "speaker_independent"), ("own", "random")}
+    beside = {"crema_d": allowed["synthetic"], "own": allowed["own"]}
+    across = {(one.selection, one.protocol, one.sources) for one in ladder.across(config, beside)}
+    assert across == {
+        ("crema_d", "speaker_independent", ()),
+        ("crema_d", "cross_corpus", ("own",)),
+        ("own", "cross_corpus", ("crema_d",)),
+    }
+    shuffled = ladder.controls(config, {"own": 100}, allowed)
+    assert {one.protocol for one in shuffled} == {"random"}
+
+
+def test_ladder_is_told_without_what_a_selection_lacks():
+    rows = [("tess", "random", 0.9), ("tess", "speaker_independent", 0.5), ("own", "random", 0.8)]
+    scores = pd.DataFrame(rows, columns=["corpus", "rung", "value"]).assign(size="equal")
+    table = scores.assign(metric="uar", protocol=scores["rung"], leak="", feature="summary", model="logistic")
+    table = table.assign(low=0.0, high=1.0, interval="", n=9, n_train=9)
+    title, told = ladder_tables.title(table), ladder_tables.words(table)
+    assert title == "New speakers cost 40 points at equal training size"
+    assert told == "UAR at equal training size. own recordings: random .800; TESS: random .900, new speakers .500."
+    assert "nobody new" in ladder_tables.title(table[table["corpus"] == "own"])
+
+
+def test_a_study_without_two_speakers_says_what_to_do(small, monkeypatch):
+    config, store, gathered = small
+    alone = unnamed(gathered["synthetic"]).clips.assign(silent=False)
+    for clips in (alone, alone.assign(speaker="synthetic/me")):
+        monkeypatch.setattr(materials.corpora, "load", lambda *_, found=clips, **__: found)
+        with pytest.raises(ValueError, match="synthetic tells of two speakers.*column 'speaker'.*data/README.md"):
+            materials.gather(config, store)
 
 
 def test_league_scores_every_clip_once(small):
@@ -102,7 +147,7 @@ def test_augmenting_before_the_split_puts_copies_on_both_sides(small):
     config, store, gathered = small
     part = gathered["synthetic"]
     truth = materials.classes_of(part, "native")
-    leaking = next(e for e in ladder.rungs(config, study.possible(gathered)) if e.leak)
+    leaking = next(e for e in ladder.rungs(config, ladder.possible(gathered)) if e.leak)
     folds = materials.folds_of(leaking, part, truth, config, store, 0)
     test = folds[folds["role"] == "test"]
     assert sorted(test["clip_id"]) == sorted(truth.index)
@@ -116,7 +161,7 @@ def test_equal_size_counts_distinct_clips_with_all_their_copies(small):
     config, store, gathered = small
     part = gathered["synthetic"]
     truth = materials.classes_of(part, "native")
-    leaking = next(e for e in ladder.rungs(config, study.possible(gathered)) if e.leak)
+    leaking = next(e for e in ladder.rungs(config, ladder.possible(gathered)) if e.leak)
     cut = materials.folds_of(dataclasses.replace(leaking, size=60), part, truth, config, store, 0)
     train = cut[cut["role"] == "train"]
     assert (train.groupby("fold")["clip_id"].nunique() == 60).all()

@@ -17,6 +17,7 @@ NAMES = {
     "iemocap": "IEMOCAP",
     "jl": "JL corpus",
     "synthetic": "synthetic corpus",
+    "own": "own recordings",
     "dummy": "majority class",
     "logistic": "logistic regression",
     "linear_svm": "linear SVM",

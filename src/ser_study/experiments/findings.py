@@ -113,7 +113,7 @@ def nested(gathered: Mapping[str, Material], *, config: Config, store: Store) ->
     """UAR on test when the system is chosen anew in each fold, by that fold's valid speakers alone."""
     found = {}
     for name, part in gathered.items():
-        league = ladder.league(config, {name: part})
+        league = ladder.league(config, ladder.possible({name: part}))
         rivals = [e for e in league if e.protocol == "speaker_independent" and e.model != "dummy"]
         if part.n_speakers < 3 or not rivals:
             continue
@@ -133,7 +133,7 @@ def _best_on_valid(fold: pd.DataFrame) -> pd.DataFrame:
 
 def steps(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
     """What each step of the ladder costs at equal training size, with interval and test, Holm by corpus."""
-    full = ladder.rungs(config, study.possible(gathered))
+    full = ladder.rungs(config, ladder.possible(gathered))
     sizes = study.smallest_training(full, gathered, config=config, store=store)
     tables = []
     for selection, part in gathered.items():
@@ -152,7 +152,7 @@ def steps(gathered: Mapping[str, Material], *, config: Config, store: Store) -> 
 def shared_units(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
     """Share of test clips whose speaker, sentence or other take is in training, by protocol."""
     rows = []
-    for rung in ladder.rungs(config, study.possible(gathered)):
+    for rung in ladder.rungs(config, ladder.possible(gathered)):
         if rung.leak:
             continue
         part = gathered[rung.selection]
@@ -175,7 +175,8 @@ def _shared(told: pd.DataFrame) -> dict[str, float]:
 def shuffled_scores(gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
     """UAR of every repeat with shuffled labels: ``corpus, rung, draw, value``."""
     rows = []
-    for experiment in ladder.controls(config, {name: len(part.clips) for name, part in gathered.items()}):
+    sizes = {name: len(part.clips) for name, part in gathered.items()}
+    for experiment in ladder.controls(config, sizes, ladder.possible(gathered)):
         table = run.predictions(experiment, gathered, config=config, store=store)
         for draw, one in table[table["role"] == "test"].groupby("draw"):
             rows.append((experiment.selection, _rung(experiment), draw, metrics.uar_of(one)))

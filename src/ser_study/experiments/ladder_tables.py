@@ -29,7 +29,7 @@ def example_folds(
     """Folds of every protocol of one selection, and its clips."""
     part = gathered[selection]
     truth = materials.classes_of(part, "native")
-    declared = [e for e in ladder.rungs(config, study.possible({selection: part})) if not e.leak]
+    declared = [e for e in ladder.rungs(config, ladder.possible({selection: part})) if not e.leak]
     folds = [materials.protocol_folds(e, part.selection, part.clips, truth, config, store) for e in declared]
     return pd.concat(folds, ignore_index=True), part.clips
 
@@ -43,14 +43,17 @@ def rungs(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _wide(scores: pd.DataFrame, size: str) -> pd.DataFrame:
     table = rungs(scores)
-    return table[table["size"] == size].pivot(index="corpus", columns="rung", values="value")
+    wide = table[table["size"] == size].pivot(index="corpus", columns="rung", values="value")
+    return wide.reindex(columns=wide.columns.union(["random", "speaker_independent"], sort=False))
 
 
 def title(scores: pd.DataFrame) -> str:
     """The finding of the ladder: how much of the random score is left for new speakers."""
     wide = _wide(scores, "equal")
-    lost = wide["random"] - wide["speaker_independent"]
-    if len(wide) == 1:
+    lost = (wide["random"] - wide["speaker_independent"]).dropna()
+    if lost.empty:
+        return "No clips here tell of two speakers, so nobody new can be tried"
+    if len(lost) == 1:
         return f"New speakers cost {100 * lost.iloc[0]:.0f} points at equal training size"
     return f"At equal training size new speakers cost {100 * lost.min():.0f} to {100 * lost.max():.0f} points"
 
@@ -58,9 +61,10 @@ def title(scores: pd.DataFrame) -> str:
 def words(scores: pd.DataFrame) -> str:
     """The ladder in words, for readers who cannot see the figure."""
     wide = _wide(scores, "equal")
+    told = wide[["random", "speaker_independent"]].set_axis(["random", "new speakers"], axis=1)
     parts = [
-        f"{word(corpus)}: random {share(row['random'])}, new speakers {share(row['speaker_independent'])}"
-        for corpus, row in wide.iterrows()
+        f"{word(corpus)}: " + ", ".join(f"{rung} {share(value)}" for rung, value in row.dropna().items())
+        for corpus, row in told.iterrows()
     ]
     return "UAR at equal training size. " + "; ".join(parts) + "."
 
@@ -103,7 +107,7 @@ def pair_words(gathered: Mapping[str, Material]) -> str:
 
 def by_speaker(scores: pd.DataFrame, gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
     """UAR of each speaker at equal training size, on a random split and left out, fewest speakers first."""
-    full = ladder.rungs(config, study.possible(gathered))
+    full = ladder.rungs(config, ladder.possible(gathered))
     sizes = study.smallest_training(full, gathered, config=config, store=store)
     rows = []
     for rung in ladder.equal_size(config, full, sizes):
@@ -147,8 +151,9 @@ def across_title(scores: pd.DataFrame) -> str:
     """What is left of a corpus's own score when training came from another corpus."""
     values = matrix(scores).to_numpy()
     off = values[~np.eye(len(values), dtype=bool)]
-    inside = np.median(np.diag(values))
-    return f"Trained on another corpus, UAR is {share(np.median(off))} in the median; within the corpus {share(inside)}"
+    inside = np.diag(values)[~np.isnan(np.diag(values))]  # a corpus without speakers has no score of its own
+    within = f"; within the corpus {share(np.median(inside))}" if len(inside) else ""
+    return f"Trained on another corpus, UAR is {share(np.median(off))} in the median{within}"
 
 
 def null_of(permuted: pd.DataFrame, corpus: str) -> dict[str, np.ndarray]:
@@ -168,7 +173,8 @@ def null_title(permuted: pd.DataFrame, corpus: str, gathered: Mapping[str, Mater
     """What shuffled labels score on one corpus."""
     means = permuted[permuted["corpus"] == corpus].groupby("rung")["value"].mean()
     level = 1 / gathered[corpus].clips["emotion"].nunique()
-    honest = f"{share(means['speaker_independent'])} on new speakers (chance {share(level)})"
+    shown = "speaker_independent" if "speaker_independent" in means else "random"  # own clips may tell no speaker
+    honest = f"{share(means[shown])} on {word(shown)} (chance {share(level)})"
     leak = (
         f", {share(means['random_augmented'])} when augmented before the split" if "random_augmented" in means else ""
     )

@@ -52,7 +52,7 @@ def gather(config: Config, store: Store) -> dict[str, Material]:
     Raises
     ------
     ValueError
-        A corpus was asked for that is not there.
+        A corpus was asked for that is not there, or no corpus tells of two speakers.
     """
     found = corpora.found(store.raw)
     wanted = list(config.study.corpora) or found or ["synthetic"]
@@ -69,6 +69,12 @@ def gather(config: Config, store: Store) -> dict[str, Material]:
             part, dropped = corpora.analysed(corpora.select(clips, selection))
             if len(part):
                 gathered[selection] = Material(selection, part.reset_index(drop=True), dropped)
+    if gathered and all(part.n_speakers < 2 for part in gathered.values()):
+        raise ValueError(
+            f"Nothing in {', '.join(gathered)} tells of two speakers, and the study asks how a model does on speakers "
+            "it has not heard. Fill in the column 'speaker' (see data/README.md), or put another corpus beside it: "
+            "ser-study download ravdess."
+        )
     return gathered
 
 

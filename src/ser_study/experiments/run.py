@@ -107,7 +107,7 @@ def borrowed(
 ) -> dict[str, Any]:
     """What the other corpora chose by their speaker folds, for the same feature and model: the median where one
     number is chosen, else the commonest choice."""
-    chosen, league = [], set(ladder.league(config, gathered))
+    chosen, league = [], set(ladder.league(config, ladder.possible(gathered)))
     for selection in gathered:
         lender = dataclasses.replace(experiment, selection=selection)
         if lender == experiment or lender not in league or borrows(lender, gathered):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ser_study import corpora, splits
 from ser_study.config import Config
 from ser_study.experiments import ladder, run
 from ser_study.experiments import material as materials
@@ -20,12 +19,12 @@ Gathered = Mapping[str, Material]
 
 def league(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Scores of every feature × model on random and on speaker folds of each selection."""
-    return run.scores(ladder.league(config, gathered), gathered, config=config, store=store)
+    return run.scores(ladder.league(config, ladder.possible(gathered)), gathered, config=config, store=store)
 
 
 def climb(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Scores of the ladder: full size and equal training size, column ``size`` ("full", "equal")."""
-    full = ladder.rungs(config, possible(gathered))
+    full = ladder.rungs(config, ladder.possible(gathered))
     equal = ladder.equal_size(config, full, smallest_training(full, gathered, config=config, store=store))
     tables = {
         "full": run.scores(full, gathered, config=config, store=store),
@@ -45,30 +44,19 @@ def curve(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
 
 def controls(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Scores under shuffled labels, one value a draw kept in the interval columns (the null range)."""
-    declared = ladder.controls(config, {name: len(part.clips) for name, part in gathered.items()})
+    sizes = {name: len(part.clips) for name, part in gathered.items()}
+    declared = ladder.controls(config, sizes, ladder.possible(gathered))
     return run.scores(declared, gathered, config=config, store=store) if declared else pd.DataFrame()
 
 
 def across(gathered: Gathered, *, config: Config, store: Store) -> pd.DataFrame:
     """Scores of training on one corpus and testing on another, column ``source``."""
-    declared = ladder.across(config, gathered)
+    declared = ladder.across(config, ladder.possible(gathered))
     if not declared:
         return pd.DataFrame()
     table = run.scores(declared, gathered, config=config, store=store)
     source = {e.name: e.sources[0] if e.sources else e.selection for e in declared}
     return table.assign(source=table["experiment"].map(source))
-
-
-def possible(gathered: Gathered) -> dict[str, list[str]]:
-    """Protocols that each selection allows and that say something of their own: take-disjoint only where
-    something was said twice, leave-one-speaker-out only where the speaker folds hold several speakers."""
-    allowed = {}
-    for name, part in gathered.items():
-        idle = set() if part.clips["take"].duplicated().any() else {"take_disjoint"}
-        if corpora.corpus_of(name) in splits.ONE_SPEAKER_A_FOLD:
-            idle.add("leave_one_speaker_out")
-        allowed[name] = [protocol for protocol in splits.possible(part.clips) if protocol not in idle]
-    return allowed
 
 
 def smallest_training(full: list[Experiment], gathered: Gathered, *, config: Config, store: Store) -> dict[str, int]:
@@ -88,9 +76,9 @@ def smallest_training(full: list[Experiment], gathered: Gathered, *, config: Con
 def declared(gathered: Gathered, config: Config) -> list[Experiment]:
     """Every experiment that may be scored by name."""
     return [
-        *ladder.league(config, gathered),
-        *ladder.rungs(config, possible(gathered)),
-        *ladder.across(config, gathered),
+        *ladder.league(config, ladder.possible(gathered)),
+        *ladder.rungs(config, ladder.possible(gathered)),
+        *ladder.across(config, ladder.possible(gathered)),
     ]
 
 

@@ -44,8 +44,8 @@ def table(gathered: Mapping[str, Material], *, config: Config, store: Store) -> 
 
 def members(selection: str, config: Config) -> list[Experiment]:
     """The league's systems of a selection on new speakers, but for the majority class."""
-    declared = ladder.league(config, [selection])
-    return [one for one in declared if one.protocol == PROTOCOL and one.model != "dummy"]
+    declared = ladder.league(config, {selection: [PROTOCOL]})
+    return [one for one in declared if one.model != "dummy"]
 
 
 def _selection(name: str, gathered: Mapping[str, Material], *, config: Config, store: Store) -> pd.DataFrame:
