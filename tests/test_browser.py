@@ -72,6 +72,8 @@ def test_nothing_is_fetched_and_nothing_complains(browser, run, name, theme, wid
 
 
 def test_tables_sort_by_value_and_filter(browser, run):
+    from selenium.webdriver.support.ui import WebDriverWait
+
     visit(browser, run / "index.html")
     table = browser.find_element("css selector", "#table-scores")
 
@@ -79,16 +81,20 @@ def test_tables_sort_by_value_and_filter(browser, run):
         cells = f"[...arguments[0].querySelectorAll('tbody tr td:nth-child({place})')].map(cell => cell.innerText)"
         return browser.execute_script(f"return {cells}", table)
 
-    assert len(column(1)) == 15, "one page of a long table"
+    def numbers():
+        return [int(text.replace(",", "")) for text in column(3)]
+
+    def until(is_so, why=""):  # the page may take a moment on a busy machine
+        WebDriverWait(browser, 10).until(lambda _: is_so(), why)
+
+    until(lambda: len(column(1)) == 15, "one page of a long table")
     head = table.find_element("css selector", "th:nth-child(3)")
     head.click()
-    counts = [int(text.replace(",", "")) for text in column(3)]
-    assert counts == sorted(counts), "as numbers, not as text"
+    until(lambda: numbers() == sorted(numbers()), "as numbers, not as text")
     head.click()
-    counts = [int(text.replace(",", "")) for text in column(3)]
-    assert counts == sorted(counts, reverse=True)
+    until(lambda: numbers() == sorted(numbers(), reverse=True), "the other way round")
     table.find_element("css selector", ".dt-search input").send_keys("model-07")
-    assert column(1) == ["model-07 <b>&"]
+    until(lambda: column(1) == ["model-07 <b>&"], "only what was typed")
     link = table.find_element("css selector", "a[download]")
     assert link.get_attribute("download") == "scores.csv"
     assert link.get_attribute("href").startswith("data:text/csv")
