@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from ser_study.report.marks import (
     above,
@@ -162,11 +163,12 @@ def learning_curve(table: pd.DataFrame, *, title: str, chance: Mapping[str, floa
 def _curve_panel(ax: Axes, table: pd.DataFrame, tones: Mapping[str, str], top: float) -> None:
     lines = list(table.groupby("model", sort=False))
     ends = spread([line["value"].iloc[-1] for _, line in lines], gap=0.085 * top)
+    aside = ax.get_yaxis_transform() + ScaledTranslation(8 / 72, 0, ax.figure.dpi_scale_trans)  # 8 pt
     for rank, (end, (model, line)) in enumerate(zip(ends, lines)):
         look = {"marker": MARKERS[rank % len(MARKERS)], "color": tones[model], "markersize": 5}
         ax.fill_between(line["n_speakers"], line["low"], line["high"], color=tones[model], alpha=0.2, linewidth=0)
         ax.plot(line["n_speakers"], line["value"], **look)
-        ax.plot(1.04, end, clip_on=False, transform=ax.get_yaxis_transform(), **look)
+        ax.plot(1, end, clip_on=False, transform=aside, **look)
         beside(ax, end, word(model), shift=16)
     sizes = sorted(table["n_speakers"].unique())
     ax.set_xscale("log", base=2)
