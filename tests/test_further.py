@@ -49,7 +49,12 @@ def test_words_name_the_best_and_the_quickest_near_it():
 
 
 def test_words_count_what_was_pruned():
-    words = further.searched_words(pd.DataFrame({"trials": [10, 8], "pruned": [3, 2]}))
+    two = pd.DataFrame({"search": ["002-knn", "002-tree"], "trials": [10, 8], "pruned": [3, 2]})
+    words = further.searched_words(two)
+    assert "004-lda and 004-network (those" in words
+    assert "Not replayed" not in further.searched_words(
+        pd.DataFrame({"search": searches.names(), "trials": 1, "pruned": 0})
+    )
     assert words.startswith("18 trials in all, 5 of them pruned")
 
 

@@ -515,6 +515,13 @@ def test_a_replay_sees_the_training_part_alone_and_is_kept(store, room):
     pd.testing.assert_frame_equal(table, again)
 
 
+def test_a_search_whose_trials_take_minutes_has_fewer():
+    config = settings.load("full", {"tuning.trials": 12})
+    assert [searches.budget(get(name), config) for name in ("002-knn", "001-mlp")] == [12, 6]
+    assert searches.budget(get("001-mlp"), settings.load("full", {"tuning.trials": 4})) == 4
+    assert searches.budget(get("001-mlp"), config, trials=9) == 9
+
+
 def test_every_search_has_a_place(monkeypatch):
     assert [len(searches.names(system)) for system in ("000", "001", "002", "004")] == [1, 3, 7, 2]
     with pytest.raises(ValueError, match="Unknown search space '002-svm'; known: 000-lightgbm"):

@@ -193,10 +193,12 @@ def searched(*, config: Config, store: Store) -> pd.DataFrame:
 
 
 def searched_words(table: pd.DataFrame) -> str:
-    """How much was pruned."""
+    """How much was pruned, and which searches are not here."""
+    left = [name for name in searches.names() if name not in set(table["search"])]
     return (
         f"{int(table['trials'].sum())} trials in all, {int(table['pruned'].sum())} of them pruned after a report. "
         "The students' own searches reported nothing between folds, so nothing could be pruned."
+        + (f" Not replayed here: {listed(left)} (those that take hours are in the preset `complete`)." if left else "")
     )
 
 

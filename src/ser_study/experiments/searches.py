@@ -38,7 +38,7 @@ def replay(name: str, *, config: Config, store: Store, trials: int = 0, reports:
     Parameters
     ----------
     name : a key of ``tuning.SPACES``
-    trials : finished trials wanted; 0: ``tuning.trials``, for a random search as many as published
+    trials : finished trials wanted; 0: ``budget``, for a random search as many as published
     reports : False: nothing is reported after the inner folds, so nothing can be pruned
 
     Returns
@@ -61,7 +61,8 @@ def replay(name: str, *, config: Config, store: Store, trials: int = 0, reports:
     folds = tuning.inner_folds(
         material.clips, truth, ids, by="clip", n=space.n_folds, rng=random, variants=space.variants
     )
-    return tuning.tune(space, values, truth, folds, config=config, store=store, trials=trials, reports=reports)
+    wanted = trials if space.method == "random" else budget(space, config, trials)
+    return tuning.tune(space, values, truth, folds, config=config, store=store, trials=wanted, reports=reports)
 
 
 def replays(chosen: Sequence[str], *, config: Config, store: Store, trials: int = 0) -> pd.DataFrame:
@@ -129,6 +130,11 @@ def _row(space: Space, found: Search, n_clips: int) -> dict[str, Any]:
     }
 
 
+def budget(space: Space, config: Config, trials: int = 0) -> int:
+    """Finished trials of a replay: as many as told, otherwise ``tuning.trials`` or what the space has at most."""
+    return trials or min(config.tuning.trials, space.most or config.tuning.trials)
+
+
 def rests_on(space: Space, config: Config, trials: int) -> dict[str, Any]:
     """What a search depends on besides its clips."""
     return {
@@ -136,7 +142,7 @@ def rests_on(space: Space, config: Config, trials: int) -> dict[str, Any]:
         "space": {key: [type(one).__name__, settings.as_dict(one)] for key, one in space.dimensions.items()},
         "features": features.get(space.feature).settings(config),
         "variants": [space.variants, augment.VERSION],
-        "trials": trials or config.tuning.trials,
+        "trials": budget(space, config, trials),
         "tuning": [config.tuning.startup, config.tuning.max_iter, config.models.tree_cap],
         "seed": config.seed,
     }

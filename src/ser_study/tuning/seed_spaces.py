@@ -79,10 +79,10 @@ def _of_002(name: str, title: str, dimensions: Dimensions, build, published: Pub
     return Space(full, title, "002a", "16", "seed180", dimensions, build, published, libraries=libraries)
 
 
-def _of_001(name: str, title: str, dimensions: Dimensions, build, published: Published) -> Space:
+def _of_001(name: str, title: str, dimensions: Dimensions, build, published: Published, most: int = 0) -> Space:
     scheme, copies = "7_calm_dropped", (0, 1, 3)  # clean, noise, stretch and pitch
     return Space(
-        f"001-{name}", title, "001", scheme, "seed184", dimensions, build, published, variants=copies
+        f"001-{name}", title, "001", scheme, "seed184", dimensions, build, published, variants=copies, most=most
     )  # the original let copies of a clip fall on both sides
 
 
@@ -126,6 +126,7 @@ SPACES: Mapping[str, Space] = {
                 },
                 "2 h 30",
             ),
+            most=6,  # up to 25 minutes each: 9,120 rows, as many as 1,500 units
         ),
         _of_001(
             "forest",

@@ -76,6 +76,7 @@ class Space:
     prefix: str = ""  # "random" only: before the parameters' names inside a pipeline
     variants: tuple[int, ...] = (0,)
     libraries: tuple[str, ...] = ()  # besides scikit-learn
+    most: int = 0  # finished trials at most, where one takes minutes; 0: as many as ``tuning.trials``
 
 
 def n_points(dimensions: Dimensions) -> int | None:
