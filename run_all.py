@@ -1,4 +1,4 @@
-"""Run the whole study and write its report: ``python run_all.py --help`` tells how."""
+"""Run the whole study and write its report; ``python run_all.py --help`` lists the options."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ NEEDED = (3, 11)
 def main() -> int:
     """Hand over to the package; works from a checkout that is not installed, too."""
     if sys.version_info < NEEDED:
-        wanted, found = ".".join(map(str, NEEDED)), ".".join(map(str, sys.version_info[:2]))
-        print(f"run_all.py needs Python {wanted} or newer; this is {found}.", file=sys.stderr)
+        needed, here = ".".join(map(str, NEEDED)), ".".join(map(str, sys.version_info[:2]))
+        print(f"run_all.py needs Python {needed} or newer; this is {here}.", file=sys.stderr)
         return 2
     sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
     try:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ser_study import config as settings
 from ser_study.store import Store
+from ser_study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -27,6 +29,18 @@ def corpora_dir() -> Path:
 def store(tmp_path) -> Store:
     """A store in a temporary folder."""
     return Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", PROJECT)
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory) -> Study:
+    """A study of the built-in corpus (six speakers, three sentences), in a temporary folder that tests share."""
+    changes = {
+        **{"corpora": "synthetic", "synthetic.n_speakers": 6, "synthetic.n_statements": 3},
+        **{"benchmark.features": "means184", "benchmark.models": "dummy,logistic", "ladder.feature": "means184"},
+        **{"ladder.draws": 2, "ladder.shuffles": 3, "evaluation.n_bootstrap": 200, "run.jobs": 2},
+    }
+    folder = tmp_path_factory.mktemp("study")
+    return Study(settings.load("demo", changes), Store(folder / "raw", folder / "derived", folder / "run", folder))
 
 
 @pytest.fixture(scope="session")

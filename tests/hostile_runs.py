@@ -13,8 +13,8 @@ from typing import Any
 
 from ser_study import cli, features, store
 from ser_study.corpora import synthetic
-from ser_study.experiments import material, run
-from ser_study.experiments.declare import Experiment
+from ser_study.experiments import runner, selections
+from ser_study.experiments.experiment import Experiment
 
 SMALL = {  # 96 clips, four speakers; a study of seconds
     "run.jobs": 1,
@@ -32,7 +32,7 @@ EXPERIMENTS = tuple(
 def in_process(function: Callable, *arguments: Any) -> multiprocessing.Process:
     """A started process of its own, forked from a clean server that has the heavy imports done."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ser_study.experiments.run", "ser_study.report.notebooks", "hostile_runs"])
+    context.set_forkserver_preload(["ser_study.experiments.runner", "ser_study.report.runner", "hostile_runs"])
     process = context.Process(target=function, args=arguments)
     process.start()
     return process
@@ -41,7 +41,7 @@ def in_process(function: Callable, *arguments: Any) -> multiprocessing.Process:
 def extract_small(derived: Path, *, die_at: int = 0) -> None:
     """Extract the small corpus's features in many parts; killed at the n-th file that is renamed into place."""
     config, here = open_small(derived)
-    clips = material.gather(config, here)["synthetic"].clips
+    clips = selections.load_selections(config, here)["synthetic"].clips
     features.GROUP = 16
     _die_at_rename(die_at)
     features.load("summary", clips, config=config, store=here)
@@ -50,10 +50,10 @@ def extract_small(derived: Path, *, die_at: int = 0) -> None:
 def study_small(derived: Path, *, die_at: int = 0) -> None:
     """Run the small study; killed at the n-th file that is renamed into place after the features are there."""
     config, here = open_small(derived)
-    gathered = material.gather(config, here)
-    features.load("summary", gathered["synthetic"].clips, config=config, store=here)
+    loaded = selections.load_selections(config, here)
+    features.load("summary", loaded["synthetic"].clips, config=config, store=here)
     _die_at_rename(die_at)
-    run.scores(EXPERIMENTS, gathered, config=config, store=here)
+    runner.scores(EXPERIMENTS, loaded, config=config, store=here)
 
 
 def synthesise_small(derived: Path, *, die_at: int = 0) -> None:
@@ -85,7 +85,7 @@ def open_small(derived: Path):
     """Settings and store of the small study."""
     os.environ |= {"SER_STUDY_DERIVED": str(derived), "SER_STUDY_REPORTS": str(derived / "reports")}
     os.environ.pop("SER_STUDY_DATA", None)
-    return store.open_study("demo", SMALL)
+    return store.open_folders("demo", SMALL)
 
 
 def _die_at_rename(n: int) -> None:

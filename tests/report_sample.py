@@ -11,14 +11,20 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ser_study.config import load
-from ser_study.report import clean, pages, palette, show
+from ser_study.plotting import palette
+from ser_study.report import clean, exhibits, pages
 from ser_study.report.chapters import chapters
+from ser_study.report.exhibits import Exhibits
 from ser_study.store import Store, write_json
+from ser_study.study import Study
+from ser_study.wording import Caption
 
 PARAMETERS = "preset = 'demo'\noverrides = {}\ndata = ''"
-SETUP = """from ser_study.store import open_study
-from ser_study.report import show
-config, store = open_study(preset, overrides, data)"""
+SETUP = """from ser_study.report.exhibits import Exhibits
+from ser_study.study import Study
+from ser_study.wording import Caption
+study = Study.open(preset, overrides, data)
+show = Exhibits(study)"""
 
 
 def notebook(*cells: str, parameters: str = PARAMETERS) -> nbformat.NotebookNode:
@@ -62,6 +68,26 @@ def drawing() -> Figure:
     return figure
 
 
+def outputs(show: Exhibits) -> list[nbformat.NotebookNode]:
+    """What the cell of the sample shows: two tables, two figures, a sentence, a DataFrame and a text."""
+    rise = Caption("rise", "It rises.", alt='A line that rises "steadily".', finding=f"The mean is **{0.5:.3f}**.")
+    shown = [
+        show.table(scores(), Caption("scores", "Scores & <limits>.")),
+        show.table(scores(3), Caption("few", "Few rows.")),
+        show.figure(drawing(), rise),
+        show.figure(drawing(), Caption("again", "It rises again.", alt="The same line.")),
+    ]
+    made = [
+        nbformat.v4.new_output("display_data", data=dict(data), metadata=metadata)
+        for exhibit in shown
+        for data, metadata in exhibit.outputs
+    ]
+    frame = scores(2)
+    plain = {"text/html": frame._repr_html_(), "text/plain": repr(frame)}
+    made.append(nbformat.v4.new_output("execute_result", data=plain))
+    return [*made, nbformat.v4.new_output("execute_result", data={"text/plain": "'a result'"})]
+
+
 def report(folder: Path, monkeypatch) -> Path:
     """Pages of two chapters and the findings, made without running a kernel; the folder of the run."""
     cells = (
@@ -72,26 +98,17 @@ def report(folder: Path, monkeypatch) -> Path:
         "## First",
     )
     store = project(folder, n01_corpus=notebook(*cells), n04_models=notebook(*cells), n09_findings=notebook(*cells))
-    shown: list = []
-    monkeypatch.setenv(show.PAGES, "1")
-    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata)))
+    monkeypatch.setenv(exhibits.PAGES, "1")
+    config = load("demo")
     story, facts = chapters(store.project / "notebooks", ["synthetic"]), {}
     for chapter in story:
-        shown.clear()
-        show.table(store, scores(), "scores", caption="Scores & <limits>.")
-        show.table(store, scores(3), "few", caption="Few rows.")
-        show.figure(store, drawing(), "rise", alt='A line that rises "steadily".', caption="It rises.")
-        show.figure(store, drawing(), "again", alt="The same line.", caption="It rises again.")
-        show.say(f"The mean is **{0.5:.3f}**.")
         content = nbformat.read(chapter.notebook, as_version=4)
-        outputs = [nbformat.v4.new_output("display_data", data=data, metadata=about) for data, about in shown]
-        outputs.append(nbformat.v4.new_output("execute_result", data={"text/plain": "'a result'"}))
-        content.cells[3].outputs = outputs
-        kept = store.derived / "notebooks" / f"{chapter.page}-0.ipynb"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(clean.cleaned(content, scrub=clean.scrubber(store), parameters={}), kept)
-        facts[chapter.page] = {"status": "done", "seconds": 1.0, "date": "today", "commit": "abc", "kept": kept.name}
-    config = load("demo")
+        content.cells[3].outputs = outputs(Exhibits(Study(config, store, {})))
+        executed = store.derived / "notebooks" / f"{chapter.page}-0.ipynb"
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(clean.cleaned(content, scrub=clean.scrubber(store), parameters={}), executed)
+        about = {"seconds": 1.0, "date": "today", "commit": "abc"}
+        facts[chapter.page] = {"status": "done", "notebook": executed.name, **about}
     about = pages.provenance.about_run(config, project=store.project, corpora=[{"corpus": "synthetic"}], chapters=facts)
     write_json(store.run / "run.json", about)
     assert pages.render(config, store, story=story, facts=facts) == 3

@@ -22,12 +22,12 @@ def valley(params, fold):
 
 def hunt(store, *, score=valley, dimensions=LINE, config=CONFIG, folds=range(4), name="valley", **more):
     """``search`` with the valley's arguments."""
-    return search(dimensions, score, list(folds), name=name, parts={}, config=config, store=store, **more)
+    return search(dimensions, score, list(folds), name=name, cache_key={}, config=config, store=store, **more)
 
 
 def work(folder, url="", pause=0.0):
     """One process's part of a shared search of eight trials; keeps a line a fold in ``calls``."""
-    over = {"tuning.trials": 8, "tuning.storage": url, "tuning.beat": 0.2, "tuning.silence": 1.5}
+    over = {"tuning.trials": 8, "tuning.storage": url, "tuning.beat": 1, "tuning.silence": 2}
     folder.mkdir(exist_ok=True)
 
     def score(params, fold):

@@ -1,4 +1,4 @@
-"""The audit: every defect is found and named, upstream's own are known, and only the others fail."""
+"""The audit: every defect is seen and named, upstream's own are known, and only the others fail."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def put(store):
 def issues(store):
     """``issues(corpus)`` audits one corpus: (issue, clip) → (detail, known)."""
 
-    def found(corpus: str) -> dict:
+    def audited(corpus: str) -> dict:
         _, details, _ = audit.validate(store, CONFIG, [corpus])
         return {(row.issue, row.clip_id): (row.detail, row.known) for row in details.itertuples()}
 
-    return found
+    return audited
 
 
 def test_each_defect_is_found_with_its_figures(put, issues, store):
@@ -57,8 +57,8 @@ def test_each_defect_is_found_with_its_figures(put, issues, store):
     put("own/sad/short.wav", noise(8, n_samples=RATE // 20))
     put("own/sad/long.wav", noise(9, n_samples=61 * RATE))
     (store.raw / "own/sad/empty.wav").write_bytes(b"")
-    found = issues("own")
-    clips = {(issue, clip.rpartition("/")[2]) for issue, clip in found}
+    defects = issues("own")
+    clips = {(issue, clip.rpartition("/")[2]) for issue, clip in defects}
     assert clips == {
         ("conflict", "1"),
         ("conflict", "copy"),
@@ -73,11 +73,11 @@ def test_each_defect_is_found_with_its_figures(put, issues, store):
         ("unreadable", "empty"),
         ("no speaker", ""),
     }
-    assert "48000 Hz; most have 16000 Hz" in found["odd rate", "own/sad/fast"][0]
-    assert "0.050 s" in found["short", "own/sad/short"][0]
-    assert "own/happy/2," in found["duplicate", "own/happy/2again"][0]
-    assert "own/angry/conflict (angry)" in found["conflict", "own/sad/1"][0]
-    assert {issue for (issue, _), (_, known) in found.items() if known} == {"no speaker"}
+    assert "48000 Hz; most have 16000 Hz" in defects["odd rate", "own/sad/fast"][0]
+    assert "0.050 s" in defects["short", "own/sad/short"][0]
+    assert "own/happy/2," in defects["duplicate", "own/happy/2again"][0]
+    assert "own/angry/conflict (angry)" in defects["conflict", "own/sad/1"][0]
+    assert {issue for (issue, _), (_, known) in defects.items() if known} == {"no speaker"}
 
 
 @pytest.mark.parametrize(
@@ -137,24 +137,24 @@ def test_known_defects_do_not_fail_and_the_same_defect_elsewhere_does(put, issue
     known, other = "03-01-02-01-01-02-01", "03-01-04-01-01-01-01"
     put(f"ravdess/{known}.wav", np.stack([noise(1), noise(1)], axis=1))
     put(f"ravdess/{other}.wav", np.stack([noise(2), noise(2)], axis=1))
-    found = issues("ravdess")
-    assert found["stereo", f"ravdess/{known}"][1]
-    assert not found["stereo", f"ravdess/{other}"][1]
+    defects = issues("ravdess")
+    assert defects["stereo", f"ravdess/{known}"][1]
+    assert not defects["stereo", f"ravdess/{other}"][1]
 
 
 def test_another_defect_of_a_clip_with_a_known_one_fails(put, issues):
     put("ravdess/03-01-02-01-01-02-01.wav", np.zeros((RATE, 2)))
-    found = issues("ravdess")
-    assert found["stereo", "ravdess/03-01-02-01-01-02-01"][1]
-    assert not found["silent", "ravdess/03-01-02-01-01-02-01"][1]
+    defects = issues("ravdess")
+    assert defects["stereo", "ravdess/03-01-02-01-01-02-01"][1]
+    assert not defects["silent", "ravdess/03-01-02-01-01-02-01"][1]
 
 
 def test_wrong_count_fails_and_an_absent_part_does_not(put, issues):
     put("ravdess/03-01-05-01-02-01-18.wav", noise(1))
-    found = issues("ravdess")
-    assert "1 of 1440" in found["count", ""][0]
-    assert not found["count", ""][1]
-    assert found["part absent", ""] == ("none of the 1012 clips of song is here", True)
+    defects = issues("ravdess")
+    assert "1 of 1440" in defects["count", ""][0]
+    assert not defects["count", ""][1]
+    assert defects["part absent", ""] == ("none of the 1012 clips of song is here", True)
 
 
 def test_missing_side_files_fail(put, store):
@@ -186,9 +186,11 @@ def test_copied_and_clashing_files_are_named(put, issues):
     put("tess/b/OAF_food_fear.wav", noise(1))
     put("tess/a/OAF_gap_fear.wav", noise(2))
     put("tess/b/OAF_gap_fear.wav", noise(3))
-    found = issues("tess")
-    assert found["copied", "tess/OAF_food_fear"][0].startswith("tess/a/OAF_food_fear.wav and tess/b/OAF_food_fear.wav")
-    assert "rename or delete one" in found["labels", "tess/OAF_gap_fear"][0]
+    defects = issues("tess")
+    assert defects["copied", "tess/OAF_food_fear"][0].startswith(
+        "tess/a/OAF_food_fear.wav and tess/b/OAF_food_fear.wav"
+    )
+    assert "rename or delete one" in defects["labels", "tess/OAF_gap_fear"][0]
 
 
 def test_labels_that_cannot_be_read_are_an_issue_and_not_the_end(put, store):

@@ -1,4 +1,4 @@
-"""Augmented copies: repeatable, of the right length and pitch, equal to librosa where seed 001 used it."""
+"""Augmentation: repeatable, of the right length and pitch, equal to librosa where E001 used it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_shift_is_circular_and_bounded(tone):
         by = int(copy[0])
         np.testing.assert_array_equal(copy, np.roll(ramp, -by))
         moved.append(-by if by < RATE else len(ramp) - by)
-    assert max(map(abs, moved)) <= 5000  # samples at 22,050 Hz: seed 001's ±5, in thousands
+    assert max(map(abs, moved)) <= 5000  # samples at 22,050 Hz: E001's ±5, in thousands
     assert min(moved) < -2500
     assert max(moved) > 2500
 
@@ -106,7 +106,7 @@ def test_unknown_variant():
 
 
 @pytest.mark.corpus
-def test_copies_of_real_clips(corpora_dir):
+def test_variants_of_real_clips(corpora_dir):
     for corpus in ("ravdess", "tess", "crema_d", "emodb"):
         path = sorted(p for p in (corpora_dir / corpus).rglob("*.*") if p.suffix in (".ogg", ".wav"))[37]
         clip = prepare.load(path, Audio(sample_rate=RATE))

@@ -9,7 +9,10 @@ import time
 import pytest
 from report_sample import report, scores
 
-from ser_study.report import show
+from ser_study.config import load
+from ser_study.report import exhibits
+from ser_study.study import Study
+from ser_study.wording import Caption
 
 pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra: dev)")
@@ -147,12 +150,13 @@ def test_without_scripts_everything_can_be_read(browser, run):
 
 
 def test_table_works_outside_the_pages_too(browser, tmp_path, store, monkeypatch):
-    """In JupyterLab a table brings its own library."""
+    """In JupyterLab the library comes with the first cell, and each table calls it."""
     shown = []
-    monkeypatch.delenv(show.PAGES, raising=False)
+    monkeypatch.delenv(exhibits.PAGES, raising=False)
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append(data["text/html"]))
+    show = exhibits.Exhibits(Study(load("demo"), store, {}))
     for name in ("one", "two"):
-        show.table(store, scores(), name, caption="Scores.")
+        show.table(scores(), Caption(name, "Scores."))._ipython_display_()
     page = tmp_path / "lab.html"
     page.write_text(f"<!doctype html><meta charset='utf-8'><link rel='icon' href='data:,'>{''.join(shown)}")
     visit(browser, page)

@@ -16,7 +16,7 @@ from ser_study.download import weights
 from ser_study.features import cache, campplus
 from ser_study.features.fbank import fbank
 from ser_study.features.registry import REGISTRY
-from ser_study.parallel import map_clips
+from ser_study.parallel import parallel_map
 
 RATE = campplus.SAMPLE_RATE
 CLOSE = 1e-3  # the accuracy a rebuild must reach
@@ -70,9 +70,9 @@ def test_filterbank_equals_kaldis_recipe_frame_by_frame(rate):
                         (m - left) / (centre - left) if m <= centre else (right - m) / (right - centre)
                     )
         rows.append(np.log(np.maximum(row, 1.19e-7)))
-    found = fbank(signal, rate, n_mels=23)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, rows, atol=2e-5)
+    result = fbank(signal, rate, n_mels=23)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, rows, atol=2e-5)
 
 
 def test_filterbank_of_short_and_silent_clips():
@@ -99,16 +99,16 @@ def whole():
 def test_shapes_at_any_length(whole):
     for frames in (1, 2, 77, 401):
         bank = np.random.default_rng(frames).normal(size=(2, frames, 80)).astype(np.float32)
-        found = [np.asarray(value) for value in whole(bank)]
+        result = [np.asarray(value) for value in whole(bank)]
         half = (frames + 1) // 2
         shapes = [(2, half, 512), (2, half, 1024), (2, half, 1024), (2, 192), (2, 192)]
-        assert [value.shape for value in found] == shapes
-        assert all(np.isfinite(value).all() for value in found)
-        np.testing.assert_array_equal(found[3], np.maximum(found[4], 0))
+        assert [value.shape for value in result] == shapes
+        assert all(np.isfinite(value).all() for value in result)
+        np.testing.assert_array_equal(result[3], np.maximum(result[4], 0))
 
 
 def test_size(whole):
-    """6.9 million parameters; what lies behind the output asked for is not built."""
+    """6.9 million parameters; what lies behind the wanted output is not built."""
     assert whole.count_params() == 6_930_720
     cut = campplus.network(("block2",))
     assert cut.count_params() < 0.55 * whole.count_params()
@@ -235,14 +235,14 @@ def test_half_precision_is_kept_on_disk(tmp_path):
     block = cache.Block(np.array(["b", "a", "c"], dtype=object), values, ("w", "x", "y", "z"))
     cache.append(tmp_path, block)
     merged = cache.consolidate(tmp_path, about={})
-    for found in (merged, cache.read(tmp_path)):
-        assert found.values.dtype == np.float16
-        np.testing.assert_array_equal(found.values, values[[1, 0, 2]])
+    for result in (merged, cache.read(tmp_path)):
+        assert result.values.dtype == np.float16
+        np.testing.assert_array_equal(result.values, values[[1, 0, 2]])
 
 
 def test_workers_of_two_names_are_never_the_same():
     def pid(name):
-        return next(map_clips(_pid, [0], jobs=1, apart=name))[1]
+        return next(parallel_map(_pid, [0], jobs=1, apart=name))[1]
 
     first, second, third = pid("keras"), pid("opensmile"), pid("keras")
     assert len({first, second, third, os.getpid()}) == 4
@@ -264,13 +264,13 @@ def pretrained(campplus_file):
 @pytest.mark.parametrize("name", ["chirp", "noise"])
 def test_every_output_equals_the_original_networks(reference, pretrained, name):
     bank = campplus.filterbank(reference[f"{name}_signal"])
-    found = dict(zip(OUTPUTS, pretrained(bank[None])))
+    result = dict(zip(OUTPUTS, pretrained(bank[None])))
     for output in ("block1", "block2", "block3", "embedding"):
         expected = reference[f"{name}_{output}"]
-        np.testing.assert_allclose(np.asarray(found[output])[0], expected, atol=CLOSE, err_msg=output)
+        np.testing.assert_allclose(np.asarray(result[output])[0], expected, atol=CLOSE, err_msg=output)
 
 
-def test_voices_are_told_apart(pretrained, corpora_dir):
+def test_voices_differ(pretrained, corpora_dir):
     """What the network was made for: two clips of one actor are more alike than two actors saying the same."""
     embeddings = {}
     for actor in (1, 2, 7, 12):
@@ -293,11 +293,11 @@ def test_features_through_the_cache(pretrained, corpora_dir, store):
         place.symlink_to(path)
     config = settings.load("full", {"run.jobs": 1})
     clips = corpora.load("emodb", config=config, store=store)
-    found = features.load("campplus_frames", clips, config=config, store=store)
-    assert found.values.shape == (3, 20, 1024)
-    assert found.values.dtype == np.float16
+    result = features.load("campplus_frames", clips, config=config, store=store)
+    assert result.values.shape == (3, 20, 1024)
+    assert result.values.dtype == np.float16
     again = features.load("campplus_frames", clips.iloc[::-1], config=config, store=store)
-    np.testing.assert_array_equal(again.values, found.values[::-1])
+    np.testing.assert_array_equal(again.values, result.values[::-1])
     signal = prepare.load(corpora.root_of("emodb", store) / clips["path"].iloc[0], config.audio)
     expected = campplus.equal_steps(np.asarray(pretrained(campplus.filterbank(signal)[None])[1])[0], 20)
-    np.testing.assert_allclose(found.values[0], expected, atol=5e-3)
+    np.testing.assert_allclose(result.values[0], expected, atol=5e-3)

@@ -32,8 +32,8 @@ def test_list_and_dry_run_execute_nothing(study, capsys):
     assert cli.main(["run", "--preset", "demo", "--list", "--from", "09"]) == 0
     assert capsys.readouterr().out.split() == ["09_findings"]
     assert cli.run_all(["--dry-run", "--preset", "demo"]) == 0
-    assert "01_corpus_synthetic" in (told := capsys.readouterr().out)
-    assert "to run" in told
+    assert "01_corpus_synthetic" in (printed := capsys.readouterr().out)
+    assert "to run" in printed
     assert not study.run.exists()
     assert not study.derived.exists()
 
@@ -56,17 +56,17 @@ def test_list_and_dry_run_execute_nothing(study, capsys):
 )
 def test_a_wrong_question_is_answered_clearly(study, capsys, arguments, words):
     assert cli.run_all(arguments) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert "Traceback" not in told
-    assert told.startswith("run_all.py: ")
+    message = capsys.readouterr().err
+    assert words in message
+    assert "Traceback" not in message
+    assert message.startswith("run_all.py: ")
 
 
 def test_wrong_toml_says_where(study, capsys):
     Path("wrong.toml").write_text("[audio\nsample_rate = 1")
     assert cli.run_all(["--preset", "demo", "--config", "wrong.toml"]) == 2
-    assert "not valid TOML" in (told := capsys.readouterr().err)
-    assert "line 1" in told
+    assert "not valid TOML" in (printed := capsys.readouterr().err)
+    assert "line 1" in printed
 
 
 def test_unknown_option_is_usage():
@@ -76,7 +76,7 @@ def test_unknown_option_is_usage():
 
 
 def test_options_become_settings(study):
-    Path("my.toml").write_text("[audio]\nsample_rate = 22050\n[study]\nladder_draws = 2\n")
+    Path("my.toml").write_text("[audio]\nsample_rate = 22050\n[ladder]\ndraws = 2\n")
     words = [
         "--config",
         "my.toml",
@@ -98,8 +98,8 @@ def test_options_become_settings(study):
     assert 0 <= time.time() - seen.pop("run.started") < 60
     assert seen == {
         "audio.sample_rate": "8000",
-        "study.ladder_draws": 2,
-        "study.corpora": "emodb,tess",
+        "ladder.draws": 2,
+        "corpora": "emodb,tess",
         "run.jobs": 3,
         "run.force": True,
     }
@@ -121,16 +121,16 @@ def test_errors_on_the_way_are_one_message(study, capsys, monkeypatch, error, co
 
     monkeypatch.setattr(cli, "_corpora", fail)
     assert cli.main(["corpora"]) == code
-    assert words in (told := capsys.readouterr().err)
-    assert "Traceback" not in told
+    assert words in (printed := capsys.readouterr().err)
+    assert "Traceback" not in printed
 
 
 def test_corpora_lists_what_is_known(study, capsys):
     assert cli.main(["corpora"]) == 0
-    told = capsys.readouterr().out
-    assert "ravdess" in told
-    assert "absent" in told
-    assert "built in" in told
+    printed = capsys.readouterr().out
+    assert "ravdess" in printed
+    assert "absent" in printed
+    assert "built in" in printed
 
 
 def test_run_all_works_from_anywhere_without_installation(tmp_path):

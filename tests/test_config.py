@@ -36,7 +36,7 @@ def test_presets_differ_from_the_defaults_only_in_what_they_name():
         ("audio.sample_rate", 22050, 22050),
         ("audio.trim", "false", False),
         ("audio.trim_top_db", 30, 30.0),
-        ("study.corpora", "tess, emodb", ("tess", "emodb")),
+        ("corpora", "tess, emodb", ("tess", "emodb")),
         ("models.svm_c", [0.1, 1], (0.1, 1.0)),
         ("seed", "3", 3),
     ],
@@ -44,9 +44,9 @@ def test_presets_differ_from_the_defaults_only_in_what_they_name():
 def test_override_is_read_in_the_type_of_the_setting(name, value, expected):
     loaded = config.load("quick", {name: value})
     section, _, inner = name.partition(".")
-    found = getattr(getattr(loaded, section), inner) if inner else loaded.seed
-    assert found == expected
-    assert type(found) is type(expected)
+    read = getattr(getattr(loaded, section), inner) if inner else getattr(loaded, section)
+    assert read == expected
+    assert type(read) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_override_is_read_in_the_type_of_the_setting(name, value, expected):
         ({"audio.sample_rate": 22050.5}, "found 22050.5"),
         ({"audio.trim": 3}, "takes bool, found 3"),
         ({"audio.trim_top_db": "nan"}, "found 'nan'"),
-        ({"study.corpora": 7}, "found 7"),
+        ({"corpora": 7}, "found 7"),
         ({"models.class_weight": 7}, "found 7"),
         ("audio.trim", "must be a table"),
     ],
@@ -98,12 +98,12 @@ def test_how_to_run_changes_no_folder_name():
     assert named != config.load("quick", {"seed": 2}).run_name
 
 
-def test_a_folder_tells_few_changes_and_hides_many_behind_a_fingerprint():
-    two = {"seeds.fresh_splits": 2, "seed": 1}
-    assert config.load("full", two).run_name == "full+seed=1+seeds.fresh_splits=2"
+def test_a_folder_names_few_changes_and_hides_many_behind_a_fingerprint():
+    two = {"baselines.fresh_splits": 2, "seed": 1}
+    assert config.load("full", two).run_name == "full+baselines.fresh_splits=2+seed=1"
     assert config.load("full", {"training.seeds": "5"}).run_name == "full+training.seeds=5"
     url = {"tuning.storage": "sqlite:///a/b.db"}
-    for hidden in ({"study.features": ["summary"]}, url, {**two, "audio.trim": False}):
+    for hidden in ({"benchmark.features": ["summary"]}, url, {**two, "audio.trim": False}):
         name = config.load("full", hidden).run_name
         assert re.fullmatch(r"full\+[0-9a-f]{8}", name), name
 

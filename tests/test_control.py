@@ -14,12 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ser_study import config as settings
-from ser_study import features
+from ser_study.chapters.splits import steps
+from ser_study.chapters.splits import synthetic_control as control
 from ser_study.corpora import synthetic
-from ser_study.experiments import control, findings, ladder, run
-from ser_study.experiments import material as materials
 from ser_study.models import classical
 from ser_study.store import Store
+from ser_study.study import Study
 
 SEEDS = range(1, 21)  # of the generator; the expectation comes from 101 to 125
 ENOUGH = 18  # of 20
@@ -60,20 +60,20 @@ def store(tmp_path_factory) -> Store:
 def corpus(store: Store, **changes) -> tuple[settings.Config, pd.DataFrame, pd.DataFrame]:
     """Settings, clips and ``summary`` values (one named column each) of a synthetic corpus."""
     config = settings.load("demo", {f"synthetic.{name}": value for name, value in changes.items()})
-    clips = materials.gather(config, store)["synthetic"].clips
-    found = features.load("summary", clips, config=config, store=store)
-    assert list(found.clip_id) == list(clips["clip_id"])
-    return config, clips, pd.DataFrame(found.values.astype(float), columns=found.columns)
+    study = Study(config, store)
+    clips, values = study.clips("synthetic"), study.features("synthetic", "summary")
+    assert list(values.clip_id) == list(clips["clip_id"])
+    return config, clips, pd.DataFrame(values.values.astype(float), columns=values.columns)
 
 
 def planted(clips: pd.DataFrame, config: settings.Config) -> pd.DataFrame:
     """Cues as planted, clip by clip, ratios as logarithms."""
     names = [synthetic.STEM.fullmatch(clip_id.split("/")[1]).groupdict() for clip_id in clips["clip_id"]]
-    told = [
+    planned = [
         synthetic.Clip(int(n["speaker"]), n["emotion"], n["intensity"], int(n["statement"]), int(n["take"]))
         for n in names
     ]
-    table = pd.DataFrame([synthetic.clip_cues(clip, config.synthetic) for clip in told])
+    table = pd.DataFrame([synthetic.clip_cues(clip, config.synthetic) for clip in planned])
     return table.apply(lambda values: np.log2(values) if synthetic.CUES[values.name].is_ratio else values)
 
 
@@ -102,17 +102,17 @@ def test_corpora_are_scored_alike_and_removed(store):
     changes = {"n_speakers": 4, "n_statements": 2, "n_repetitions": 1}
     config = settings.load("demo", {f"synthetic.{k}": n for k, n in changes.items()} | {"run.jobs": 1})
     config = dataclasses.replace(config, models=dataclasses.replace(config.models, forest_trees=5))
-    simulate = partial(control.simulate, confounds=[1.0], store=store, models=["logistic"])
-    one = simulate([3, 4], config=config)
+    simulate = partial(control.simulate, Study(config, store), confounds=[1.0], models=["logistic"])
+    one = simulate([3, 4])
     assert one[["seed", "speaker_confound", "model"]].to_numpy().tolist() == [
         [3, 1.0, "logistic"],
         [4, 1.0, "logistic"],
     ]
     assert np.allclose(one["inflation"], one["random"] - one["speaker_independent"])
     assert one[["low", "inflation", "high"]].apply(lambda row: row.is_monotonic_increasing, axis=1).all()
-    pd.testing.assert_frame_equal(simulate([4], config=config), one[1:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(simulate([4]), one[1:].reset_index(drop=True))
     assert not list(store.derived.glob("control-*"))
-    table = control.expected(config, store, [3, 4])
+    table = control.expected(Study(config, store), [3, 4])
     chosen = table[(table["model"] == "logistic") & (table["protocol"] == "random") & (table["speaker_confound"] == 1)]
     assert chosen[["mean", "sd", "n_seeds"]].iloc[0].tolist() == pytest.approx(
         [one["random"].mean(), one["random"].std(), 2]
@@ -122,13 +122,13 @@ def test_corpora_are_scored_alike_and_removed(store):
 def test_failed_corpus_is_named(store):
     config = settings.load("demo", {"synthetic.n_speakers": 0, "run.jobs": 1})
     with pytest.raises(RuntimeError, match=r"seed 5, speaker confound 1: .*n_speakers.*found 0"):
-        control.simulate([5], [1.0], config=config, store=store)
+        control.simulate(Study(config, store), [5], [1.0])
 
 
 @pytest.fixture(scope="module")
 def simulated(store) -> pd.DataFrame:
     """Twenty corpora with the confound and twenty without, scored by logistic regression."""
-    return control.simulate(SEEDS, [1.0, 0.0], config=settings.load("demo"), store=store, models=["logistic"])
+    return control.simulate(Study(settings.load("demo"), store), SEEDS, [1.0, 0.0], models=["logistic"])
 
 
 def covering(rows: pd.DataFrame, value: float) -> int:
@@ -163,14 +163,14 @@ def test_columns_measure_their_cues(store):
     group = (clips["speaker"] + clips["statement"]).to_numpy()  # voices and phrases differ in level and length
     joined = pd.concat([values[list(MEASURED)], planted(clips, config)], axis=1)
     inside = joined - joined.groupby(group).transform("mean")
-    found = inside.corr().loc[list(MEASURED), list(synthetic.CUES)].abs()
+    measured = inside.corr().loc[list(MEASURED), list(synthetic.CUES)].abs()
     for column, (cue, least) in MEASURED.items():
-        assert found.loc[column, cue] >= least, (column, cue)
-        assert found.loc[column].idxmax() == cue, column
+        assert measured.loc[column, cue] >= least, (column, cue)
+        assert measured.loc[column].idxmax() == cue, column
 
 
 def importance(values: pd.DataFrame, clips: pd.DataFrame, model: str, params: dict, config) -> pd.Series:
-    """Loss of balanced accuracy on unheard speakers when a family's columns are permuted together."""
+    """Loss of balanced accuracy on new speakers when a family's columns are permuted together."""
     columns = [column for family in FAMILIES.values() for column in family]
     family = [place for place, members in enumerate(FAMILIES.values()) for _ in members]
     x, truth = values[columns].to_numpy(), clips["emotion"].to_numpy()
@@ -183,18 +183,18 @@ def importance(values: pd.DataFrame, clips: pd.DataFrame, model: str, params: di
         look_up = FunctionTransformer(lambda rows, own=x[test]: own[rows[:, family], np.arange(len(columns))])
         rows = np.tile(np.arange(test.sum())[:, None], (1, len(FAMILIES)))
         options = {"scoring": "balanced_accuracy", "n_repeats": 20, "random_state": 0}
-        found = permutation_importance(make_pipeline(look_up, estimator), rows, truth[test], **options)
-        lost.append(found.importances_mean)
+        result = permutation_importance(make_pipeline(look_up, estimator), rows, truth[test], **options)
+        lost.append(result.importances_mean)
     return pd.Series(np.mean(lost, axis=0), index=list(FAMILIES))
 
 
 @pytest.mark.parametrize(("model", "params"), [("logistic", {"C": 1.0}), ("lightgbm", {})])
 def test_importance_finds_the_planted_cues(store, model, params):
     config, clips, values = corpus(store, speaker_confound=0.0)
-    found = importance(values, clips, model, params, config)
-    print(f"\n{model}: {found.round(3).to_dict()}")
-    assert found.drop(NULL_FAMILIES).min() > found[NULL_FAMILIES].max()
-    assert found["loudness"] > 5 * found[NULL_FAMILIES].max()
+    loss = importance(values, clips, model, params, config)
+    print(f"\n{model}: {loss.round(3).to_dict()}")
+    assert loss.drop(NULL_FAMILIES).min() > loss[NULL_FAMILIES].max()
+    assert loss["loudness"] > 5 * loss[NULL_FAMILIES].max()
 
 
 def test_importance_misses_a_cue_that_was_not_planted(tmp_path, monkeypatch):
@@ -204,8 +204,8 @@ def test_importance_misses_a_cue_that_was_not_planted(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "EMOTION_CUES", cues)
     own = Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", tmp_path)
     config, clips, values = corpus(own, n_statements=2, speaker_confound=0.0, sentence_confound=0.0)
-    found = importance(values, clips, "logistic", {"C": 1.0}, config)
-    assert found["tempo"] < found.drop([*NULL_FAMILIES, "tempo"]).min()
+    loss = importance(values, clips, "logistic", {"C": 1.0}, config)
+    assert loss["tempo"] < loss.drop([*NULL_FAMILIES, "tempo"]).min()
 
 
 # Shuffled labels
@@ -213,23 +213,15 @@ def test_importance_misses_a_cue_that_was_not_planted(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def shuffled(store) -> pd.DataFrame:
-    """UAR of every repeat with labels permuted within speakers, by rung."""
-    config = settings.load("demo", {"study.shuffles": SHUFFLES})
-    gathered = materials.gather(config, store)
-    run.scores(
-        ladder.controls(config, {"synthetic": len(gathered["synthetic"].clips)}, ladder.possible(gathered)),
-        gathered,
-        config=config,
-        store=store,
-    )
-    table = findings.shuffled_scores(gathered, config=config, store=store)
-    print("\n", table.groupby("rung")["value"].describe(percentiles=[0.025, 0.975]).round(4).to_string())
+    """UAR of every repeat with labels permuted within speakers, by protocol."""
+    table = steps.shuffled_scores(Study(settings.load("demo", {"ladder.shuffles": SHUFFLES}), store))
+    print("\n", table.groupby("protocol")["value"].describe(percentiles=[0.025, 0.975]).round(4).to_string())
     return table
 
 
 @pytest.mark.slow
 def test_shuffled_labels_give_chance_on_new_speakers(shuffled):
-    values = shuffled.loc[shuffled["rung"] == "speaker_independent", "value"]
+    values = shuffled.loc[shuffled["protocol"] == "speaker_independent", "value"]
     assert len(values) == SHUFFLES
     assert abs(values.mean() - CHANCE) < 0.01
 
@@ -238,14 +230,14 @@ def test_shuffled_labels_give_chance_on_new_speakers(shuffled):
 def test_shuffled_labels_give_no_more_than_chance_on_known_speakers(shuffled):
     """One-sided, for the permutation keeps each speaker's count of every class: with 10 of 60, another clip of
     the same speaker has the same label with probability 9/59, not 1/6. What recognises the speaker is misled."""
-    values = shuffled.loc[shuffled["rung"] == "random", "value"]
+    values = shuffled.loc[shuffled["protocol"] == "random", "value"]
     assert values.mean() < CHANCE + 0.01
     assert CHANCE - 0.03 < values.mean() < CHANCE  # no free pass: as low as that bias makes it, and not lower
 
 
 @pytest.mark.slow
 def test_leak_rises_above_chance_with_shuffled_labels(shuffled):
-    values = shuffled.loc[shuffled["rung"] == "random_augmented", "value"]
-    honest = shuffled.loc[shuffled["rung"] == "speaker_independent", "value"]
+    values = shuffled.loc[shuffled["protocol"] == "random_augmented", "value"]
+    honest = shuffled.loc[shuffled["protocol"] == "speaker_independent", "value"]
     assert values.mean() > CHANCE + 0.05
     assert values.min() > honest.quantile(0.975)

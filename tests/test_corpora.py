@@ -280,12 +280,12 @@ def test_absent_corpus_says_how_to_get_it(name, store):
     assert corpora.module(name).INFO.how_to_get in str(error.value)
 
 
-def test_found_lists_those_with_audio(store):
+def test_present_lists_those_with_audio(store):
     (store.raw / "tess").mkdir(parents=True)
     plant("emodb", store.raw / "emodb")
     plant("emodb", store.raw / "synthetic")
-    assert corpora.found(store.raw) == ["emodb"]
-    assert corpora.found(store.raw / "nowhere") == []
+    assert corpora.present(store.raw) == ["emodb"]
+    assert corpora.present(store.raw / "nowhere") == []
 
 
 def test_unknown_corpus_is_answered_with_a_suggestion():
@@ -555,9 +555,9 @@ def test_analysed_keeps_the_first_copy_and_drops_conflicts_silence_and_damage():
         ("a/8", None, "v", False),
         ("a/9", "sad", "v", False),
     )
-    kept, dropped = corpora.analysed(clips)
-    assert kept["clip_id"].tolist() == ["a/1", "a/7"]
-    assert list(kept.columns) == list(schema.CLIP_COLUMNS)
+    analysed, dropped = corpora.analysed(clips)
+    assert analysed["clip_id"].tolist() == ["a/1", "a/7"]
+    assert list(analysed.columns) == list(schema.CLIP_COLUMNS)
     assert dropped.set_index("clip_id")["reason"].to_dict() == {
         "a/4": "duplicate",
         "a/2": "conflict",
@@ -595,7 +595,7 @@ def real(corpora_dir, tmp_path_factory) -> tuple[Store, dict[str, pd.DataFrame]]
     folder = tmp_path_factory.mktemp("real")
     store = Store(corpora_dir, folder / "derived", folder / "run", folder)
     config = settings.load("full")
-    return store, {name: corpora.load(name, config=config, store=store) for name in corpora.found(corpora_dir)}
+    return store, {name: corpora.load(name, config=config, store=store) for name in corpora.present(corpora_dir)}
 
 
 EXPECTED = {  # selection → clips found, clips analysed, speakers, women, statements
@@ -614,11 +614,11 @@ def test_real_counts(selection, real):
     if corpora.corpus_of(selection) not in loaded:
         pytest.skip(f"{selection} is not here")
     clips = loaded[corpora.corpus_of(selection)]
-    kept, _ = corpora.analysed(clips)
+    analysed, _ = corpora.analysed(clips)
     chosen = corpora.select(clips, selection)
     n_women = chosen[chosen["gender"] == "female"]["speaker"].nunique()
     counts = (chosen["speaker"].nunique(), n_women, chosen["statement"].nunique())
-    assert (len(chosen), len(corpora.select(kept, selection)), *counts) == EXPECTED[selection]
+    assert (len(chosen), len(corpora.select(analysed, selection)), *counts) == EXPECTED[selection]
     assert chosen[["emotion", "take", "gender", "duration", "sha256"]].notna().all().all()
 
 

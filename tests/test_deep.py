@@ -65,7 +65,7 @@ def test_other_published_sizes():
     assert built("conv8_002", (66,), 16).count_params() == by_hand
     gru = 2 * 3 * (128 * (128 + 128) + 2 * 128)
     assert built("bigru_003", (20, 128), 8).count_params() == 4 * 128 + gru + 4 * 256 + 256 * 8 + 8
-    seed = built("cnn_bilstm_004_seed", (87, 128, 1), 6)
+    seed = built("cnn_bilstm_004", (87, 128, 1), 6)
     (steps,) = [layer for layer in seed.layers if layer.name.startswith("reshape")]
     assert steps.output.shape[1:] == (1, 512)  # their degenerate form: one step of 64 · 2 · 4
     real = built("cnn_bilstm", (87, 128, 1), 6)
@@ -111,7 +111,7 @@ def test_image_networks_have_the_stated_size_and_train_one_batch(name):
 
 def test_image_network_behind_the_estimator():
     values, truth = made((40, 30, 1), n=6)
-    settings = Training(max_epochs=1, valid_share=0)
+    settings = Training(max_epochs=1, validation_share=0)
     fitted = deep.classifier("mobilenet", {"size": 32, "batch": 6, "lr": 1e-4}, 1, settings).fit(values * 40, truth)
     assert len(fitted.history_) == 1
     assert np.allclose(fitted.predict_proba(values).sum(axis=1), 1)
@@ -158,7 +158,7 @@ def test_every_network_gives_one_logit_a_class(name):
         ("mlp_head", (24,), {"epochs": 12}),
         ("bigru", (6, 10), {"batch": 16, "epochs": 12}),
         ("attention_pool", (6, 10), {"batch": 16, "epochs": 12}),
-        ("cnn_bilstm_004_seed", (48, 64, 1), {"batch": 16, "lr": 0.01, "dropout": 0.0, "epochs": 12}),
+        ("cnn_bilstm_004", (48, 64, 1), {"batch": 16, "lr": 0.01, "dropout": 0.0, "epochs": 12}),
     ],
 )
 def test_networks_learn_what_is_there(name, shape, params):
@@ -166,7 +166,7 @@ def test_networks_learn_what_is_there(name, shape, params):
     if name == "attention_pool":  # blind to the order of the frames: the class must be seen in each of them
         values = np.swapaxes(made(shape[::-1])[0], 1, 2)
     fitted = deep.classifier(name, params, 3, Training(patience=24)).fit(
-        values[:60], truth[:60], valid=(values[60:75], truth[60:75])
+        values[:60], truth[:60], validation=(values[60:75], truth[60:75])
     )
     assert fitted.classes_.tolist() == ["angry", "happy", "sad"]
     assert np.mean(fitted.predict(values[75:]) == truth[75:]) > 0.7
@@ -175,13 +175,13 @@ def test_networks_learn_what_is_there(name, shape, params):
 
 def test_best_epoch_is_restored_and_training_stops_by_patience():
     values, truth = made(signal=0.7, n=150)
-    valid = values[60:], truth[60:]
-    fitted = deep.classifier("mlp_head", {"lr": 0.02}, 5, Training(patience=3)).fit(values[:60], truth[:60], valid)
+    validation = values[60:], truth[60:]
+    fitted = deep.classifier("mlp_head", {"lr": 0.02}, 5, Training(patience=3)).fit(values[:60], truth[:60], validation)
     history = fitted.history_
-    assert fitted.best_epoch_ == history["valid_loss"].idxmin() + 1
+    assert fitted.best_epoch_ == history["validation_loss"].idxmin() + 1
     assert len(history) == fitted.best_epoch_ + 3 < 60
-    restored = log_loss(valid[1], fitted.predict_proba(valid[0]), labels=fitted.classes_)
-    assert restored == pytest.approx(history["valid_loss"].min(), rel=1e-3)
+    restored = log_loss(validation[1], fitted.predict_proba(validation[0]), labels=fitted.classes_)
+    assert restored == pytest.approx(history["validation_loss"].min(), rel=1e-3)
     assert list(history.columns) == list(deep.HISTORY)
     assert (history["seconds"] > 0).all()
     assert fitted.seconds_per_epoch_ == pytest.approx(history["seconds"].iloc[1:].median())
@@ -189,12 +189,12 @@ def test_best_epoch_is_restored_and_training_stops_by_patience():
 
 def test_unwatched_epochs_stop_nothing():
     values, truth = made(signal=0.7, n=150)
-    valid = values[60:], truth[60:]
+    validation = values[60:], truth[60:]
     patient = {"lr": 0.02, "unwatched": 20}  # far beyond its best epoch
-    fitted = deep.classifier("mlp_head", patient, 5, Training(patience=3)).fit(values[:60], truth[:60], valid)
-    assert fitted.history_["valid_loss"].idxmin() < 20 <= fitted.best_epoch_ - 1
-    assert fitted.best_epoch_ - 1 == fitted.history_["valid_loss"][20:].idxmin()
-    short = deep.classifier("mlp_head", patient, 5, Training(max_epochs=2)).fit(values[:60], truth[:60], valid)
+    fitted = deep.classifier("mlp_head", patient, 5, Training(patience=3)).fit(values[:60], truth[:60], validation)
+    assert fitted.history_["validation_loss"].idxmin() < 20 <= fitted.best_epoch_ - 1
+    assert fitted.best_epoch_ - 1 == fitted.history_["validation_loss"][20:].idxmin()
+    short = deep.classifier("mlp_head", patient, 5, Training(max_epochs=2)).fit(values[:60], truth[:60], validation)
     assert short.best_epoch_ == len(short.history_) == 2
 
 
@@ -215,16 +215,16 @@ def test_preparation_and_weights_come_from_training_rows_alone():
     spoiled = values.copy()
     spoiled[60:] = 1e6
     one, two = (
-        deep.classifier("mlp_head", None, 1, settings).fit(v[:60], truth[:60], valid=(values[60:], truth[60:]))
+        deep.classifier("mlp_head", None, 1, settings).fit(v[:60], truth[:60], validation=(values[60:], truth[60:]))
         for v in (values, spoiled)
     )
     assert np.array_equal(one.predict_proba(values), two.predict_proba(values))
     assert np.allclose(one.preparation_.mean_, values[:60].mean(axis=0), atol=1e-5)
 
 
-def test_watched_clips_keep_their_copies_together_and_every_class():
+def test_watched_clips_stay_with_their_augmentation_and_every_class_is_trained():
     truth = np.repeat(np.array(["a", "b"]), (90, 30))
-    groups = np.repeat(np.arange(40), 3)  # three copies of each clip
+    groups = np.repeat(np.arange(40), 3)  # three rows of each clip
     out = deep.held_out(truth, groups, 0.1, seed=4)
     assert not set(groups[out]) & set(groups[~out])
     assert {name: int((truth[out] == name).sum()) for name in "ab"} == {"a": 9, "b": 3}
@@ -236,12 +236,12 @@ def test_watched_clips_keep_their_copies_together_and_every_class():
 def test_watched_rows_are_not_trained_on():
     values, truth = made(n=40)
     groups = np.arange(40) // 2
-    fitted = deep.classifier("mlp_head", None, 9, Training(max_epochs=1, valid_share=0.2))
+    fitted = deep.classifier("mlp_head", None, 9, Training(max_epochs=1, validation_share=0.2))
     truth = truth[groups]
     fitted.fit(values, truth, groups=groups)
     out = deep.held_out(truth, groups, 0.2, 9)
     assert np.allclose(fitted.preparation_.mean_, values[~out].mean(axis=0), atol=1e-5)
-    assert fitted.history_["valid_loss"].notna().all()
+    assert fitted.history_["validation_loss"].notna().all()
 
 
 def test_standard_agrees_with_scikit_learn():
@@ -273,7 +273,7 @@ def test_class_weights_lift_the_rare_class():
     kept = (truth == "angry") | (np.arange(120) < 24)
     plain, balanced = (
         registry.get("mlp_head").build(Models(class_weight=weight), {}, 1).set_params(
-            training=Training(max_epochs=8, valid_share=0)
+            training=Training(max_epochs=8, validation_share=0)
         ).fit(values[kept], truth[kept]).predict_proba(values)[:, 1].mean()
         for weight in ("", "balanced")
     )  # fmt: skip
@@ -289,7 +289,9 @@ def test_errors_say_what_is_wrong():
     with pytest.raises(ValueError, match=r"'bigru' reads sequences.*found values of shape \(n, 24\)"):
         deep.classifier("bigru").fit(values, truth)
     with pytest.raises(FloatingPointError, match=r"first epoch; lower its learning rate"):
-        deep.classifier("mlp_head", {"lr": 1e30, "optimizer": "sgd"}, 1, Training(valid_share=0)).fit(values, truth)
+        deep.classifier("mlp_head", {"lr": 1e30, "optimizer": "sgd"}, 1, Training(validation_share=0)).fit(
+            values, truth
+        )
 
 
 def test_registry_imports_no_keras_and_declares_what_matters():
@@ -302,41 +304,41 @@ def test_registry_imports_no_keras_and_declares_what_matters():
 
 
 def test_maps_without_a_channel_are_images():
-    """seed87 gives (n, t, mels); seed 004's network must read it as it reads (n, t, mels, 1)."""
+    """log_mel87 gives (n, t, mels); E004's network must read it as it reads (n, t, mels, 1)."""
     random = np.random.default_rng(4)
     values, truth = random.normal(size=(24, 32, 32)).astype(np.float32), np.array(["a", "b"] * 12)
     quick, shared = Training(max_epochs=1), {"hidden": 4, "batch": 8}
     plain, image = (
-        deep.classifier("cnn_bilstm_004_seed", shared, 3, quick).fit(x, truth, (x[:6], truth[:6])).predict_proba(x)
+        deep.classifier("cnn_bilstm_004", shared, 3, quick).fit(x, truth, (x[:6], truth[:6])).predict_proba(x)
         for x in (values, values[..., None])
     )
     assert plain == pytest.approx(image, abs=1e-5)
 
 
-def heard_in_training(epochs, rows):
-    """First value of every row in the order in which a model hears them, all epochs in one list."""
+def visited_in_training(epochs, rows):
+    """First value of every row in the order in which a model reads them, all epochs in one list."""
     import keras
 
-    heard = []
+    visited = []
 
-    class Ear(keras.layers.Layer):
+    class Recorder(keras.layers.Layer):
         def call(self, x):
-            heard.extend(np.asarray(x)[:, 0].astype(int).tolist())
+            visited.extend(np.asarray(x)[:, 0].astype(int).tolist())
             return x
 
-    model = keras.Sequential([keras.Input((1,)), Ear(), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((1,)), Recorder(), keras.layers.Dense(1)])
     model.compile("sgd", "mse", run_eagerly=True)
-    heard.clear()
+    visited.clear()
     model.fit(rows, verbose=0, epochs=epochs, shuffle=False)
-    return heard
+    return visited
 
 
 def test_every_epoch_visits_all_rows_in_an_order_of_its_own():
     values, codes = np.arange(21, dtype=np.float32)[:, None], np.zeros(21)
 
     def orders(seed):
-        heard = heard_in_training(3, batches(values, codes, size=8, seed=seed))
-        return np.reshape(heard[-63:], (3, 21)).tolist()
+        visited = visited_in_training(3, batches(values, codes, size=8, seed=seed))
+        return np.reshape(visited[-63:], (3, 21)).tolist()
 
     first = orders(4)
     assert [sorted(epoch) for epoch in first] == [list(range(21))] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ser_study import corpora, features
-from ser_study.words import share, word
+from ser_study.wording import share, word
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +28,8 @@ def test_options_of_run_all_and_readme_agree():
     assert done.returncode == 0
     offered = set(re.findall(r"--[a-z][a-z-]+", done.stdout)) - {"--help"}
     table = README[README.index("| option |") : README.index("All settings and their units")]
-    told = set(re.findall(r"--[a-z][a-z-]+", table))
-    assert offered == told
+    listed = set(re.findall(r"--[a-z][a-z-]+", table))
+    assert offered == listed
 
 
 def test_commands_install_the_lock_then_the_project_without_dependencies():
@@ -45,6 +46,18 @@ def test_ci_runs_the_test_command_of_the_readme():
     found = re.search(r"^command=\"\$\((awk .*)\)\"$", script, flags=re.MULTILINE)[1]
     done = subprocess.run(["bash", "-c", found], cwd=PROJECT, capture_output=True, text=True)
     assert done.stdout.strip() == command("test").strip()
+
+
+def test_the_ten_lines_run_as_they_stand(tmp_path):
+    lines = re.search(r"<!-- lines: .*? -->\n```python\n(.*?)```", README, flags=re.DOTALL)[1]
+    assert len([line for line in lines.splitlines() if line]) <= 12
+    places = {"SER_STUDY_DERIVED": str(tmp_path / "derived"), "SER_STUDY_REPORTS": str(tmp_path / "reports")}
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=PROJECT, env=os.environ | places, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    wrong, right = map(float, re.findall(r"0\.\d+", done.stdout))
+    assert wrong > right + 0.05, "speakers in training and test flatter"
 
 
 def test_every_corpus_is_listed():
@@ -64,8 +77,8 @@ def test_named_modules_exist():
 
 
 def test_student_systems_equal_the_published_table():
-    table = pd.read_csv(PROJECT / "reports" / "full+training.seeds=5" / "tables" / "seeds.csv")
-    block = README[README.index("<!-- seeds") : README.index("<!-- /seeds -->")].splitlines()[3:]
+    table = pd.read_csv(PROJECT / "reports" / "full+training.seeds=5" / "tables" / "baselines.csv")
+    block = README[README.index("<!-- baselines") : README.index("<!-- /baselines -->")].splitlines()[3:]
     lines = {line.split("|")[1].strip(): [cell.strip(" *") for cell in line.split("|")[3:-1]] for line in block}
     wanted = table[table["metric"] == "accuracy"].set_index("id")
     assert set(lines) == set(wanted.index)

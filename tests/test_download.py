@@ -36,7 +36,7 @@ class Web:
     cut: dict[str, int] = field(default_factory=dict)  # bytes after which the first answer ends
     hold: float = 0.0  # s the cut connection stays open
     ranges: bool = True
-    asked: list[tuple[str, str]] = field(default_factory=list)  # path, Range
+    requested: list[tuple[str, str]] = field(default_factory=list)  # path, Range
     url: str = ""
 
 
@@ -48,7 +48,7 @@ def web(monkeypatch) -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             path = self.path.split("?")[0]
-            site.asked.append((path, self.headers.get("Range", "")))
+            site.requested.append((path, self.headers.get("Range", "")))
             if path in site.status or path not in site.bodies:
                 self.send_error(site.status.get(path, 404))
                 return
@@ -131,16 +131,16 @@ def test_whole(web, speech, tmp_path):
     assert "CC0" in said[0]
     assert "Nobody 2026" in said[0]
     assert fetch(catalogue, tmp_path / "raw") == {"toy": "already there"}
-    assert len(web.asked) == 1
+    assert len(web.requested) == 1
 
 
 def test_licence_comes_before_the_first_byte(web, speech, tmp_path):
-    asked_before = []
-    accept = lambda notice: asked_before.append((notice, list(web.asked))) or False  # noqa: E731
+    notices = []
+    accept = lambda notice: notices.append((notice, list(web.requested))) or False  # noqa: E731
     assert fetch(speech[0], tmp_path, accept=accept) == {"toy": "declined"}
-    assert "CC0" in asked_before[0][0]
-    assert asked_before[0][1] == []
-    assert web.asked == []
+    assert "CC0" in notices[0][0]
+    assert notices[0][1] == []
+    assert web.requested == []
     assert tree(tmp_path) == {}
 
 
@@ -153,11 +153,11 @@ def test_cut_then_continued(web, speech, tmp_path, ranges):
     assert web.url in str(caught.value)
     assert "Run the same command again" in str(caught.value)
     part = tmp_path / ".download/toy/speech.zip.part"
-    kept = part.stat().st_size
-    assert 0 < kept <= 262_144
+    size = part.stat().st_size
+    assert 0 < size <= 262_144
     assert not (tmp_path / "toy").exists()
     assert fetch(catalogue, tmp_path) == {"toy": "fetched"}
-    assert web.asked[1] == ("/speech.zip", f"bytes={kept}-")
+    assert web.requested[1] == ("/speech.zip", f"bytes={size}-")
     assert tree(tmp_path) == expected
 
 
@@ -165,7 +165,7 @@ def test_cut_is_continued_within_one_call(web, speech, tmp_path):
     web.cut["/speech.zip"] = 131_072
     assert fetch(speech[0], tmp_path, attempts=2) == {"toy": "fetched"}
     assert tree(tmp_path) == speech[1]
-    assert web.asked[1][1].startswith("bytes=")
+    assert web.requested[1][1].startswith("bytes=")
 
 
 def test_partial_file_longer_than_the_file(web, speech, tmp_path):
@@ -199,7 +199,7 @@ def test_killed_then_continued(web, speech, tmp_path):
     assert not (tmp_path / "toy").exists()
     web.cut.clear()
     assert fetch(catalogue, tmp_path) == {"toy": "fetched"}
-    assert web.asked[-1][1].startswith("bytes=")
+    assert web.requested[-1][1].startswith("bytes=")
     assert tree(tmp_path) == expected
 
 
@@ -223,12 +223,14 @@ def test_server_down(speech, tmp_path):
     assert tree(tmp_path) == {}
 
 
-@pytest.mark.parametrize(("status", "asked", "words"), [(404, 1, "404 Not Found, the file has moved"), (503, 2, "503")])
-def test_refusals(web, speech, tmp_path, status, asked, words):
+@pytest.mark.parametrize(
+    ("status", "n_requests", "words"), [(404, 1, "404 Not Found, the file has moved"), (503, 2, "503")]
+)
+def test_refusals(web, speech, tmp_path, status, n_requests, words):
     web.status["/speech.zip"] = status
     with pytest.raises(ConnectionError, match=words):
         fetch(speech[0], tmp_path, attempts=2)
-    assert len(web.asked) == asked
+    assert len(web.requested) == n_requests
     assert tree(tmp_path) == {}
 
 
@@ -237,7 +239,7 @@ def test_too_little_space_is_seen_beforehand(web, speech, tmp_path, monkeypatch)
     with pytest.raises(OSError, match=r"0\.8 MB are needed, 0\.5 MB are free") as caught:
         fetch(speech[0], tmp_path)
     assert caught.value.errno == errno.ENOSPC
-    assert web.asked == []
+    assert web.requested == []
 
 
 def test_disk_full_while_writing(web, speech, tmp_path, monkeypatch):
@@ -270,7 +272,7 @@ def test_disk_full_while_writing(web, speech, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert fetch(speech[0], tmp_path) == {"toy": "fetched"}
     assert tree(tmp_path) == speech[1]
-    assert web.asked[-1][1] == "bytes=131072-"
+    assert web.requested[-1][1] == "bytes=131072-"
 
 
 def test_quota_of_the_system(web, speech, tmp_path):
@@ -309,7 +311,7 @@ def test_interrupted_unpacking(web, speech, tmp_path, monkeypatch, after):
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
     assert fetch(speech[0], tmp_path) == {"toy": "fetched"}
-    assert len(web.asked) == 1
+    assert len(web.requested) == 1
     assert tree(tmp_path) == speech[1]
 
 
@@ -357,9 +359,9 @@ def test_many_files(web, clips, tmp_path, connections):
     raw = tmp_path / "raw"
     assert fetch(clips[0], raw, connections=connections) == {"toy": "fetched"}
     assert tree(raw) == clips[1]
-    assert {path.split("/")[1] for path, _ in web.asked} == {"main"}
+    assert {path.split("/")[1] for path, _ in web.requested} == {"main"}
     assert fetch(clips[0], raw) == {"toy": "already there"}
-    assert len(web.asked) == 12
+    assert len(web.requested) == 12
 
 
 @pytest.mark.parametrize("trouble", ["pointer", "quota", "wrong"])
@@ -372,10 +374,10 @@ def test_second_address_where_the_first_fails(web, clips, tmp_path, trouble):
     assert fetch(clips[0], tmp_path / "raw", said, connections=1) == {"toy": "fetched"}
     assert tree(tmp_path / "raw") == clips[1]
     words = {"pointer": "Git LFS pointer, not audio", "quota": "quota used up", "wrong": "another file"}[trouble]
-    told = [line for line in said if "Trying localhost" in line]
-    assert len(told) == 1
-    assert words in told[0]
-    assert sum(path.startswith("/main/") for path, _ in web.asked) == 1  # then the mirror comes first
+    lines = [line for line in said if "Trying localhost" in line]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert sum(path.startswith("/main/") for path, _ in web.requested) == 1  # then the mirror comes first
 
 
 def test_all_addresses_fail(web, clips, tmp_path):
@@ -388,9 +390,9 @@ def test_all_addresses_fail(web, clips, tmp_path):
     assert "Git LFS pointer" in str(caught.value)
     assert not (raw / "toy").exists()
     web.status.clear()
-    before = len(web.asked)
+    before = len(web.requested)
     assert fetch(clips[0], raw, connections=1) == {"toy": "fetched"}
-    assert len(web.asked) == before + 1
+    assert len(web.requested) == before + 1
     assert tree(raw) == clips[1]
 
 
@@ -406,12 +408,12 @@ def test_what_is_there_is_kept(web, clips, tmp_path):
     with pytest.raises(ValueError, match=rf"{names[3]} is not the published file: expected sha256:\w+, found \w+"):
         fetch(clips[0], tmp_path / "raw")
     assert (folder / names[3]).read_bytes() == b"mine"
-    assert web.asked == []
+    assert web.requested == []
     (folder / names[3]).unlink()
     assert fetch(clips[0], tmp_path / "raw") == {"toy": "fetched"}
     assert not (folder / names[0]).exists()
     assert not (folder / names[1]).exists()
-    assert len(web.asked) == 10
+    assert len(web.requested) == 10
     assert (folder / names[2]).read_bytes() == clips[1][f"toy/AudioWAV/{names[2]}"]
 
 
@@ -466,7 +468,7 @@ def test_two_downloads_at_once(web, speech, tmp_path):
     web.cut["/speech.zip"], web.hold = 65_536, 1.0
     first = threading.Thread(target=lambda: fetch(speech[0], tmp_path, attempts=2))
     first.start()
-    while not web.asked:
+    while not web.requested:
         time.sleep(0.01)
     with pytest.raises(OSError, match="Another download is writing"):
         fetch(speech[0], tmp_path)

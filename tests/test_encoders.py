@@ -92,7 +92,7 @@ def test_wrong_questions(moonshine_file):
         encoders.with_output(b"something else", "x")
 
 
-def test_without_onnxruntime_the_reason_is_told(monkeypatch):
+def test_without_onnxruntime_the_reason_is_given(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "onnxruntime" else find(name))
     feature = REGISTRY["moonshine"]

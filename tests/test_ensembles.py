@@ -19,7 +19,7 @@ from ser_study.schema import FeatureSet, check_predictions, probability_columns
 CLASSES = ["angry", "happy", "sad"]
 
 
-def told(proba, truth, *, model="a", role="test", clip=None, classes=CLASSES, **facts):
+def rows_of(proba, truth, *, model="a", role="test", clip=None, classes=CLASSES, **facts):
     """A predictions table of the given probabilities (n, C)."""
     proba = np.asarray(proba, float)
     n = len(proba)
@@ -43,19 +43,21 @@ def told(proba, truth, *, model="a", role="test", clip=None, classes=CLASSES, **
 
 
 def members(n=90, n_folds=2, strengths=(1.0, 2.0), seed=0):
-    """Tables of members that see the class more or less well; half of each fold is valid, half test."""
+    """Tables of members that know the class more or less well; half of each fold is validation, half test."""
     random = np.random.default_rng(seed)
     code = np.arange(n) % 3
     tables = []
     for number, strength in enumerate(strengths):
         parts = []
         for fold in range(n_folds):
-            for role in ("valid", "test"):
+            for role in ("validation", "test"):
                 logits = random.standard_normal((n, 3))
                 logits[np.arange(n), code] += strength
                 proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
                 clip = [f"own/{fold}{role}{i:03d}" for i in range(n)]
-                parts.append(told(proba, np.array(CLASSES)[code], model=f"m{number}", role=role, clip=clip, fold=fold))
+                parts.append(
+                    rows_of(proba, np.array(CLASSES)[code], model=f"m{number}", role=role, clip=clip, fold=fold)
+                )
         tables.append(pd.concat(parts, ignore_index=True))
     return tables
 
@@ -69,14 +71,14 @@ def uar(table):
 
 
 def test_vote_by_hand_whatever_the_order_of_rows():
-    one = told([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]], ["angry", "sad"])
-    two = told([[0.1, 0.1, 0.8], [0.1, 0.7, 0.2]], ["angry", "sad"], model="b")
+    one = rows_of([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]], ["angry", "sad"])
+    two = rows_of([[0.1, 0.1, 0.8], [0.1, 0.7, 0.2]], ["angry", "sad"], model="b")
     voted = check_predictions(ensembles.soft_vote([one, two.iloc[::-1]], name="v"))
     assert np.allclose(proba_of(voted), [[0.35, 0.2, 0.45], [0.15, 0.6, 0.25]])
     assert list(voted["prediction"]) == ["sad", "happy"]
     assert list(voted["clip_id"]) == list(one["clip_id"])
     assert set(voted["model"]) == {"v"}
-    assert set(voted["experiment"]) == {"own/random/f/v"}
+    assert set(voted["experiment"]) == {"v"}
     assert json.loads(voted["params"].iloc[0]) == {"members": ["a", "b"], "weights": [0.5, 0.5]}
     weighted = ensembles.soft_vote([one, two], weights=(3, 2))
     assert np.allclose(proba_of(weighted)[0], [0.4, 0.22, 0.38])
@@ -84,8 +86,8 @@ def test_vote_by_hand_whatever_the_order_of_rows():
 
 
 def test_columns_of_classes_may_stand_in_another_order():
-    one = told([[0.6, 0.3, 0.1]], ["angry"])
-    two = told([[0.1, 0.2, 0.7]], ["angry"], classes=["sad", "happy", "angry"])
+    one = rows_of([[0.6, 0.3, 0.1]], ["angry"])
+    two = rows_of([[0.1, 0.2, 0.7]], ["angry"], classes=["sad", "happy", "angry"])
     assert np.allclose(proba_of(ensembles.soft_vote([one, two])), [[0.65, 0.25, 0.1]])
 
 
@@ -114,10 +116,16 @@ def test_vote_equals_scikit_learns_soft_vote():
 
 def test_draws_are_matched_and_training_seeds_only_without_them():
     one = pd.concat(
-        [told([[0.9, 0.1, 0.0]], ["sad"], seed=1, draw=0), told([[0.5, 0.5, 0.0]], ["sad"], seed=2, draw=1)]
+        [
+            rows_of([[0.9, 0.1, 0.0]], ["sad"], seed=1, draw=0),
+            rows_of([[0.5, 0.5, 0.0]], ["sad"], seed=2, draw=1),
+        ]
     )
     two = pd.concat(
-        [told([[0.1, 0.9, 0.0]], ["sad"], seed=8, draw=1), told([[0.7, 0.3, 0.0]], ["sad"], seed=9, draw=0)]
+        [
+            rows_of([[0.1, 0.9, 0.0]], ["sad"], seed=8, draw=1),
+            rows_of([[0.7, 0.3, 0.0]], ["sad"], seed=9, draw=0),
+        ]
     )
     voted = ensembles.soft_vote([one, two])
     assert np.allclose(proba_of(voted)[:, 0], [0.8, 0.3])
@@ -128,7 +136,7 @@ def test_draws_are_matched_and_training_seeds_only_without_them():
 
 
 def test_members_that_do_not_fit_are_refused_with_counts():
-    one = told(np.full((4, 3), 1 / 3), ["sad", "sad", "angry", "happy"])
+    one = rows_of(np.full((4, 3), 1 / 3), ["sad", "sad", "angry", "happy"])
     with pytest.raises(ValueError, match=r"1 of member 0 are not in member 1 and 0 of member 1 .*\(4 and 3 rows\)"):
         ensembles.soft_vote([one, one.iloc[:3]])
     with pytest.raises(ValueError, match="differ in the truth of 2 of 4 rows"):
@@ -148,21 +156,21 @@ def test_members_that_do_not_fit_are_refused_with_counts():
         ensembles.soft_vote([one, one.drop(columns="truth")])
 
 
-def test_weights_are_chosen_on_valid_rows_of_each_fold():
+def test_weights_are_chosen_on_validation_rows_of_each_fold():
     good, bad = members(strengths=(3.0, 0.0))
     swap = good["fold"] == 1  # in fold 1 the other member is the good one
     proba = probability_columns(CLASSES)
     one, two = good.copy(), bad.copy()
     one.loc[swap, proba], two.loc[swap, proba] = bad.loc[swap, proba].to_numpy(), good.loc[swap, proba].to_numpy()
-    chosen = ensembles.weights_on_valid([one, two], steps=4)
+    chosen = ensembles.weights_on_validation([one, two], steps=4)
     assert list(chosen["fold"]) == [0, 1]
     assert chosen["w_0"].iloc[0] > chosen["w_1"].iloc[0]
     assert chosen["w_0"].iloc[1] < chosen["w_1"].iloc[1]
     assert np.allclose(chosen["w_0"] + chosen["w_1"], 1)
     for fold, row in chosen.groupby("fold"):  # the claimed UAR is that of a vote, and no other weights do better
-        valid = [t[(t["fold"] == fold) & (t["role"] == "valid")] for t in (one, two)]
-        scores = [uar(ensembles.soft_vote(valid, weights=(k, 4 - k))) for k in range(5)]
-        assert row["uar_valid"].iloc[0] == pytest.approx(max(scores))
+        validation = [t[(t["fold"] == fold) & (t["role"] == "validation")] for t in (one, two)]
+        scores = [uar(ensembles.soft_vote(validation, weights=(k, 4 - k))) for k in range(5)]
+        assert row["uar_validation"].iloc[0] == pytest.approx(max(scores))
     voted = check_predictions(ensembles.soft_vote([one, two], weights=chosen))
     by_hand = [
         ensembles.soft_vote(
@@ -171,20 +179,20 @@ def test_weights_are_chosen_on_valid_rows_of_each_fold():
         for f in (0, 1)
     ]
     assert np.allclose(proba_of(voted), proba_of(pd.concat(by_hand)))
-    blind = [t.assign(truth=t["truth"].where(t["role"] == "valid", "sad")) for t in (one, two)]
-    pd.testing.assert_frame_equal(ensembles.weights_on_valid(blind), chosen)  # test truth plays no part
-    with pytest.raises(ValueError, match=r"0 valid rows .*keep_valid"):
-        ensembles.weights_on_valid([t[t["role"] == "test"] for t in (one, two)])
+    blind = [t.assign(truth=t["truth"].where(t["role"] == "validation", "sad")) for t in (one, two)]
+    pd.testing.assert_frame_equal(ensembles.weights_on_validation(blind), chosen)  # test truth plays no part
+    with pytest.raises(ValueError, match=r"0 validation rows .*keep_validation"):
+        ensembles.weights_on_validation([t[t["role"] == "test"] for t in (one, two)])
     with pytest.raises(ValueError, match="for every fold"):
         ensembles.soft_vote([one, two], weights=chosen.iloc[:1])
 
 
 def test_equal_weights_win_ties():
     (one,) = members(strengths=(2.0,))
-    assert np.allclose(ensembles.weights_on_valid([one, one, one], steps=3)[["w_0", "w_1", "w_2"]], 1 / 3)
+    assert np.allclose(ensembles.weights_on_validation([one, one, one], steps=3)[["w_0", "w_1", "w_2"]], 1 / 3)
 
 
-def test_stack_is_a_logistic_regression_on_the_valid_rows_of_the_fold():
+def test_stack_is_a_logistic_regression_on_the_validation_rows_of_the_fold():
     tables = members()
     stacked = check_predictions(ensembles.stack(tables, c=0.1, name="s"))
     assert set(stacked["role"]) == {"test"}
@@ -195,15 +203,16 @@ def test_stack_is_a_logistic_regression_on_the_valid_rows_of_the_fold():
     stacked = everything
     for fold in (0, 1):
         place = {
-            role: ((tables[0]["fold"] == fold) & (tables[0]["role"] == role)).to_numpy() for role in ("valid", "test")
+            role: ((tables[0]["fold"] == fold) & (tables[0]["role"] == role)).to_numpy()
+            for role in ("validation", "test")
         }
         evidence = np.log(np.clip(np.hstack([proba_of(table) for table in tables]), 0.01, None))
         learner = LogisticRegression(C=0.1, max_iter=1000)
-        learner.fit(evidence[place["valid"]], tables[0]["truth"][place["valid"]])
+        learner.fit(evidence[place["validation"]], tables[0]["truth"][place["validation"]])
         assert np.allclose(proba_of(stacked)[place["test"]], learner.predict_proba(evidence[place["test"]]), atol=1e-5)
     assert set(stacked.loc[stacked["role"] == "test", "n_train"]) == {90}
-    assert set(stacked.loc[stacked["role"] == "valid", "n_train"]) == {72}
-    blind = [t.assign(truth=t["truth"].where(t["role"] == "valid", "sad")) for t in tables]
+    assert set(stacked.loc[stacked["role"] == "validation", "n_train"]) == {72}
+    blind = [t.assign(truth=t["truth"].where(t["role"] == "validation", "sad")) for t in tables]
     assert np.array_equal(proba_of(ensembles.stack(blind, c=0.1)), proba_of(stacked[stacked["role"] == "test"]))
 
 
@@ -216,18 +225,18 @@ def test_stack_mends_a_member_that_confuses_names():
     assert uar(ensembles.stack([wrong, noise])) > 0.85
 
 
-def test_valid_rows_of_a_stack_are_predicted_unseen_with_their_group():
+def test_validation_rows_of_a_stack_are_predicted_unseen_with_their_group():
     tables = members(n_folds=1)
     clips = tables[0]["clip_id"]
     speaker = pd.Series(np.arange(len(clips)) % 9, index=clips)
     stacked = ensembles.stack(tables, groups=speaker, c=1.0)
-    own = (clips.map(speaker) == 4) & (tables[0]["role"] == "valid")
-    lied = [t.assign(truth=t["truth"].where(~own, "sad")) for t in tables]  # other answers of speaker 4 alone
-    again = ensembles.stack(lied, groups=speaker, c=1.0)
+    own = (clips.map(speaker) == 4) & (tables[0]["role"] == "validation")
+    changed = [t.assign(truth=t["truth"].where(~own, "sad")) for t in tables]  # other labels of speaker 4 alone
+    again = ensembles.stack(changed, groups=speaker, c=1.0)
     assert np.allclose(proba_of(again)[own], proba_of(stacked)[own])
     assert not np.allclose(proba_of(again)[tables[0]["role"] == "test"], proba_of(stacked)[tables[0]["role"] == "test"])
     one_class = [t.assign(truth="sad") for t in tables]
-    with pytest.raises(ValueError, match="90 valid rows of 1 classes; 2 or more"):
+    with pytest.raises(ValueError, match="90 validation rows of 1 classes; 2 or more"):
         ensembles.stack(one_class)
     with pytest.raises(ValueError, match="of one group"):
         ensembles.stack(tables, groups=pd.Series(0, index=clips))
@@ -235,7 +244,7 @@ def test_valid_rows_of_a_stack_are_predicted_unseen_with_their_group():
 
 def test_stack_never_gives_a_class_that_its_rows_lack():
     tables = members(n_folds=1)
-    kept = ~((tables[0]["role"] == "valid") & (tables[0]["truth"] == "happy"))
+    kept = ~((tables[0]["role"] == "validation") & (tables[0]["truth"] == "happy"))
     stacked = ensembles.stack([t[kept] for t in tables])
     assert stacked["p_happy"].max() == 0
     check_predictions(stacked)
@@ -245,7 +254,9 @@ JOINT = ["angry_female", "angry_male", "sad_female", "sad_male"]
 
 
 def test_collapse_both_ways():
-    table = told([[0.4, 0.0, 0.35, 0.25], [0.1, 0.7, 0.1, 0.1]], ["sad_male", "angry_male"], classes=JOINT, scheme="16")
+    table = rows_of(
+        [[0.4, 0.0, 0.35, 0.25], [0.1, 0.7, 0.1, 0.1]], ["sad_male", "angry_male"], classes=JOINT, scheme="16"
+    )
     mapping = ensembles.emotions_of(JOINT)
     mapped = check_predictions(ensembles.collapse(table, mapping, scheme="8"))
     summed = check_predictions(ensembles.collapse(table, mapping, how="sum", scheme="8"))

@@ -42,7 +42,7 @@ def config(**run):
     return settings.load("demo", {f"run.{name}": value for name, value in run.items()})
 
 
-@pytest.mark.parametrize("name", ["seed184", "seed180", "summary"])
+@pytest.mark.parametrize("name", ["means184", "means180", "summary"])
 def test_values_equal_the_extractor_called_directly(voices, name):
     store, clips = voices
     loaded = features.load(name, clips, config=config(jobs=1), store=store)
@@ -64,10 +64,10 @@ def test_image_feature_keeps_its_shape(voices):
 
 def test_order_and_subset_follow_the_clips(voices):
     store, clips = voices
-    everything = features.load("seed184", clips, config=config(jobs=1), store=store)
+    everything = features.load("means184", clips, config=config(jobs=1), store=store)
     some = clips.iloc[[4, 1]]
     assert np.array_equal(
-        features.load("seed184", some, config=config(), store=store).values, everything.values[[4, 1]]
+        features.load("means184", some, config=config(), store=store).values, everything.values[[4, 1]]
     )
     assert np.array_equal(everything.rows(np.array(["own/clip3"], dtype=object))[0], everything.values[3])
     with pytest.raises(ValueError, match="lack 1 of 1"):
@@ -76,24 +76,24 @@ def test_order_and_subset_follow_the_clips(voices):
 
 def test_new_clips_cost_only_themselves(voices, monkeypatch):
     store, clips = voices
-    features.load("seed184", clips.iloc[:4], config=config(jobs=1), store=store)
+    features.load("means184", clips.iloc[:4], config=config(jobs=1), store=store)
     seen = []
     original = features._extract
     monkeypatch.setattr(features, "_extract", lambda item, **rest: seen.append(item) or original(item, **rest))
-    features.load("seed184", clips, config=config(jobs=1), store=store)
+    features.load("means184", clips, config=config(jobs=1), store=store)
     assert [path for _, path in seen] == ["own/clip4.wav", "own/clip5.wav"]
-    features.load("seed184", clips, config=config(jobs=1), store=store)
+    features.load("means184", clips, config=config(jobs=1), store=store)
     assert len(seen) == 2
 
 
 def block_bytes(store) -> str:
-    (block,) = store.derived.glob("features/seed184-*/own/block.parquet")
+    (block,) = store.derived.glob("features/means184-*/own/block.parquet")
     return hashlib.sha256(block.read_bytes()).hexdigest()
 
 
 def test_interrupted_extraction_ends_with_the_same_bytes(monkeypatch, tmp_path):
     store, clips = recorded(tmp_path, 12)
-    features.load("seed184", clips, config=config(jobs=1), store=store)
+    features.load("means184", clips, config=config(jobs=1), store=store)
     whole = block_bytes(store)
     other = dataclasses.replace(store, derived=tmp_path / "second")
     monkeypatch.setattr(features, "GROUP", 2)
@@ -107,28 +107,28 @@ def test_interrupted_extraction_ends_with_the_same_bytes(monkeypatch, tmp_path):
 
     monkeypatch.setattr(features, "_extract", dies)
     with pytest.raises(KeyboardInterrupt):
-        features.load("seed184", clips, config=config(jobs=1), store=other)
+        features.load("means184", clips, config=config(jobs=1), store=other)
     assert len(list(other.derived.rglob("part-*.parquet"))) == 4
     monkeypatch.setattr(features, "_extract", original)
-    features.load("seed184", clips, config=config(jobs=2), store=other)
+    features.load("means184", clips, config=config(jobs=2), store=other)
     assert block_bytes(other) == whole
 
 
 def test_damaged_block_is_made_again(voices, capsys):
     store, clips = voices
-    expected = features.load("seed184", clips, config=config(jobs=1), store=store).values
-    (block,) = store.derived.glob("features/seed184-*/own/block.parquet")
+    expected = features.load("means184", clips, config=config(jobs=1), store=store).values
+    (block,) = store.derived.glob("features/means184-*/own/block.parquet")
     block.write_bytes(block.read_bytes()[:200])
-    assert np.array_equal(features.load("seed184", clips, config=config(jobs=1), store=store).values, expected)
+    assert np.array_equal(features.load("means184", clips, config=config(jobs=1), store=store).values, expected)
 
 
 def test_failing_clip_is_named_and_the_others_stay(voices, capsys):
     store, clips = voices
     (store.raw / clips["path"][1]).write_text("not audio")
-    loaded = features.load("seed184", clips, config=config(jobs=1), store=store)
+    loaded = features.load("means184", clips, config=config(jobs=1), store=store)
     assert loaded.clip_id.tolist() == [f"own/clip{n}" for n in (0, 2, 3, 4, 5)]
     said = capsys.readouterr().err
-    assert "1 of 6 clips of own gave no seed184" in said
+    assert "1 of 6 clips of own gave no means184" in said
     assert "clip1.wav" in said
 
 
@@ -153,8 +153,8 @@ def test_settings_are_part_of_the_name_and_jobs_are_not(voices):
 
 def test_variants_differ_from_the_clean_clip_and_repeat(voices):
     store, clips = voices
-    clean = features.load("seed184", clips, config=config(jobs=1), store=store)
-    noisy = features.load("seed184", clips, config=config(jobs=1), store=store, variant=1)
+    clean = features.load("means184", clips, config=config(jobs=1), store=store)
+    noisy = features.load("means184", clips, config=config(jobs=1), store=store, variant=1)
     assert noisy.variant.tolist() == [1] * 6
     assert not np.allclose(noisy.values, clean.values)
     signal = prepare.load(store.raw / clips["path"][0], config().audio)
@@ -167,7 +167,7 @@ def test_variants_differ_from_the_clean_clip_and_repeat(voices):
 
 
 def test_unknown_feature_lists_the_known():
-    with pytest.raises(ValueError, match=r"nothing.*seed184"):
+    with pytest.raises(ValueError, match=r"nothing.*means184"):
         features.get("nothing")
 
 

@@ -12,12 +12,17 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from ser_study import config as settings
 from ser_study import finetuning
+from ser_study.chapters.networks import finetuning as chapter
+from ser_study.chapters.networks import tables, text
 from ser_study.config import Finetuning, Training
-from ser_study.experiments import finetune_study, material
+from ser_study.experiments import Experiment
 from ser_study.features import campplus, campplus_input
 from ser_study.schema import check_predictions
+from ser_study.study import Study
+from ser_study.wording import share
 
 CLASSES = np.array(["angry", "calm", "happy", "sad"])
+ONE = Experiment("synthetic", "speaker_independent", "campplus_fbank", finetuning.NAME, variants=(1, 2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,34 +103,38 @@ def test_best_weights_of_all_stages_are_kept(trained):
     model, seen = trained
     assert [stage["stage"] for stage in model.stages_] == ["head", "block", "all"]
     assert not model.stages_[2]["kept"]
-    assert not model.history_["valid_loss"].iloc[-1] <= model.stages_[0]["valid_loss"]  # may be no number at all
-    best = model.history_["valid_loss"].min()
-    assert model.history_["valid_loss"].iloc[model.best_epoch_ - 1] == best
+    assert (
+        not model.history_["validation_loss"].iloc[-1] <= model.stages_[0]["validation_loss"]
+    )  # may be no number at all
+    best = model.history_["validation_loss"].min()
+    assert model.history_["validation_loss"].iloc[model.best_epoch_ - 1] == best
     values, truth = made()
-    said = model.predict_proba(values[28:])
-    assert log_loss(truth[28:], said, labels=CLASSES) == pytest.approx(best, abs=1e-4)
-    stage = next(stage for stage in model.stages_ if stage["valid_loss"] == pytest.approx(best))
-    assert stage["valid_uar"] == pytest.approx(balanced_accuracy_score(truth[28:], model.predict(values[28:])))
+    proba = model.predict_proba(values[28:])
+    assert log_loss(truth[28:], proba, labels=CLASSES) == pytest.approx(best, abs=1e-4)
+    stage = next(stage for stage in model.stages_ if stage["validation_loss"] == pytest.approx(best))
+    assert stage["validation_uar"] == pytest.approx(balanced_accuracy_score(truth[28:], model.predict(values[28:])))
     now = weights_of(model.pooled_)
     assert all(np.array_equal(now[name], seen[2][0][name]) for name in now)  # as before the ruinous stage
 
 
-def test_it_learns_and_tells_so_in_plain_values(trained):
+def test_it_learns_and_its_summary_is_plain_values(trained):
     model, _ = trained
-    told = json.loads(json.dumps(model.summary()))
-    assert told["history"]["valid_loss"][4] < told["history"]["valid_loss"][0]
-    assert told["epochs"] == len(told["history"]["loss"]) == sum(stage["epochs"] for stage in told["stages"]) == 8
-    sizes = [stage["n_trainable"] for stage in told["stages"]]
+    summary = json.loads(json.dumps(model.summary()))
+    assert summary["history"]["validation_loss"][4] < summary["history"]["validation_loss"][0]
+    assert (
+        summary["epochs"] == len(summary["history"]["loss"]) == sum(stage["epochs"] for stage in summary["stages"]) == 8
+    )
+    sizes = [stage["n_trainable"] for stage in summary["stages"]]
     width = model.pooled_.output.shape[1]
     assert sizes[0] == (width + 1) * len(CLASSES)
-    assert sizes[0] < sizes[1] < sizes[2] < told["n_parameters"]
+    assert sizes[0] < sizes[1] < sizes[2] < summary["n_parameters"]
 
 
 def test_pooling_is_that_of_the_frozen_feature(trained):
     model, _ = trained
     frames = np.random.default_rng(3).normal(size=(2, 7, 5)).astype(np.float32)
-    said = np.asarray(finetuning.statistics(frames))
-    np.testing.assert_allclose(said, np.hstack([frames.mean(axis=1), frames.std(axis=1)]), atol=1e-4)
+    pooled = np.asarray(finetuning.statistics(frames))
+    np.testing.assert_allclose(pooled, np.hstack([frames.mean(axis=1), frames.std(axis=1)]), atol=1e-4)
 
 
 def test_masks_hide_in_training_and_nothing_otherwise():
@@ -148,16 +157,16 @@ def test_masks_hide_in_training_and_nothing_otherwise():
 def test_an_epoch_is_as_long_as_there_are_clips():
     from ser_study.models.deep.spec_augment import Shares
 
-    rows = Shares(np.arange(30, dtype=np.float16)[:, None], np.arange(30), batch=4, copies=2, seed=0)
-    heard = []
+    rows = Shares(np.arange(30, dtype=np.float16)[:, None], np.arange(30), batch=4, n_augmented=2, seed=0)
+    visited = []
     for _ in range(3):
         batches = [rows[i] for i in range(len(rows))]
         assert [len(codes) for _, codes in batches] == [4, 4, 2]
         assert all(values.dtype == np.float32 and (values[:, 0] == codes).all() for values, codes in batches)
-        heard += [code for _, codes in batches for code in codes]
+        visited += [code for _, codes in batches for code in codes]
         rows.on_epoch_end()
-    assert sorted(heard) == list(range(30))
-    assert heard != sorted(heard)
+    assert sorted(visited) == list(range(30))
+    assert visited != sorted(visited)
 
 
 def test_input_has_one_length_and_the_statistics_of_the_clip():
@@ -165,18 +174,18 @@ def test_input_has_one_length_and_the_statistics_of_the_clip():
     np.testing.assert_array_equal(campplus_input.looped(frames, 17), np.vstack([frames, frames, frames[:3]]))
     np.testing.assert_array_equal(campplus_input.looped(frames, 3), frames[2:5])
     signal = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
-    found, bands = campplus_input.filterbank(signal, 16_000), campplus.filterbank(signal)
-    assert found.shape == (300, 80)
-    assert found.dtype == np.float16
-    np.testing.assert_allclose(found[98:196], bands, atol=5e-3)
-    np.testing.assert_allclose(found.std(axis=0, dtype=float), bands.std(axis=0), rtol=0.05)
+    looped, bands = campplus_input.filterbank(signal, 16_000), campplus.filterbank(signal)
+    assert looped.shape == (300, 80)
+    assert looped.dtype == np.float16
+    np.testing.assert_allclose(looped[98:196], bands, atol=5e-3)
+    np.testing.assert_allclose(looped.std(axis=0, dtype=float), bands.std(axis=0), rtol=0.05)
     with pytest.raises(ValueError, match="16000 Hz, the clip has 8000 Hz"):
         campplus_input.filterbank(signal, 8_000)
 
 
 def test_what_cannot_be_trained_is_refused():
     values, truth = made(8, 20)
-    with pytest.raises(ValueError, match="valid rows of other speakers, and there are none"):
+    with pytest.raises(ValueError, match="validation rows of other speakers, and there are none"):
         finetuning.FineTuner(untrained=True).fit(values, truth, None)
     with pytest.raises(ValueError, match=r"found values \(8, 20, 79\)"):
         finetuning.FineTuner(untrained=True).fit(values[:, :, 1:], truth, (values, truth))
@@ -186,43 +195,43 @@ def test_what_cannot_be_trained_is_refused():
 
 def test_augmented_rows_are_only_trained_on():
     folds = pd.DataFrame({"repeat": 0, "fold": [1, 1, 2, 2], "clip_id": list("abcd"), "variant": [0, 1, 0, 0]})
-    wrong = folds.assign(role=["train", "valid", "train", "valid"])
-    with pytest.raises(ValueError, match="1 augmented rows are valid rows, first 'b'"):
-        finetune_study.check_folds(wrong, pd.Series(list("1234"), index=list("abcd")))
+    wrong = folds.assign(role=["train", "validation", "train", "validation"])
+    with pytest.raises(ValueError, match="1 augmented rows are validation rows, first 'b'"):
+        chapter.check_folds(wrong, pd.Series(list("1234"), index=list("abcd")))
     fine = wrong.assign(variant=[1, 0, 0, 0])
-    assert finetune_study.first_folds(fine, 1)["clip_id"].tolist() == ["a", "b"]
-    finetune_study.check_folds(fine, pd.Series(list("1234"), index=list("abcd")))
-    with pytest.raises(ValueError, match="Fold 2 has 1 valid speakers, 1 of them in training"):
-        finetune_study.check_folds(fine, pd.Series(list("1233"), index=list("abcd")))
+    assert chapter.first_folds(fine, 1)["clip_id"].tolist() == ["a", "b"]
+    chapter.check_folds(fine, pd.Series(list("1234"), index=list("abcd")))
+    with pytest.raises(ValueError, match="Fold 2 has 1 validation speakers, 1 of them in training"):
+        chapter.check_folds(fine, pd.Series(list("1233"), index=list("abcd")))
 
 
 @pytest.fixture
-def studied(store, monkeypatch):
-    """``run`` on a small built-in corpus, with the fits and the lines of the ledger it causes."""
+def small_study(store, monkeypatch):
+    """``predict`` on a small built-in corpus, with the fits and the lines of the ledger it causes."""
     fits, lines = [], []
 
     class Watched(finetuning.FineTuner):
-        def fit(self, values, truth, valid):
-            fits.append((len(values), len(valid[0])))
-            return super().fit(values, truth, valid)
+        def fit(self, values, truth, validation):
+            fits.append((len(values), len(validation[0])))
+            return super().fit(values, truth, validation)
 
     monkeypatch.setattr(finetuning, "FineTuner", Watched)
     monkeypatch.setattr(finetuning, "builder", partial(finetuning.builder, untrained=True, output="block1"))
-    monkeypatch.setattr(finetune_study.ledger, "record", lambda *told: lines.append(told))
-    corpus = {"study.corpora": "synthetic", "synthetic.n_speakers": 4, "synthetic.n_statements": 1, "run.jobs": 1}
+    monkeypatch.setattr(chapter.ledger, "log_test_evaluations", lambda *line: lines.append(line))
+    monkeypatch.setattr(chapter.declare, "finetuned", lambda study: [ONE])
+    corpus = {"corpora": "synthetic", "synthetic.n_speakers": 4, "synthetic.n_statements": 1, "run.jobs": 1}
 
     def run(n_folds: int) -> pd.DataFrame:
         plan = {"finetuning.epochs": "1,0,0", "finetuning.folds": n_folds}
         config = settings.load("full", corpus | plan)
-        gathered = material.gather(config, store)
-        return finetune_study.run("synthetic", gathered, config=config, store=store)
+        return chapter.predict(Study(config, store))[ONE]
 
     return run, fits, lines
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # no folds of a corpus this small are committed
-def test_finished_folds_are_never_trained_again(studied):
-    run, fits, lines = studied
+def test_finished_folds_are_never_trained_again(small_study):
+    run, fits, lines = small_study
     one = check_predictions(run(1))
     assert len(fits) == 1
     pd.testing.assert_frame_equal(one, run(1))
@@ -230,28 +239,19 @@ def test_finished_folds_are_never_trained_again(studied):
     assert len(fits) == 2
     pd.testing.assert_frame_equal(two[two["fold"] == one["fold"].iloc[0]].reset_index(drop=True), one)
     speakers = one["clip_id"].str.extract("/([fm][0-9]+)-")[0].groupby(one["role"]).unique()
-    assert {role: len(names) for role, names in speakers.items()} == {"test": 1, "valid": 1}
-    n_valid = (one["role"] == "valid").sum()
-    assert fits[0] == (one["n_train"].iloc[0], n_valid)
-    assert fits[0][0] % 3 == 0  # each training clip, its copy with noise and its copy at another speed
+    assert {role: len(names) for role, names in speakers.items()} == {"test": 1, "validation": 1}
+    n_validation = (one["role"] == "validation").sum()
+    assert fits[0] == (one["n_train"].iloc[0], n_validation)
+    assert fits[0][0] % 3 == 0  # each training clip as recorded, with noise, and at another speed
     assert set(one["variant"]) == {0}
     hashes = [next(iter(declared.values())) for declared, _, _ in lines]
     assert hashes[0] == hashes[1] != hashes[2]
     logged, test = lines[0][1].iloc[0], one[one["role"] == "test"]
     assert logged["n"] == len(test)
     assert logged["value"] == pytest.approx(balanced_accuracy_score(test["truth"], test["prediction"]))
-    table = finetune_study.stages(two)
+    table = tables.stages({ONE: two})
     assert len(table) == 2
     assert not table.isna().any().any()
-    assert f"with {finetune_study.LEARNS['head']} learning" in finetune_study.told(two)
-
-
-def test_trained_in_complete_only():
-    config = settings.load("complete")
-    clips = pd.DataFrame({"speaker": [f"own/{i}" for i in range(4)]})
-    four = material.Material("own", clips, clips.iloc[:0])
-    gathered = {"own": four, "ravdess-speech": four}
-    assert finetune_study.selections(config, gathered) == ["ravdess-speech"]
-    assert finetune_study.selections(config, {"synthetic": four}) == []
-    assert finetune_study.selections(settings.load("quick"), gathered) == []
-    assert finetune_study.selections(settings.load("full"), gathered) == []
+    finding = text.stages(table, {ONE: two}).finding
+    assert "2 folds" in finding
+    assert share(table["validation_uar"].mean()) in finding

@@ -21,7 +21,7 @@ import soundfile
 from ser_study import config as settings
 from ser_study import corpora, features, splits
 from ser_study.corpora import audit
-from ser_study.parallel import map_clips
+from ser_study.parallel import parallel_map
 from ser_study.store import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -450,12 +450,12 @@ def _study_again(derived: Path, monkeypatch) -> None:
 def test_a_damaged_artefact_is_named_and_made_again(pattern, harm, gone, derived, undisturbed, monkeypatch, capsys):
     for path in derived.glob(pattern):
         harm(path)
-    for later in gone:  # what rests on it, so that it is read
+    for later in gone:  # what depends on it, so that it is read
         shutil.rmtree(derived / later)
     _study_again(derived, monkeypatch)
-    told = capsys.readouterr().err
-    assert "is damaged" in told
-    assert "again" in told
+    message = capsys.readouterr().err
+    assert "is damaged" in message
+    assert "again" in message
     for kind in ("features", "scan", "predictions"):
         assert hostile.hashes(derived / kind, "*.parquet") == hostile.hashes(undisturbed / kind, "*.parquet")
 
@@ -530,9 +530,9 @@ def test_a_disk_that_fills_up_while_running(limit, keeps, tmp_path, undisturbed)
     process = runs.in_process(runs.on_a_small_disk, derived, answer, limit)
     process.join()
     assert process.exitcode == 0
-    told = answer.read_text()
-    assert "Could not write" in told
-    assert "File too large. Free some space" in told
+    message = answer.read_text()
+    assert "Could not write" in message
+    assert "File too large. Free some space" in message
     assert not [path for path in derived.rglob(".*.part") if path.is_file()]
     again = runs.in_process(runs.extract_small, derived)
     again.join()
@@ -596,17 +596,17 @@ def test_87_clip_whose_extraction_crashes_the_worker(three, store, monkeypatch, 
     two = settings.load("demo", {"run.jobs": 2})
     table = features.load("summary", three, config=two, store=store)
     assert table.clip_id.tolist() == ["own/sad/a", "own/sad/c"]
-    told = capsys.readouterr().err
-    assert "1 of 3 clips of own gave no summary: own/sad/crash.wav: The worker process crashed on this clip" in told
-    assert "leave the clip out" in told
+    message = capsys.readouterr().err
+    assert "1 of 3 clips of own gave no summary: own/sad/crash.wav: The worker process crashed on this clip" in message
+    assert "leave the clip out" in message
 
 
 def test_88_clip_that_changed_since_it_was_measured(three, store, capsys):
     own(store, "crash.wav").write_bytes(b"")
     table = features.load("summary", three, config=CONFIG, store=store)
     assert len(table.clip_id) == 2
-    assert "own/sad/crash.wav: " in (told := capsys.readouterr().err)
-    assert "is empty (0 bytes); fetch it again" in told
+    assert "own/sad/crash.wav: " in (message := capsys.readouterr().err)
+    assert "is empty (0 bytes); fetch it again" in message
 
 
 def test_89_every_clip_fails(three, store, capsys):
@@ -624,7 +624,7 @@ def test_90_cluster_without_scheduler(monkeypatch):
     with pytest.raises(
         ConnectionError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9.*leave --cluster out"
     ):
-        list(map_clips(len, ["a"], cluster="tcp://127.0.0.1:9"))
+        list(parallel_map(len, ["a"], cluster="tcp://127.0.0.1:9"))
 
 
 def test_91_cluster_address_that_is_none(store):
@@ -707,16 +707,16 @@ QUESTIONS = [
 
 @pytest.mark.parametrize(("words", "expected"), QUESTIONS)
 def test_a_wrong_question_ends_with_its_answer(words, expected, elsewhere):
-    code, _, told = asked(elsewhere, *words)
+    code, _, message = asked(elsewhere, *words)
     assert code == 2
-    assert all(word in told for word in expected)
-    assert "Traceback" not in told
+    assert all(word in message for word in expected)
+    assert "Traceback" not in message
 
 
 def test_110_data_variable_that_leads_nowhere(elsewhere):
-    code, _, told = asked(elsewhere, "--list", SER_STUDY_DATA=str(elsewhere / "none"))
+    code, _, message = asked(elsewhere, "--list", SER_STUDY_DATA=str(elsewhere / "none"))
     assert code == 2
-    assert "(from SER_STUDY_DATA) is not there; give the folder" in told
+    assert "(from SER_STUDY_DATA) is not there; give the folder" in message
 
 
 def test_111_no_corpora_is_no_error_of_validate_and_a_demo_of_run(elsewhere):
@@ -730,11 +730,11 @@ def test_111_no_corpora_is_no_error_of_validate_and_a_demo_of_run(elsewhere):
 
 def test_112_output_folder_that_is_a_file_on_the_command_line(elsewhere):
     blocked = {"SER_STUDY_DERIVED": str(elsewhere / "file")}
-    code, _, told = asked(elsewhere, "validate", "own", "--data", "HERE/data", **blocked)
+    code, _, message = asked(elsewhere, "validate", "own", "--data", "HERE/data", **blocked)
     assert code == 2
-    assert "Could not write own-" in told
-    assert "choose a writable folder" in told
-    assert "Traceback" not in told
+    assert "Could not write own-" in message
+    assert "choose a writable folder" in message
+    assert "Traceback" not in message
 
 
 def test_113_run_all_in_an_interpreter_of_its_own(elsewhere):

@@ -16,6 +16,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted((PROJECT / "src").rglob("*.py"))
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+NOT_IN_A_CELL = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.IfExp)
+PRIVATE = {"told", "heard", "lent", "gathered", "further", "seed184"}
 
 
 def tracked() -> list[Path]:
@@ -99,17 +101,66 @@ def test_import_is_light():
 def test_notebook_is_thin(path):
     cells = json.loads(path.read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert 1 <= len(code) <= 25
+    assert 1 <= len(code) <= 20
+    assert all("".join(cell["source"]).strip() for cell in cells), "an empty cell"
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-    for before, cell in zip(cells, cells[1:]):
+    for before, cell in zip([None, *cells], cells):
         if cell["cell_type"] == "code":
+            assert before, "a word before every code cell, the first one too"
             assert before["cell_type"] == "markdown", "a word before every code cell"
     for cell in code:
         source = "".join(cell["source"])
-        assert source.count("\n") < 10, source
-        assert not any(isinstance(n, (ast.FunctionDef, ast.ClassDef, ast.Lambda)) for n in ast.walk(ast.parse(source)))
+        lines = source.splitlines()
+        assert len(lines) <= 10, source
+        assert max(map(len, lines)) <= 110, source
+        nodes = list(ast.walk(ast.parse(source)))
+        assert not any(isinstance(node, NOT_IN_A_CELL) for node in nodes), source
     tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_ends_with_something_to_try(path):
+    cells = json.loads(path.read_text())["cells"]
+    headings = [
+        line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines()
+    ]
+    sections = [line for line in headings if re.match(r"#{1,2} ", line)]
+    assert sections[-1] == "## Try this"
+
+
+def test_notebook_files_are_valid_and_written_alike():
+    import nbformat
+
+    for path in NOTEBOOKS:
+        text = path.read_text("utf-8")
+        content = json.loads(text)
+        nbformat.validate(content)
+        assert (content["nbformat"], content["nbformat_minor"]) == (4, 5), path.name
+        ids = [cell["id"] for cell in content["cells"]]
+        assert len(set(ids)) == len(ids), path.name
+        assert text == json.dumps(content, indent=1, ensure_ascii=False) + "\n", path.name
+
+
+def test_no_private_words_in_identifiers():
+    """Names say what a thing is; prose may use the verbs."""
+    sources = {path.relative_to(PROJECT).as_posix(): path.read_text("utf-8") for path in MODULES}
+    for path in NOTEBOOKS:
+        code = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        sources[path.name] = "\n".join("".join(cell["source"]) for cell in code)
+    offenders = [f"{name}: {word}" for name, text in sources.items() for word in sorted(_identifiers(name, text))
+                 if PRIVATE.intersection(word.lower().split("_"))]  # fmt: skip
+    assert not offenders
+
+
+def _identifiers(name: str, text: str) -> set[str]:
+    """Names of a module and in it: what is assigned, defined, imported, passed by keyword or reached by attribute."""
+    words = {Path(name).stem}
+    for node in ast.walk(ast.parse(text)):
+        for field in ("id", "name", "attr", "arg", "asname"):
+            value = getattr(node, field, None)
+            words |= set(value.split(".")) if isinstance(value, str) else set()
+    return words
 
 
 def test_environment_files_agree():
@@ -144,8 +195,8 @@ def test_nothing_forbidden_is_tracked():
 
 
 def test_published_reports_name_no_machine():
-    told = [path for path in tracked() if path.parts[len(PROJECT.parts)] == "reports"]
-    told = [path for path in told if path.suffix in {".html", ".csv", ".json"}]
+    published = [path for path in tracked() if path.parts[len(PROJECT.parts)] == "reports"]
+    published = [path for path in published if path.suffix in {".html", ".csv", ".json"}]
     pattern = re.compile(r"/(?:home|root|Users|tmp|private|mnt|opt)/[\w.-]+/|" + re.escape(str(PROJECT)))
-    assert told
-    assert not [path.name for path in told if pattern.search(path.read_text(encoding="utf-8"))]
+    assert published
+    assert not [path.name for path in published if pattern.search(path.read_text(encoding="utf-8"))]

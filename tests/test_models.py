@@ -1,4 +1,4 @@
-"""Further families and the seeds' models: well-formed, repeatable, and with the hyperparameters they claim."""
+"""Further families and the projects' models: well-formed, repeatable, and with the hyperparameters they claim."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 from ser_study import training
 from ser_study.config import Config, Models, load
-from ser_study.models import classical, registry, seed_models, zoo
+from ser_study.models import baseline_models, classical, registry, zoo
 from ser_study.schema import FeatureSet, check_predictions
 
 SMALL = Models(
@@ -27,17 +27,18 @@ SMALL = Models(
     bagging_members=3,
     tree_cap=8,
 )
-LIGHT = [name for name in seed_models.REGISTRY if name not in ("mlp_001", "mlp_002", "forest_001", "forest_gini_001")]
+SLOW = ("mlp_001", "mlp_002", "forest_001", "forest_gini_001")
+LIGHT = [name for name in baseline_models.REGISTRY if name not in SLOW]
 
 
 def made(n=120, d=8, seed=0, signal=2.0):
-    """Features in which the class is visible, three classes, and one fold with train, valid and test."""
+    """Features in which the class is visible, three classes, and one fold with train, validation and test."""
     random = np.random.default_rng(seed)
     truth = np.array(["angry", "happy", "sad"])[np.arange(n) % 3]
     values = random.standard_normal((n, d)).astype(np.float32)
     values[np.arange(n), np.arange(n) % 3] += signal
     ids = np.array([f"own/{i:03d}" for i in range(n)], dtype=object)
-    role = random.permutation(np.repeat(["train", "valid", "test"], [n - 2 * (n // 4), n // 4, n // 4]))
+    role = random.permutation(np.repeat(["train", "validation", "test"], [n - 2 * (n // 4), n // 4, n // 4]))
     folds = pd.DataFrame({"repeat": 0, "fold": 0, "clip_id": ids, "variant": 0, "role": role})
     return FeatureSet("made", ids, np.zeros(n, int), values), pd.Series(truth, index=ids), folds
 
@@ -64,16 +65,16 @@ def test_test_rows_influence_nothing(name):
     spoiled[folds["role"].to_numpy() == "test"] = 1e5
     one = run(name, feature, truth, folds)
     two = run(name, FeatureSet("made", feature.clip_id, feature.variant, spoiled), truth, folds)
-    valid = one["role"] == "valid"
-    pd.testing.assert_frame_equal(one[valid], two[valid])
-    assert not one[~valid].equals(two[~valid])
+    validation = one["role"] == "validation"
+    pd.testing.assert_frame_equal(one[validation], two[validation])
+    assert not one[~validation].equals(two[~validation])
 
 
 def test_registry_holds_every_model_once_and_names_the_known():
-    parts = (classical.REGISTRY, zoo.REGISTRY, seed_models.REGISTRY)
+    parts = (classical.REGISTRY, zoo.REGISTRY, baseline_models.REGISTRY)
     assert len(set().union(*parts)) == sum(map(len, parts))
     assert set().union(*parts) <= set(registry.REGISTRY)
-    assert registry.get("mlp_002") is seed_models.REGISTRY["mlp_002"]
+    assert registry.get("mlp_002") is baseline_models.REGISTRY["mlp_002"]
     assert set(registry.names("kernel")) == {"rbf_svm"}
     with pytest.raises(ValueError, match=r"v9_002.*logistic.*rbf_svm.*forest_001"):
         registry.get("v9_002")
@@ -81,7 +82,7 @@ def test_registry_holds_every_model_once_and_names_the_known():
         registry._merged(zoo.REGISTRY, {"knn": zoo.REGISTRY["knn"]})
 
 
-@pytest.mark.parametrize("model", registry.LEAGUE.values(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", registry.CLASSICAL.values(), ids=lambda model: model.name)
 def test_declared_settings_are_the_ones_read(model):
     class Watched:
         read = set()
@@ -115,19 +116,19 @@ def test_xgboost_gives_class_names_in_their_own_order():
 
 
 @pytest.mark.parametrize("name", ["ridge", "rbf_svm", "linear_svm"])
-def test_margins_become_probabilities_by_a_temperature_of_the_valid_rows(name):
+def test_margins_become_probabilities_by_a_temperature_of_the_validation_rows(name):
     assert registry.get(name).margins
     feature, truth, folds = made(n=240)
     table = run(name, feature, truth, folds, dataclasses.replace(SMALL, svm_c=(0.01,)))
     proba = table.filter(regex="^p_").to_numpy(float)
     column = np.searchsorted(["angry", "happy", "sad"], table["truth"])
-    valid = (table["role"] == "valid").to_numpy()
+    validation = (table["role"] == "validation").to_numpy()
     logged = np.log(proba)
 
     def loss(scale):
-        scaled = logged[valid] * scale
+        scaled = logged[validation] * scale
         scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        return -scaled[np.arange(valid.sum()), column[valid]].mean()
+        return -scaled[np.arange(validation.sum()), column[validation]].mean()
 
     assert loss(1.0) <= min(loss(0.8), loss(1.25))  # no other scale is better
     assert loss(1.0) < 0.8 * np.log(3)
@@ -158,7 +159,7 @@ def test_rbf_gamma_counts_per_column():
     )
 
 
-CHOSEN = {  # from the seeds' notebooks
+CHOSEN = {  # from the projects' notebooks
     "lightgbm_000": {"max_depth": 4, "num_leaves": 15, "min_child_samples": 20, "n_estimators": 100,
                      "learning_rate": 0.1},
     "mlp_001": {"activation": "logistic", "solver": "lbfgs", "hidden_layer_sizes": (880,), "alpha": 0.376851,
@@ -179,7 +180,7 @@ CHOSEN = {  # from the seeds' notebooks
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_seed_models_have_their_authors_hyperparameters(name):
+def test_the_projects_models_have_their_authors_hyperparameters(name):
     estimator = registry.get(name).build(Models(), {}, 17)
     built = estimator.get_params() | (estimator.options if "lightgbm" in name else {})
     assert {key: built[key] for key in CHOSEN[name]} == CHOSEN[name]
@@ -211,7 +212,7 @@ def test_lightgbm_takes_the_steps_of_its_time():
         return proba - np.eye(5)[truth.astype(int)], 2 * proba * (1 - proba)
 
     options = {"n_estimators": 12, "learning_rate": 0.3, "reg_alpha": 0.5, "num_leaves": 7, "boost_from_average": False}
-    ours = seed_models.LightGBM2019(options, 0).fit(values, codes)
+    ours = baseline_models.LightGBM2019(options, 0).fit(values, codes)
     then = LGBMClassifier(**options, objective=softmax_of_then, num_class=5, verbose=-1, n_jobs=1, random_state=0)
     then.fit(values, codes)
     raw = then.predict(values, raw_score=True)
@@ -222,7 +223,7 @@ def test_lightgbm_takes_the_steps_of_its_time():
     two = codes > 1  # the objective of two classes never changed
     plain = LGBMClassifier(**options, verbose=-1, n_jobs=1, random_state=0).fit(values, two)
     assert np.allclose(
-        seed_models.LightGBM2019(options, 0).fit(values, two).predict_proba(values), plain.predict_proba(values)
+        baseline_models.LightGBM2019(options, 0).fit(values, two).predict_proba(values), plain.predict_proba(values)
     )
 
 
@@ -230,22 +231,22 @@ def test_lbfgs_finds_the_optimum_that_saga_seeks():
     values, truth = make_classification(200, 12, n_informative=6, n_classes=4, random_state=0)
     values = StandardScaler().fit_transform(values)
     ours = registry.get("logistic_001").build(Models(), {}, 0).fit(values, truth)
-    seeds = LogisticRegression(C=1.0, solver="saga", max_iter=10_000, tol=1e-8, random_state=0).fit(values, truth)
-    assert np.allclose(ours.coef_, seeds.coef_, atol=2e-3)
-    assert np.allclose(ours.predict_proba(values), seeds.predict_proba(values), atol=1e-3)
+    saga = LogisticRegression(C=1.0, solver="saga", max_iter=10_000, tol=1e-8, random_state=0).fit(values, truth)
+    assert np.allclose(ours.coef_, saga.coef_, atol=2e-3)
+    assert np.allclose(ours.predict_proba(values), saga.predict_proba(values), atol=1e-3)
 
 
-def test_thousands_of_trees_are_capped_and_both_numbers_are_told():
+def test_thousands_of_trees_are_capped_and_the_title_has_both_numbers():
     feature, truth, _ = made()
     forest = registry.get("forest_002").build(SMALL, {}, 0).fit(feature.values, truth)
     assert len(forest.estimators_) == 8
     boosted = registry.get("lightgbm_002").build(SMALL, {}, 0).fit(feature.values, truth)
     assert boosted.learner_.booster_.current_iteration() == 8
-    assert seed_models.trees("lightgbm_002", SMALL) == (12_310, 8)
-    assert seed_models.trees("forest_002", dataclasses.replace(SMALL, tree_cap=10**6)) == (22_984, 22_984)
-    assert seed_models.title("forest_002", SMALL) == "random forest of seed 002 (8 of 22,984 trees)"
-    assert registry.get("forest_002").title == "random forest of seed 002 (500 of 22,984 trees)"
-    assert seed_models.title("knn_002", SMALL) == registry.get("knn_002").title
+    assert baseline_models.trees("lightgbm_002", SMALL) == (12_310, 8)
+    assert baseline_models.trees("forest_002", dataclasses.replace(SMALL, tree_cap=10**6)) == (22_984, 22_984)
+    assert baseline_models.title("forest_002", SMALL) == "random forest (E002, 8 of 22,984 trees)"
+    assert registry.get("forest_002").title == "random forest (E002, 500 of 22,984 trees)"
+    assert baseline_models.title("knn_002", SMALL) == registry.get("knn_002").title
     assert "tree_cap" in registry.get("forest_002").uses
     assert load("full", {"models.tree_cap": 50}).models.tree_cap == 50
     assert Config().models.tree_cap == 500

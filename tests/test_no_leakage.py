@@ -117,17 +117,17 @@ def test_made_up_corpora_are_disjoint_in_the_declared_units(protocol, seed):
     assert_each_tested_once(folds, clips["clip_id"])
     for unit in BLOCKED[protocol].split():
         assert not shared(folds, clips, unit, "train", "test")
-        assert not shared(folds, clips, unit, "valid", "test")
+        assert not shared(folds, clips, unit, "validation", "test")
     for unit in ("duplicate", "take") if protocol != "random" else ("duplicate",):
-        assert not shared(folds, clips, unit, "train", "valid")
+        assert not shared(folds, clips, unit, "train", "validation")
     speakers = folds.merge(clips, on="clip_id")
     pool = speakers[speakers["role"] != "test"].groupby(["fold", "corpus"])["speaker"].nunique().groupby("fold").max()
     if "speaker" in BLOCKED[protocol] and pool.min() >= 3:
-        assert not shared(folds, clips, "speaker", "train", "valid")
+        assert not shared(folds, clips, "speaker", "train", "validation")
     elif "speaker" in BLOCKED[protocol] and pool.max() < 3:
-        assert not shared(folds, clips, "sentence", "train", "valid")
+        assert not shared(folds, clips, "sentence", "train", "validation")
     if protocol in ("sentence_independent", "speaker_and_sentence"):
-        assert not shared(folds, clips, "sentence", "train", "valid")
+        assert not shared(folds, clips, "sentence", "train", "validation")
 
 
 @pytest.mark.parametrize("protocol", MADE)
@@ -146,9 +146,9 @@ def test_committed_folds_are_disjoint_by_their_names(selection, protocol):
     assert_each_tested_once(folds, clips["clip_id"])
     for unit in BLOCKED[protocol].split():
         assert not shared(folds, clips, unit, "train", "test")
-        assert not shared(folds, clips, unit, "valid", "test")
+        assert not shared(folds, clips, unit, "validation", "test")
     if selection != "tess" and "speaker" in BLOCKED[protocol]:
-        assert not shared(folds, clips, "speaker", "train", "valid")
+        assert not shared(folds, clips, "speaker", "train", "validation")
 
 
 def from_names(selection: str, clip_ids: list[str]) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def from_names(selection: str, clip_ids: list[str]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("protocol", "unit"), [(name, unit) for name in BLOCKED for unit in ("clip", *BLOCKED[name].split())]
 )
-@pytest.mark.parametrize("pair", [("train", "test"), ("valid", "test")])
+@pytest.mark.parametrize("pair", [("train", "test"), ("validation", "test")])
 def test_a_planted_violation_is_named(protocol, unit, pair):
     clips = several(np.random.default_rng(3))
     if protocol not in ("cross_corpus", "fixed"):
@@ -196,22 +196,22 @@ def test_a_planted_violation_is_named(protocol, unit, pair):
 
 
 @pytest.mark.parametrize("unit", ["duplicate", "take", "speaker"])
-def test_a_violation_between_train_and_valid_is_named(unit):
+def test_a_violation_between_train_and_validation_is_named(unit):
     clips = corpus("own", n_speakers=6, n_sentences=3, rng=np.random.default_rng(0))
     folds = make(clips, "speaker_independent")
     first = folds[folds["fold"] == 1].groupby("role")["clip_id"].first()
-    clips.loc[clips["clip_id"].isin([first["train"], first["valid"]]), units.UNITS[unit]] = "own/planted"
-    with pytest.raises(ValueError, match=f"has {unit} own/planted in train and valid"):
+    clips.loc[clips["clip_id"].isin([first["train"], first["validation"]]), units.UNITS[unit]] = "own/planted"
+    with pytest.raises(ValueError, match=f"has {unit} own/planted in train and validation"):
         splits.assert_disjoint(folds, clips, "speaker_independent")
 
 
-def test_two_speakers_make_valid_differ_by_sentence():
+def test_two_speakers_make_validation_differ_by_sentence():
     clips = corpus("tess", n_speakers=2, n_sentences=10, rng=np.random.default_rng(0))
     folds = make(clips, "speaker_independent")
     row = folds.index[(folds["fold"] == 1) & (folds["role"] == "train")][0]
-    folds.loc[row, "role"] = "valid"
+    folds.loc[row, "role"] = "validation"
     with pytest.raises(
-        ValueError, match="Fold 1 of 'speaker_independent' has (take|sentence) tess/.* in train and valid"
+        ValueError, match="Fold 1 of 'speaker_independent' has (take|sentence) tess/.* in train and validation"
     ):
         splits.assert_disjoint(folds, clips, "speaker_independent")
 
@@ -231,7 +231,7 @@ def test_folds_must_fit_the_clips_table():
     folds = make(clips, "random")
     with pytest.raises(ValueError, match="name 1 clips that the clips table lacks, first 'own/00-00-angry-0'"):
         splits.assert_disjoint(folds, clips.iloc[1:], "random")
-    with pytest.raises(ValueError, match="hold roles \\['dev'\\]; use train, valid, test"):
+    with pytest.raises(ValueError, match="hold roles \\['dev'\\]; use train, validation, test"):
         splits.assert_disjoint(folds.assign(role="dev"), clips, "random")
 
 

@@ -1,4 +1,4 @@
-"""The five notebooks, executed as a user executes them, on a small built-in corpus; then once more."""
+"""The notebooks, executed as a user executes them, on a small built-in corpus; then once more."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
+
+from ser_study.report.exhibits import PAGES
 
 PROJECT = Path(__file__).resolve().parents[1]
-SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "study.shuffles=2", "study.ladder_draws=2")
-WITHOUT_FIGURE = ("06_voting", "08_seeds_revisited")  # on the built-in corpus: tables and sentences
+SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "ladder.shuffles=2", "ladder.draws=2")
+WITHOUT_FIGURE = ("04b_ablations", "06_voting", "08_baselines")  # on the built-in corpus: tables and sentences
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +39,19 @@ def study(tmp_path_factory):
 
 
 def test_every_chapter_has_a_page_without_an_error(study):
-    report, said, _ = study
+    report, printed, _ = study
     pages = [report / "index.html", *sorted((report / "pages").glob("*.html"))]
     assert [page.stem for page in pages[1:]] == [
         "01_corpus_synthetic",
         "02_feature_extraction",
         "03_splits_and_leakage",
         "04_traditional_ml",
+        "04b_ablations",
         "05_deep_learning",
         "06_voting",
-        "08_seeds_revisited",
+        "08_baselines",
     ]
-    assert said.strip().endswith("index.html.")
+    assert printed.strip().endswith("index.html.")
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "Traceback" not in text
@@ -75,18 +80,18 @@ def test_scores_are_tidy(study):
     ]
     assert scores.columns.tolist()[: len(first)] == first
     assert not scores.duplicated(["experiment", "metric"]).any()
-    league = scores[(scores["metric"] == "uar") & scores["size"].isna() & ~scores["fixed"]]
-    assert len(league) == 2 * 5 * 2  # features × models × protocols
-    honest = league[league["protocol"] == "speaker_independent"].set_index(["feature", "model"])["value"]
-    random = league[league["protocol"] == "random"].set_index(["feature", "model"])["value"]
+    benchmark = scores[(scores["metric"] == "uar") & scores["size"].isna() & ~scores["fixed"]]
+    assert len(benchmark) == 2 * 5 * 2  # features × models × protocols
+    honest = benchmark[benchmark["protocol"] == "speaker_independent"].set_index(["feature", "model"])["value"]
+    random = benchmark[benchmark["protocol"] == "random"].set_index(["feature", "model"])["value"]
     assert (random - honest).drop("dummy", level="model").mean() > 0.05
 
 
 def test_scores_follow_from_the_published_predictions(study):
     report, _, _ = study
     scores = pd.read_csv(report / "tables" / "scores.csv").set_index(["experiment", "metric"])["value"]
-    told = pd.read_parquet(report / "predictions.parquet")
-    test = told[(told["role"] == "test") & (told["variant"] == 0)]
+    predictions = pd.read_parquet(report / "predictions.parquet")
+    test = predictions[(predictions["role"] == "test") & (predictions["variant"] == 0)]
     for name, rows in test.groupby("experiment"):
         if rows["clip_id"].is_unique:
             right = (rows["truth"] == rows["prediction"]).groupby(rows["truth"]).mean()
@@ -95,10 +100,10 @@ def test_scores_follow_from_the_published_predictions(study):
 
 def test_run_json_says_where_numbers_come_from(study):
     report, _, _ = study
-    told = json.loads((report / "run.json").read_text())
-    assert told["preset"] == "demo"
-    assert told["overrides"]["synthetic.n_speakers"] == 4
-    assert {"numpy", "scikit-learn", "lightgbm", "librosa"} <= set(told["versions"])
+    facts = json.loads((report / "run.json").read_text())
+    assert facts["preset"] == "demo"
+    assert facts["overrides"]["synthetic.n_speakers"] == 4
+    assert {"numpy", "scikit-learn", "lightgbm", "librosa"} <= set(facts["versions"])
 
 
 def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
@@ -106,7 +111,26 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 8
+    assert again.stdout.count("up to date") == 9
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["04_traditional_ml", "09_findings"])
+def test_in_jupyterlab_a_notebook_holds_the_library_once(study, name):
+    """Executed outside the pages, as in JupyterLab, on what the run has computed."""
+    report, _, _ = study
+    notebook = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    changes = {key: int(value) for key, _, value in (change.partition("=") for change in SMALL)}
+    cell.source += f"\npreset, overrides = 'demo', {changes!r}"
+    places = {"SER_STUDY_DERIVED": str(report.parent / "derived"), "SER_STUDY_REPORTS": str(report.parent)}
+    environment = {key: value for key, value in os.environ.items() if key not in ("SER_STUDY_DATA", PAGES)} | places
+    executed = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(PROJECT)}})
+    executed.execute(env=environment)
+    outputs = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    html = "".join(data.get("text/html", "") for data in outputs)
+    assert html.count("DecompressionStream(") == 1
+    assert html.count("data-ser-table") > 1
+    assert sum(map(len, re.findall(r"<script.*?</script>", html, flags=re.DOTALL))) <= 300_000

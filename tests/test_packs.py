@@ -13,12 +13,15 @@ import soundfile
 
 from ser_study import cli, corpora, features, packs
 from ser_study import config as settings
+from ser_study.chapters.corpus import sounds
+from ser_study.chapters.features import frames
 from ser_study.corpora import audit, packed
-from ser_study.experiments import Experiment, corpus_tables, feature_tables, run, sound_tables
-from ser_study.experiments import material as materials
+from ser_study.experiments import folds
+from ser_study.experiments.experiment import Experiment
 from ser_study.store import Store
+from ser_study.study import Study
 
-ONE = {"run.jobs": 1, "study.features": "summary", "study.large_features": ""}
+ONE = {"run.jobs": 1, "benchmark.features": "summary", "benchmark.large_features": ""}
 RATE = 16_000  # Hz
 
 
@@ -34,7 +37,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory):
-    """A data folder with a few made-up clips under EMO-DB's names; one is silent, one a copy."""
+    """A data folder with a few made-up clips under EMO-DB's names; one is silent, one a duplicate."""
     store = a_store(tmp_path_factory.mktemp("origin"))
     folder, random = store.raw / "emodb" / "wav", np.random.default_rng(0)
     folder.mkdir(parents=True)
@@ -49,8 +52,8 @@ def origin(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(origin, config):
-    """The pack of those clips: summary with two augmented copies, seed184 plain."""
-    return packs.write("emodb", config=config, store=origin, names=["summary", "seed184"])
+    """The pack of those clips: summary with two augmented variants, means184 plain."""
+    return packs.write("emodb", config=config, store=origin, names=["summary", "means184"])
 
 
 @pytest.fixture
@@ -89,9 +92,9 @@ def test_a_pack_holds_hashed_tables_and_no_audio(made):
         names = archive.namelist()
         assert sorted(names) == [
             "clips.parquet",
-            "features/seed184.parquet",
-            "features/summary-copy1.parquet",
-            "features/summary-copy2.parquet",
+            "features/means184.parquet",
+            "features/summary-variant1.parquet",
+            "features/summary-variant2.parquet",
             "features/summary.parquet",
             "manifest.json",
         ]
@@ -106,13 +109,13 @@ def test_a_pack_holds_hashed_tables_and_no_audio(made):
 
 def test_equal_content_gives_equal_bytes(made, origin, config, tmp_path):
     again = packs.write(
-        "emodb", config=config, store=origin, names=["summary", "seed184"], target=tmp_path / "again.zip"
+        "emodb", config=config, store=origin, names=["summary", "means184"], target=tmp_path / "again.zip"
     )
     assert again.read_bytes() == made.read_bytes()
 
 
 def test_clips_audit_and_every_feature_come_from_the_pack(origin, away, config):
-    assert corpora.found(away.raw) == ["emodb"]
+    assert corpora.present(away.raw) == ["emodb"]
     assert corpora.state("emodb", away) == "pack"
     assert corpora.state("emodb", origin) == "here"
     there, here = (corpora.load("emodb", config=config, store=store) for store in (origin, away))
@@ -121,27 +124,26 @@ def test_clips_audit_and_every_feature_come_from_the_pack(origin, away, config):
     pd.testing.assert_frame_equal(
         *(corpora.scanned("emodb", config=config, store=store).astype(object) for store in (origin, away))
     )
-    told = [audit.validate(store, config, ["emodb"]) for store in (origin, away)]
-    pd.testing.assert_frame_equal(told[0][0], told[1][0])
-    pd.testing.assert_frame_equal(told[0][1], told[1][1])
-    kept, _ = corpora.analysed(here)
-    for name, variant in (("summary", 0), ("summary", 1), ("summary", 2), ("seed184", 0)):
-        one, two = (features.load(name, kept, config=config, store=store, variant=variant) for store in (origin, away))
+    audits = [audit.validate(store, config, ["emodb"]) for store in (origin, away)]
+    pd.testing.assert_frame_equal(audits[0][0], audits[1][0])
+    pd.testing.assert_frame_equal(audits[0][1], audits[1][1])
+    clips, _ = corpora.analysed(here)
+    for name, variant in (("summary", 0), ("summary", 1), ("summary", 2), ("means184", 0)):
+        one, two = (features.load(name, clips, config=config, store=store, variant=variant) for store in (origin, away))
         assert np.array_equal(one.values, two.values)
         assert (one.clip_id == two.clip_id).all()
         assert one.columns == two.columns
-    first = features.load("summary", kept, config=config, store=away).values
-    assert not np.array_equal(first, features.load("summary", kept, config=config, store=away, variant=1).values)
+    first = features.load("summary", clips, config=config, store=away).values
+    assert not np.array_equal(first, features.load("summary", clips, config=config, store=away, variant=1).values)
 
 
 def test_what_needs_the_sound_says_so(away, config):
-    clips = corpora.load("emodb", config=config, store=away)
-    assert corpus_tables.examples(clips, config=config, store=away) == []
-    gathered = materials.gather(config, away)
-    assert feature_tables.contours(feature_tables.example(gathered), config=config, store=away) == {}
-    assert sound_tables.frame_by_frame(feature_tables.example(gathered), config=config, store=away) == {}
-    assert sound_tables.by_intensity(clips, config=config, store=away) == []
-    assert "no waveforms" in corpora.without_audio("emodb", away)
+    study, clips = Study(config, away), corpora.load("emodb", config=config, store=away)
+    clip = frames.example(study)
+    assert frames.frame_by_frame(study, clip) == {}
+    assert sounds.examples(study, clips) == sounds.by_intensity(study, clips) == []
+    assert study.with_audio().selections == {}
+    assert "no waveforms" in study.without_audio("emodb")
     with pytest.raises(FileNotFoundError, match="pack only; packs are made where the audio is"):
         packs.write("emodb", config=config, store=away)
 
@@ -162,18 +164,18 @@ def test_audio_beside_a_pack_wins(origin, config, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "name", "variant", "words"),
     [
-        ({"seed_audio.trim_top_db": 40.0}, "seed184", 0, "with audio.trim_top_db=60.0, this run asks .*=40.0; run"),
+        ({"means184_audio.trim_top_db": 40.0}, "means184", 0, "with audio.trim_top_db=60.0, this run asks .*=40.0;"),
         ({"audio.trim": False, "frames.n_mels": 40}, "summary", 0, "this run asks audio.trim=False, frames.n_mels=40;"),
-        ({}, "egemaps", 0, r"holds no feature egemaps \(it holds summary, seed184\)"),
-        ({}, "seed184", 1, r"no augmented copy 1 of seed184; .* pack emodb --features seed184 --copies 2"),
-        ({}, "summary", 3, r"no augmented copy 3 of summary; .* --copies 3"),
+        ({}, "egemaps", 0, r"holds no feature egemaps \(it holds summary, means184\)"),
+        ({}, "means184", 1, r"no augmented variant 1 of means184; .* pack emodb --features means184 --variants 2"),
+        ({}, "summary", 3, r"no augmented variant 3 of summary; .* --variants 3"),
     ],
 )  # fmt: skip
 def test_features_made_otherwise_are_refused(away, overrides, name, variant, words):
     config = settings.load("full", ONE | overrides)
-    kept, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
+    clips, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
     with pytest.raises(ValueError, match=words):
-        features.load(name, kept, config=config, store=away, variant=variant)
+        features.load(name, clips, config=config, store=away, variant=variant)
 
 
 def test_another_version_of_a_feature_is_refused(away, config):
@@ -183,10 +185,10 @@ def test_another_version_of_a_feature_is_refused(away, config):
             entry["fingerprint"] = settings.fingerprint(entry["settings"])
 
     rewrite(away.raw / "emodb.pack.zip", "manifest.json", forged(older))
-    kept, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
+    clips, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
     now = features.get("summary").version
     with pytest.raises(ValueError, match=f"made with version={now - 1}, this run asks version={now}"):
-        features.load("summary", kept, config=config, store=away)
+        features.load("summary", clips, config=config, store=away)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +197,13 @@ def test_another_version_of_a_feature_is_refused(away, config):
         ("manifest.json", lambda content: content.replace(b"emodb", b"emodc", 1), r"\(manifest.json: it was changed"),
         ("manifest.json", lambda content: None, "damaged .manifest.json: There is no item"),
         ("manifest.json", lambda content: b"[]", "not the list of a pack"),
-        ("manifest.json", forged(lambda told: told.update(pack=99)), "version 99, this package reads version 1"),
-        ("manifest.json", forged(lambda told: told.update(corpus="savee")), "holds savee, not emodb"),
-        ("manifest.json", forged(lambda told: told["clips"].update(scan=-1)), "version -1 of the scan"),
+        (
+            "manifest.json",
+            forged(lambda manifest: manifest.update(pack=99)),
+            "version 99, this package reads version 1",
+        ),
+        ("manifest.json", forged(lambda manifest: manifest.update(corpus="savee")), "holds savee, not emodb"),
+        ("manifest.json", forged(lambda manifest: manifest["clips"].update(scan=-1)), "version -1 of the scan"),
         ("clips.parquet", lambda content: content[:-1] + b"?", r"damaged \(clips.parquet: SHA-256 .* the list says"),
     ],
 )
@@ -209,9 +215,9 @@ def test_a_damaged_or_strange_pack_is_refused(away, config, member, change, word
 
 def test_a_damaged_block_is_refused_and_leaves_nothing(away, config):
     rewrite(away.raw / "emodb.pack.zip", "features/summary.parquet", lambda content: content + b"more")
-    kept, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
+    clips, _ = corpora.analysed(corpora.load("emodb", config=config, store=away))
     with pytest.raises(ValueError, match=r"damaged \(features/summary.parquet: SHA-256"):
-        features.load("summary", kept, config=config, store=away)
+        features.load("summary", clips, config=config, store=away)
     assert not list(away.derived.rglob("features/**/*.parquet"))
 
 
@@ -222,14 +228,14 @@ def test_a_cut_pack_is_refused(away, config):
         corpora.load("emodb", config=config, store=away)
 
 
-def test_command_packs_and_tells_the_licence(origin, tmp_path, capsys, monkeypatch):
+def test_command_packs_and_prints_the_licence(origin, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SER_STUDY_DERIVED", str(tmp_path / "derived"))
     given = ["pack", "emodb", "--data", str(origin.raw), "--set", "run.jobs=1"]
-    assert cli.main([*given, "--features", "summary", "--copies", "0", "--to", str(tmp_path / "one.zip")]) == 0
-    told = capsys.readouterr().out
-    assert "7 clips; summary;" in told
-    assert "CC BY 4.0" in told
-    assert "No audio is in the pack" in told
+    assert cli.main([*given, "--features", "summary", "--variants", "0", "--to", str(tmp_path / "one.zip")]) == 0
+    printed = capsys.readouterr().out
+    assert "7 clips; summary;" in printed
+    assert "CC BY 4.0" in printed
+    assert "No audio is in the pack" in printed
     assert packed.read(tmp_path / "one.zip", "emodb").manifest["corpus"] == "emodb"
     assert cli.main([*given, "--features", "sumary"]) == 2
     assert cli.main(["pack", "synthetic", "--set", "run.jobs=1"]) == 2
@@ -245,9 +251,9 @@ def test_licensed_corpora_state_their_terms():
     assert "yours" in packs.notice("own")
 
 
-def test_the_ladders_leaking_rung_finds_its_copies(config):
-    assert packs.COPIES == materials.N_VARIANTS
-    assert packs.study_features("emodb", settings.load("full")) == ["seed184", "summary", "egemaps", "compare"]
+def test_augmentation_before_the_split_finds_its_variants(config):
+    assert packs.N_VARIANTS == folds.N_VARIANTS
+    assert packs.study_features("emodb", settings.load("full")) == ["means184", "summary", "egemaps", "compare"]
     assert "compare" not in packs.study_features("crema_d", settings.load("full"))
 
 
@@ -257,13 +263,13 @@ def test_an_experiment_on_real_clips_is_the_same_from_the_pack(corpora_dir, tmp_
         pytest.skip("EMO-DB is not in the data folder")
     there, here = a_store(tmp_path / "there"), a_store(tmp_path / "here")
     (there.raw / "emodb").symlink_to(corpora_dir / "emodb")
-    made = packs.write("emodb", config=config, store=there, names=["summary"], copies=0)
+    made = packs.write("emodb", config=config, store=there, names=["summary"], variants=0)
     (here.raw / "emodb.pack.zip").write_bytes(made.read_bytes())
     experiment = Experiment("emodb", "speaker_independent", "summary", "logistic", fixed=True)
-    told = []
+    tables = []
     for store in (there, here):
-        gathered = materials.gather(config, store)
-        assert len(gathered["emodb"].clips) == 535
-        told.append(run.predictions(experiment, gathered, config=config, store=store))
-    assert len(told[1]) == 535
-    pd.testing.assert_frame_equal(*told)
+        study = Study(config, store)
+        assert len(study.clips("emodb")) == 535
+        tables.append(study.predictions(experiment))
+    assert len(tables[1]) == 535
+    pd.testing.assert_frame_equal(*tables)

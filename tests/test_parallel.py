@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from ser_study.parallel import Failure, map_clips, n_workers
+from ser_study.parallel import Failure, n_workers, parallel_map
 
 
 def spectrum(seed: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def digest(results) -> str:
 
 
 def test_in_order_with_failures_in_their_place():
-    results = list(map_clips(spectrum, list(range(20)), jobs=2, batch=3))
+    results = list(parallel_map(spectrum, list(range(20)), jobs=2, batch=3))
     assert [item for item, _ in results] == list(range(20))
     failed = [(item, value) for item, value in results if isinstance(value, Failure)]
     assert failed == [(5, Failure("Clip 5 is silent; leave it out."))]
@@ -42,30 +42,30 @@ def test_in_order_with_failures_in_their_place():
 
 def test_one_worker_and_two_and_any_batch_give_equal_bytes():
     items = list(range(40))
-    expected = digest(map_clips(spectrum, items, jobs=1))
-    assert digest(map_clips(spectrum, items, jobs=2, batch=7)) == expected
-    assert digest(map_clips(spectrum, items, jobs=1, apart=True, batch=1)) == expected
+    expected = digest(parallel_map(spectrum, items, jobs=1))
+    assert digest(parallel_map(spectrum, items, jobs=2, batch=7)) == expected
+    assert digest(parallel_map(spectrum, items, jobs=1, apart=True, batch=1)) == expected
 
 
 def test_cluster_gives_the_same_bytes(cluster):
     items = list(range(40))
-    assert digest(map_clips(spectrum, items, cluster=cluster)) == digest(map_clips(spectrum, items, jobs=1))
+    assert digest(parallel_map(spectrum, items, cluster=cluster)) == digest(parallel_map(spectrum, items, jobs=1))
 
 
 def test_absent_cluster_says_how_to_start_one():
     with pytest.raises(ConnectionError, match="dask scheduler"):
-        list(map_clips(spectrum, [1, 2], cluster="tcp://127.0.0.1:9"))
+        list(parallel_map(spectrum, [1, 2], cluster="tcp://127.0.0.1:9"))
 
 
 def test_a_crashing_clip_fails_alone():
-    results = dict(map_clips(crash, list(range(12)), jobs=2, batch=4))
+    results = dict(parallel_map(crash, list(range(12)), jobs=2, batch=4))
     assert isinstance(results[3], Failure)
     assert "crashed" in results[3].reason
     assert [results[item] for item in range(12) if item != 3] == [0, 1, 2, *range(4, 12)]
 
 
 def test_apart_never_runs_here():
-    ((_, pid),) = map_clips(_pid, [0], jobs=1, apart=True)
+    ((_, pid),) = parallel_map(_pid, [0], jobs=1, apart=True)
     assert pid != os.getpid()
 
 
@@ -82,7 +82,7 @@ def test_number_of_workers():
 
 def test_results_stream_before_the_end():
     started = time.monotonic()
-    first = next(iter(map_clips(_nap, list(range(6)), jobs=1, batch=1)))
+    first = next(iter(parallel_map(_nap, list(range(6)), jobs=1, batch=1)))
     assert first[0] == 0
     assert time.monotonic() - started < 0.9
 

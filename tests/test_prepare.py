@@ -238,7 +238,7 @@ def test_first_channel_is_not_the_mix(tone):
     np.testing.assert_array_equal(prepare.prepare(tone, RATE, Audio(trim=False, channel="first")), tone)
 
 
-def test_length_pads_and_crops_where_told(tone):
+def test_length_pads_and_crops_at_the_named_side(tone):
     whole, loud = Audio(trim=False), slice(RATE, 2 * RATE)
     end = prepare.prepare(tone, RATE, dataclasses.replace(whole, length=4, pad="end"))
     np.testing.assert_array_equal(end, np.r_[tone, np.zeros(RATE, np.float32)])
@@ -255,10 +255,13 @@ def test_scale_comes_last(tone):
     assert np.abs(prepare.prepare(tone, 2 * RATE, Audio(scale="peak"))).max() == 1
 
 
-@pytest.mark.parametrize("section", ["audio", "seed_audio", "seed51_audio", "seed87_audio", "vggish_audio"])
+SECTIONS = ("audio", "means184_audio", "statistics51_audio", "log_mel87_audio", "vggish_audio")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 @pytest.mark.parametrize("n_samples", [1, 60, 800, 70 * 48_000])
 @pytest.mark.parametrize("level", [0, 1e-6, 0.1])
-def test_every_seed_prepares_silent_short_and_long_clips(section, n_samples, level):
+def test_every_section_prepares_silent_short_and_long_clips(section, n_samples, level):
     audio = getattr(Config(), section)
     if audio.denoise and n_samples > 48_000:
         pytest.skip("a minute of noise reduction takes seconds; the rule for long clips is the same")
@@ -269,7 +272,7 @@ def test_every_seed_prepares_silent_short_and_long_clips(section, n_samples, lev
     assert round(least * audio.sample_rate) <= len(signal) <= round(most * audio.sample_rate)
 
 
-def _as_seed_000(path) -> np.ndarray:
+def _as_project_000(path) -> np.ndarray:
     """22,050 Hz, then hops of 256 samples off both ends up to the first frame with an RMS of .001."""
     samples = librosa.load(path, sr=22_050)[0]
     for _ in range(2):
@@ -278,18 +281,18 @@ def _as_seed_000(path) -> np.ndarray:
     return samples
 
 
-def _as_seed_003(path) -> np.ndarray:
+def _as_project_003(path) -> np.ndarray:
     """Cut and centred at the recording's own rate, then 16 kHz."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     samples, wanted = samples[:, 0], round(259_431 / 48_000 * rate)
     loud = np.flatnonzero(pd.Series(samples.astype(float)).rolling(50).sum().abs() > 0.01)
-    kept = samples[loud[0] : loud[-1] + 50]
-    before = (wanted - len(kept)) // 2
-    centred = np.pad(kept, (before, wanted - len(kept) - before))
+    loud_part = samples[loud[0] : loud[-1] + 50]
+    before = (wanted - len(loud_part)) // 2
+    centred = np.pad(loud_part, (before, wanted - len(loud_part) - before))
     return librosa.resample(centred, orig_sr=rate, target_sr=16_000)[:86_477]  # 1 more where 48 kHz is no multiple
 
 
-def _as_seed_004(path) -> np.ndarray:
+def _as_project_004(path) -> np.ndarray:
     """44.1 kHz, noisereduce, trim, the first second."""
     samples = librosa.load(path, sr=44_100)[0]
     trimmed = librosa.effects.trim(noisereduce.reduce_noise(y=samples, sr=44_100), top_db=60)[0][:44_100]
@@ -299,23 +302,23 @@ def _as_seed_004(path) -> np.ndarray:
 
 @pytest.mark.corpus
 @pytest.mark.parametrize(
-    ("section", "as_seed"),
-    [("seed51_audio", _as_seed_000), ("vggish_audio", _as_seed_003), ("seed87_audio", _as_seed_004)],
+    ("section", "as_project"),
+    [("statistics51_audio", _as_project_000), ("vggish_audio", _as_project_003), ("log_mel87_audio", _as_project_004)],
 )
-def test_real_clips_are_prepared_as_the_seeds_did(corpora_dir, section, as_seed):
+def test_real_clips_are_prepared_as_the_student_projects_did(corpora_dir, section, as_project):
     audio = getattr(Config(), section)
     paths = sorted(corpora_dir.glob("ravdess/**/*-0[1-8].*"))[::200] + sorted(corpora_dir.glob("tess/**/*.*g"))[::900]
     assert len(paths) > 5
     for path in paths:
-        np.testing.assert_array_equal(prepare.load(path, audio), as_seed(path))
+        np.testing.assert_array_equal(prepare.load(path, audio), as_project(path))
 
 
 @pytest.mark.corpus
 def test_real_clips_equal_librosa(corpora_dir):
-    seed_audio = Audio(sample_rate=22_050, trim_top_db=60)
+    means184_audio = Audio(sample_rate=22_050, trim_top_db=60)
     for path in sorted(corpora_dir.glob("ravdess/**/*-0[1-8].*"))[::60]:
         expected = librosa.effects.trim(librosa.load(path, sr=22_050)[0])[0]
-        np.testing.assert_array_equal(prepare.load(path, seed_audio), expected)
+        np.testing.assert_array_equal(prepare.load(path, means184_audio), expected)
 
 
 @pytest.mark.corpus

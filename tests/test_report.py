@@ -1,4 +1,4 @@
-"""The report: what notebooks show, what is kept of them, when they run again, and the pages."""
+"""The report: what notebooks show, which files they leave, when they run again, and the pages."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ import pytest
 from report_sample import PARAMETERS, SETUP, drawing, notebook, project, report, scores
 
 from ser_study.config import load
-from ser_study.report import chapters, clean, notebooks, pages, provenance, show
+from ser_study.report import chapters, clean, exhibits, pages, provenance, runner, table_html
+from ser_study.report.exhibits import Exhibits
+from ser_study.study import Study
+from ser_study.wording import Caption, duration, minus, number, percent, share, signed
 
 
 @pytest.fixture
-def shown(monkeypatch):
-    """What the functions of ``show`` display, as (data, metadata)."""
-    seen: list = []
-    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: seen.append((data, metadata)))
-    monkeypatch.setenv(show.PAGES, "1")
-    return seen
+def show(store, monkeypatch) -> Exhibits:
+    """Exhibits as in the pages."""
+    monkeypatch.setenv(exhibits.PAGES, "1")
+    return Exhibits(Study(load("demo"), store, {}))
+
+
+def html_of(exhibit) -> str:
+    """HTML of the first output."""
+    return exhibit.outputs[0][0]["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -33,13 +39,23 @@ def shown(monkeypatch):
     [(13229, 0, "13,229"), (0.71249, 3, "0.712"), (-0.5, 2, "−0.50"), (0.00002, 3, "<0.001"), (-1e-5, 2, ">−0.01")],
 )
 def test_number_is_written_for_people(value, decimals, text):
-    assert show.number(value, decimals) == text
+    assert number(value, decimals) == text
 
 
-def test_table_keeps_the_csv_and_shows_real_rows(store, shown):
-    show.table(store, scores(), "scores", caption="All & some.", labels={"uar": "UAR"})
-    html, kept = shown[0][0]["text/html"], pd.read_csv(store.run / "tables" / "scores.csv")
-    pd.testing.assert_frame_equal(kept, scores(), check_dtype=False, rtol=1e-9)
+def test_other_numbers_are_written_for_people():
+    nothing = float("nan")
+    assert [share(v) for v in (0.5713, 1.0, -0.0312, -1e-9, nothing)] == [".571", "1.000", "−.031", ".000", "–"]
+    assert share(0.4649, 2) == ".46"
+    assert [minus(v) for v in (-9.71, -0.01, 12.34, nothing)] == ["−9.7", "0.0", "12.3", "–"]
+    assert [signed(v) for v in (9.71, -9.71, -0.01)] == ["+9.7", "−9.7", "0.0"]
+    assert [percent(v) for v in (0.384, -0.5, 1.0)] == ["38 %", "−50 %", "100 %"]
+    assert [duration(s) for s in (48.2, 185, 6000)] == ["48 s", "3 min 05 s", "1 h 40 min"]
+
+
+def test_table_writes_the_csv_and_shows_real_rows(store, show):
+    html = html_of(show.table(scores(), Caption("scores", "All & some.", labels={"uar": "UAR"})))
+    written = pd.read_csv(store.run / "tables" / "scores.csv")
+    pd.testing.assert_frame_equal(written, scores(), check_dtype=False, rtol=1e-9)
     assert html.count("<tr>") == 41
     assert ">UAR</th>" in html
     assert ">n train</th>" in html
@@ -51,44 +67,66 @@ def test_table_keeps_the_csv_and_shows_real_rows(store, shown):
     assert "float64" not in html
 
 
-def test_registry_names_and_hyperparameters_are_shown_in_words_and_kept_as_they_are(store, shown):
+def test_registry_names_and_hyperparameters_are_in_words_on_the_page_and_not_in_the_csv(store, show):
     chosen = '{"max_depth": 4, "alpha": 0.376851, "trees": 12310, "warm": true, "penalty": null}'
-    show.table(store, pd.DataFrame({"ranking": ["anova"], "params": [chosen]}), "search", caption="Search.")
-    html, kept = shown[0][0]["text/html"], pd.read_csv(store.run / "tables" / "search.csv")
+    frame = pd.DataFrame({"ranking": ["anova"], "params": [chosen]})
+    html = html_of(show.table(frame, Caption("search", "Search.")))
+    written = pd.read_csv(store.run / "tables" / "search.csv")
     assert "max_depth = 4, alpha = 0.3769, trees = 12310, warm = yes, penalty = none<" in html
     assert ">F test of each feature<" in html
-    assert kept.iloc[0].tolist() == ["anova", chosen]
+    assert written.iloc[0].tolist() == ["anova", chosen]
 
 
-def test_table_outside_the_pages_brings_its_library(store, shown, monkeypatch):
-    monkeypatch.delenv(show.PAGES)
-    show.table(store, scores(3), "few", caption="Few.")
-    assert "DecompressionStream" in shown[0][0]["text/html"]
+def test_empty_frame_and_no_figure_give_the_sentence_for_that_case(store, show):
+    nothing = Caption("none", "Nothing.", alt="Nothing.", empty="No corpus has *listeners*.", finding="Not said.")
+    for exhibit in (show.table(pd.DataFrame({"corpus": []}), nothing), show.figure(None, nothing)):
+        assert [data for data, _ in exhibit.outputs] == [dict.fromkeys(("text/markdown", "text/plain"), nothing.empty)]
+    assert show.figure(None, Caption("none", "Nothing.")).outputs == []
+    assert (store.run / "tables" / "none.csv").read_text() == "corpus\n", "what reads the table finds no row"
+    assert not (store.run / "figures").exists()
 
 
-def test_large_table_shows_a_part_and_links_the_whole(store, shown):
-    show.table(store, pd.concat([scores()] * 100), "large", caption="Large.")
-    html = shown[0][0]["text/html"]
-    assert html.count("<tr>") == show.MAX_ROWS + 1
+def test_a_finding_follows_its_exhibit(show):
+    caption = Caption("rise", "It rises.", alt="A line.", finding="By **.500**.")
+    assert show.figure(drawing(), caption).outputs[1][0]["text/markdown"] == "By **.500**."
+    assert show.table(scores(2), caption).outputs[1][0]["text/markdown"] == "By **.500**."
+    assert len(show.all([(drawing(), caption), (scores(2), caption), (None, Caption("none", "…"))]).outputs) == 4
+    both = show.text("First.") + show.text("Second.")
+    assert [data["text/markdown"] for data, _ in both.outputs] == ["First.", "Second."]
+
+
+def test_outside_the_pages_the_library_comes_once(store, monkeypatch):
+    shown: list = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append(data["text/html"]))
+    monkeypatch.delenv(exhibits.PAGES, raising=False)
+    show = Exhibits(Study(load("demo"), store, {}))
+    for name in ("one", "two", "three"):
+        show.table(scores(3), Caption(name, "Few."))._ipython_display_()
+    assert [html.count("DecompressionStream(") for html in shown] == [1, 0, 0, 0]
+    scripts = [script for html in shown for script in re.findall(r"<script>.*?</script>", html, flags=re.DOTALL)]
+    assert sum(map(len, scripts)) < 300_000
+
+
+def test_large_table_shows_a_part_and_links_the_whole(show):
+    html = html_of(show.table(pd.concat([scores()] * 100), Caption("large", "Large.")))
+    assert html.count("<tr>") == table_html.MAX_ROWS + 1
     assert 'href="run:tables/large.csv"' in html
     assert "first 1,000 of 4,000 rows" in html
 
 
 def test_index_becomes_columns():
     grouped = scores().groupby("honest").agg(low=("uar", "min"), high=("uar", "max"))
-    assert list(show._flat(grouped).columns) == ["honest", "low", "high"]
-    assert list(show._flat(grouped.T).columns) == ["index", "False", "True"]
+    assert list(table_html.flat(grouped).columns) == ["honest", "low", "high"]
+    assert list(table_html.flat(grouped.T).columns) == ["index", "False", "True"]
 
 
-def test_figure_is_the_same_every_time_and_follows_the_theme(store, shown):
+def test_figure_is_the_same_every_time_and_follows_the_theme(store, show):
     files = [store.run / "figures" / f"rise.{kind}" for kind in ("svg", "png")]
     contents = []
     for _ in range(2):
-        show.figure(store, drawing(), "rise", alt='Rises "steadily"', caption="It rises.")
-        contents.append([path.read_bytes() for path in files])
+        html = html_of(show.figure(drawing(), Caption("rise", "It rises.", alt='Rises "steadily"')))
+        contents.append([html, *(path.read_bytes() for path in files)])
     assert contents[0] == contents[1]
-    assert shown[0] == shown[1]
-    html = shown[0][0]["text/html"]
     assert 'role="img" aria-label="Rises &quot;steadily&quot;"' in html
     assert "currentColor" in html
     assert "var(--paper, transparent)" in html
@@ -100,24 +138,25 @@ def test_figure_is_the_same_every_time_and_follows_the_theme(store, shown):
         assert (plain or clip).startswith("rise-")
 
 
-def test_figure_without_words_is_refused(store, shown):
+def test_figure_without_words_is_refused(show):
     with pytest.raises(ValueError, match="no alternative text"):
-        show.figure(store, drawing(), "mute", alt=" ", caption="…")
+        show.figure(drawing(), Caption("mute", "…", alt=" "))
 
 
-def test_only_free_audio_enters_the_pages(tmp_path, shown, monkeypatch):
+def test_only_free_audio_enters_the_pages(tmp_path, show, monkeypatch):
     clip = tmp_path / "03-01.wav"
     clip.write_bytes(b"RIFF")
-    show.player(clip, "synthetic", "angry")
-    show.player(clip, "ravdess", "sad")
-    assert "data:audio" in shown[0][0]["text/html"]
-    assert "data:audio" not in shown[1][0]["text/html"]
-    assert "03-01.wav" in shown[1][0]["text/html"]
-    monkeypatch.delenv(show.PAGES)
-    show.player(clip, "ravdess", "sad")
-    assert "data:audio" in shown[2][0]["text/html"], "in JupyterLab everything can be heard"
+    both = show.sounds([(clip, "synthetic", "angry"), (clip, "ravdess", "sad")])
+    (free, about_free), (closed, about_closed) = both.outputs
+    assert "data:audio" in free["text/html"]
+    assert "data:audio" not in closed["text/html"]
+    assert "03-01.wav" in closed["text/html"]
+    corpora = [about["ser_study"]["audio"]["corpus"] for about in (about_free, about_closed)]
+    assert corpora == ["synthetic", "ravdess"], "each player says which corpus it is from"
+    monkeypatch.delenv(exhibits.PAGES)
+    assert "data:audio" in html_of(show.sound(clip, "ravdess", "sad")), "in JupyterLab everything is audible"
     with pytest.raises(FileNotFoundError, match="absent.wav"):
-        show.player(tmp_path / "absent.wav", "ravdess", "sad")
+        show.sound(tmp_path / "absent.wav", "ravdess", "sad")
 
 
 def test_cleaning_takes_out_paths_audio_and_noise(store):
@@ -156,18 +195,24 @@ def test_shortening_leaves_other_slashes(text):
 def test_chapters_are_found_expanded_and_selected(tmp_path):
     with_corpus = notebook("# A", parameters=f"{PARAMETERS}\ncorpus = ''")
     store = project(tmp_path, n01_corpus=with_corpus, n04_models=notebook("# B"), n09_findings=notebook("# C"))
+    nbformat.write(notebook("# D"), store.project / "notebooks" / "04b_ablations.ipynb")
     story = chapters.chapters(store.project / "notebooks", ["emodb", "tess"])
-    assert [c.page for c in story] == ["01_corpus_emodb", "01_corpus_tess", "04_models", "09_findings"]
+    names = ["01_corpus_emodb", "01_corpus_tess", "04_models", "04b_ablations", "09_findings"]
+    assert [c.page for c in story] == names
+    assert [pages._number(c) for c in story] == ["1", "1", "4", "4b", ""]
     pages_of = {
         "4": ["04_models"],
+        "4b": ["04b_ablations"],
+        "04b": ["04b_ablations"],
         "01": ["01_corpus_emodb", "01_corpus_tess"],
         "01_corpus_tess": ["01_corpus_tess"],
         "04_models.ipynb": ["04_models"],
     }
     for word, expected in pages_of.items():
         assert [c.page for c in chapters.select(story, only=[word])] == expected
-    assert [c.page for c in chapters.select(story, start="04")] == ["04_models", "09_findings"]
-    with pytest.raises(ValueError, match="No notebook '7'; known: 01_corpus, 04_models, 09_findings"):
+    assert [c.page for c in chapters.select(story, start="04")] == names[2:]
+    assert [c.page for c in chapters.select(story, start="4b")] == names[3:]
+    with pytest.raises(ValueError, match="No notebook '7'; known: 01_corpus, 04_models, 04b_ablations, 09_findings"):
         chapters.select(story, only=["7"])
 
 
@@ -188,7 +233,7 @@ def test_fingerprint_follows_what_matters_only(tmp_path):
 
     def where(**overrides):
         named = {name.replace("__", "."): value for name, value in overrides.items()}
-        return chapters.kept(chapter, load("quick", named), store, ["emodb"])
+        return chapters.cached_path(chapter, load("quick", named), store, ["emodb"])
 
     first = where()
     assert where(run__jobs=3, run__force=True) == first
@@ -230,6 +275,42 @@ def test_anchors_are_unique_and_readable():
     assert headings[0]["text"] == "Σ of two"
 
 
+def test_tags_decide_what_a_page_shows_of_a_cell(tmp_path):
+    sample = notebook("# A", "# B\n\nStays.", "looking(1)", "# C", "looking(2)", "teaching(2)", "plain(3)")
+    sample.cells[4].source = "Leads to a look."
+    for place, tag in ((3, "explore"), (5, "explore"), (6, "teach")):
+        sample.cells[place].metadata["tags"] = [tag]
+    nbformat.write(sample, tmp_path / "a.ipynb")
+    body = pages.article(tmp_path / "a.ipynb", prefix="4b")["body"]
+    assert "Stays." in body
+    assert "looking" not in body
+    assert "Leads to a look" not in body
+    assert body.count("<details") == 2
+    assert body.count('<details class="code" open>') == 1
+    assert body.index("open>") < body.index("teaching") < body.index("plain")
+
+
+def test_plain_frames_and_estimators_are_shown_without_their_style_sheets(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    sample = notebook("# A", "frame", "model")
+    for cell, thing in (
+        (sample.cells[2], scores(3)),
+        (sample.cells[3], make_pipeline(StandardScaler(), LogisticRegression())),
+    ):
+        data = {"text/html": thing._repr_html_(), "text/plain": repr(thing)}
+        cell.outputs = [nbformat.v4.new_output("execute_result", data=data)]
+    nbformat.write(sample, tmp_path / "a.ipynb")
+    body = pages.article(tmp_path / "a.ipynb", prefix="4b")["body"]
+    assert re.search(r'<div class="scroll pandas"[^>]*><table border="1" class="dataframe">', body)
+    assert "StandardScaler" in body
+    assert body.count("<div") == body.count("</div")
+    for word in ("<style", "<script", "sk-container", "https://"):
+        assert word not in body
+
+
 def test_pages_are_whole_and_self_contained(tmp_path, monkeypatch):
     run = report(tmp_path / "{odd} ü", monkeypatch)
     for name in ("index.html", "pages/01_corpus.html", "pages/04_models.html"):
@@ -253,6 +334,7 @@ def test_pages_are_whole_and_self_contained(tmp_path, monkeypatch):
     assert "This is a demonstration." in page
     assert "&#39;a result&#39;" in page
     assert '<a rel="next"' not in page
+    assert re.search("<h1[^>]*>The chapter</h1>", page)
     assert '<b class="ser-number">Table 1</b>' in (run / "index.html").read_text(encoding="utf-8")
 
 
@@ -292,56 +374,57 @@ def test_a_study_runs_fails_in_one_chapter_and_continues(tmp_path, monkeypatch, 
     good = notebook(
         "# Good",
         SETUP,
-        "import pandas as pd\nprint(store.raw, store.project)",
-        "show.table(store, pd.DataFrame({'a': [1.5, 2.0]}), f'a_{corpus}', caption='A.')",
+        "import pandas as pd\nprint(study.store.raw, study.store.project)",
+        "show.table(pd.DataFrame({'a': [1.5, 2.0]}), Caption(f'a_{corpus}', 'A.'))",
         "import sys\nprint(sys.executable, '10%\\r20%', file=sys.stderr)",
         parameters=f"{PARAMETERS}\ncorpus = ''",
     )
-    bad = notebook("# Bad", SETUP, "open(store.raw / 'absent.csv')", "print('never')")
+    bad = notebook("# Bad", SETUP, "open(study.store.raw / 'absent.csv')", "print('never')")
     store = project(tmp_path / "{study} one", n01_corpus=good, n04_models=bad)
     monkeypatch.chdir(store.project)
     monkeypatch.setattr(chapters, "_sources", lambda: "sources that nobody edits meanwhile")
     config = load("demo", {"run.jobs": 1})
 
     def run(**options):
-        code = notebooks.run_study(config, store, corpora=["synthetic"], data=str(store.raw), **options)
+        code = runner.run_study(config, store, corpora=["synthetic"], data=str(store.raw), **options)
         return code, capsys.readouterr()
 
-    code, told = run()
+    code, printed = run()
     assert code == 1
-    assert "01_corpus_synthetic" in told.out
-    assert "FAILED after" in told.out
-    assert "absent.csv" in told.err
-    assert "logs/04_models.log" in told.err
+    assert "01_corpus_synthetic" in printed.out
+    assert "FAILED after" in printed.out
+    assert "absent.csv" in printed.err
+    assert "logs/04_models.log" in printed.err
     log = (store.run / "logs" / "01_corpus_synthetic.log").read_text(encoding="utf-8")
     assert sys.executable not in log
     assert "20%" in log
-    assert "10%" not in log, "a progress bar is kept in its last state only"
+    assert "10%" not in log, "of a progress bar only the last state is logged"
     page = (store.run / "pages" / "04_models.html").read_text(encoding="utf-8")
     assert "This chapter failed." in page
     assert "FileNotFoundError" in page
+    assert ">Good: synthetic corpus</h1>" in (store.run / "pages" / "01_corpus_synthetic.html").read_text("utf-8")
     assert "(failed)" in (store.run / "index.html").read_text(encoding="utf-8")
-    kept = next((store.derived / "notebooks").glob("01_*.ipynb")).read_text(encoding="utf-8")
-    assert "'preset'" not in kept
-    assert "preset = 'demo'" in kept
-    assert "run.jobs" not in kept
+    executed = next((store.derived / "notebooks").glob("01_*.ipynb")).read_text(encoding="utf-8")
+    assert "'preset'" not in executed
+    assert "preset = 'demo'" in executed
+    assert "run.jobs" not in executed
     _nothing_of_this_machine(store, tmp_path)
     before = (store.run / "tables" / "a_synthetic.csv").stat().st_mtime_ns
 
     good_again = notebook("# Mended", SETUP)
     nbformat.write(good_again, store.project / "notebooks" / "04_models.ipynb")
-    code, told = run()
+    code, printed = run()
     assert code == 0
-    assert re.search(r"01_corpus_synthetic +up to date", told.out)
+    assert re.search(r"01_corpus_synthetic +up to date", printed.out)
     assert (store.run / "tables" / "a_synthetic.csv").stat().st_mtime_ns == before
     assert len(list((store.derived / "notebooks").glob("04_*.ipynb"))) == 1, "the outdated notebook goes"
     shutil.rmtree(store.run / "tables")
-    assert "to run" in notebooks.plan(config, store, corpora=["synthetic"], only=["01"])
-    assert "up to date" in notebooks.plan(config, store, corpora=["synthetic"], only=["04"])
+    assert "to run" in runner.plan(config, store, corpora=["synthetic"], only=["01"])
+    assert "up to date" in runner.plan(config, store, corpora=["synthetic"], only=["04"])
     assert "earlier run" not in (store.run / "index.html").read_text(encoding="utf-8")
     nbformat.write(notebook("# Changed", SETUP), store.project / "notebooks" / "04_models.ipynb")
     (store.run / "pages" / "07_gone.html").write_text("old")
-    code, told = run(execute_any=False)
+    code, printed = run(execute_any=False)
     assert code == 0
     assert not (store.run / "pages" / "07_gone.html").exists()
     page = (store.run / "index.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ser_study import schema
-from ser_study.words import interval, listed, p_text, share, word
+from ser_study.wording import interval, listed, p_text, share, word
 
 
 def clips(**changes) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def test_ravdess_speaker_folds_are_the_published_ones():
     assert speakers[1, "test"] == {"ravdess/01", "ravdess/11", "ravdess/20", "ravdess/21"}
     assert speakers[6, "test"] == {"ravdess/06", "ravdess/13", "ravdess/17", "ravdess/22"}
     for fold in range(1, 7):
-        assert speakers[fold, "valid"] == speakers[fold % 6 + 1, "test"]
+        assert speakers[fold, "validation"] == speakers[fold % 6 + 1, "test"]
         assert len(speakers[fold, "train"]) == 16
 
 
@@ -135,7 +135,7 @@ def test_some_ravdess_actors_still_give_folds():
     assert folds["fold"].nunique() == 4
 
 
-def test_ravdess_has_two_sentence_folds_without_valid():
+def test_ravdess_has_two_sentence_folds_without_validation():
     clips = ravdess()
     for protocol, n_folds in (("sentence_independent", 2), ("speaker_and_sentence", 12)):
         folds = make(clips, protocol)
@@ -154,9 +154,9 @@ def test_tess_leaves_an_actress_out_and_validates_on_other_words():
     folds = make(clips, "speaker_independent")
     speakers, words = values(folds, clips, "speaker"), values(folds, clips, "statement")
     for fold in (1, 2):
-        assert speakers[fold, "train"] == speakers[fold, "valid"] != speakers[fold, "test"]
-        assert not words[fold, "train"] & words[fold, "valid"]
-        assert (len(words[fold, "train"]), len(words[fold, "valid"])) == (160, 40)
+        assert speakers[fold, "train"] == speakers[fold, "validation"] != speakers[fold, "test"]
+        assert not words[fold, "train"] & words[fold, "validation"]
+        assert (len(words[fold, "train"]), len(words[fold, "validation"])) == (160, 40)
     sizes = folds.groupby(["fold", "role"]).size().unstack()
     assert sizes.to_numpy().tolist() == [[1400, 1120, 280]] * 2
 
@@ -170,7 +170,7 @@ def test_tess_word_folds():
     clips = tess()
     words = values(make(clips, "sentence_independent"), clips, "statement")
     assert [len(words[fold, "test"]) for fold in range(1, 6)] == [40] * 5
-    assert words[5, "valid"] == words[1, "test"]
+    assert words[5, "validation"] == words[1, "test"]
 
 
 def test_crema_d_graded_sentence_is_a_fold_of_its_own():
@@ -197,25 +197,27 @@ def test_committed_crema_d_folds_are_balanced_by_sex(corpora_dir):
     assert actors.groupby("fold")["women"].sum().between(8, 9).all()
 
 
-def test_four_speakers_give_one_test_one_valid_two_train_and_valid_rotates():
+def test_four_speakers_give_one_test_one_validation_two_train_and_validation_rotates():
     clips = made_up("savee", speakers=4, sentences=3)
     seen = set()
     for repeat in range(3):
         speakers = values(make(clips, "speaker_independent", repeat=repeat), clips, "speaker")
         for fold in range(1, 5):
             assert [len(speakers[fold, role]) for role in schema.ROLES] == [2, 1, 1]
-            seen.add((min(speakers[fold, "test"]), min(speakers[fold, "valid"])))
+            seen.add((min(speakers[fold, "test"]), min(speakers[fold, "validation"])))
     assert len(seen) == 12  # every ordered pair of speakers
 
 
-@pytest.mark.parametrize(("n_speakers", "n_valid"), [(3, 0), (4, 1), (10, 1), (12, 2), (24, 4)])
-def test_leave_one_out_holds_a_sixth_for_valid(n_speakers, n_valid):
+@pytest.mark.parametrize(("n_speakers", "n_validation"), [(3, 0), (4, 1), (10, 1), (12, 2), (24, 4)])
+def test_leave_one_out_holds_a_sixth_for_validation(n_speakers, n_validation):
     clips = made_up("emodb", speakers=n_speakers, sentences=4)
     speakers = values(make(clips, "leave_one_speaker_out"), clips, "speaker")
     for fold in range(1, n_speakers + 1):
         assert len(speakers[fold, "test"]) == 1
-        valid = speakers[fold, "valid"] - speakers[fold, "train"]
-        assert len(valid) == n_valid  # with three speakers valid holds other sentences of the training speakers
+        validation = speakers[fold, "validation"] - speakers[fold, "train"]
+        assert (
+            len(validation) == n_validation
+        )  # with three speakers validation holds other sentences of the training speakers
 
 
 def test_iemocap_leaves_a_session_out():
@@ -270,13 +272,13 @@ def test_cross_corpus_tests_each_corpus_or_the_target():
     corpora, speakers = values(folds, clips, "corpus"), values(folds, clips, "speaker")
     assert [corpora[fold, "test"] for fold in (1, 2, 3)] == [{"emodb"}, {"own"}, {"tess"}]
     for fold in (1, 2, 3):
-        assert not speakers[fold, "train"] & speakers[fold, "valid"]
+        assert not speakers[fold, "train"] & speakers[fold, "validation"]
     one = pd.concat(parts[:2], ignore_index=True)
     folds = make(one, "cross_corpus", target="emodb")
     assert set(folds["fold"]) == {1}
     words = values(folds, one, "statement")
-    assert not words[1, "train"] & words[1, "valid"]
-    assert len(words[1, "valid"]) == 1
+    assert not words[1, "train"] & words[1, "validation"]
+    assert len(words[1, "validation"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -384,7 +386,7 @@ def names() -> pd.DataFrame:
         ("000", {"train": 3392, "test": 848}),
         ("001", {"train": 4048 - 1008, "test": 1008}),
         ("002", {"train": 1961, "test": 491}),
-        ("003", {"train": 1828, "valid": 312, "test": 312}),
+        ("003", {"train": 1828, "validation": 312, "test": 312}),
         ("004", {"train": 11_090 - 2435, "test": 2435}),
     ],
 )
@@ -473,7 +475,7 @@ def test_fold_files_round_trip_and_changes_are_noticed(tmp_path):
     pd.testing.assert_frame_equal(back, folds)
     first = path.read_bytes()
     assert splits.write_folds(folds, selection="own", folder=tmp_path).read_bytes() == first
-    path.write_bytes(first.replace(b"valid", b"train"))
+    path.write_bytes(first.replace(b"validation", b"train"))
     with pytest.raises(ValueError, match="own/speaker_and_sentence.csv was changed: SHA-256"):
         splits.read_folds("own", "speaker_and_sentence", folder=tmp_path)
     with pytest.raises(FileNotFoundError, match="No committed folds for 'own' and 'random'"):

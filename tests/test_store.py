@@ -21,13 +21,13 @@ def table(n: int) -> pd.DataFrame:
 def test_second_call_makes_nothing(store):
     calls = []
     for _ in range(2):
-        found = store.cached("a/b", {"x": 1}, lambda: calls.append(1) or table(1))
+        cached = store.cached("a/b", {"x": 1}, lambda: calls.append(1) or table(1))
     assert len(calls) == 1
-    assert found["n"].tolist() == [1]
+    assert cached["n"].tolist() == [1]
     assert (store.path("a/b", {"x": 1}, ".json")).read_text().strip() == '{\n "x": 1\n}'
 
 
-def test_other_parts_are_another_artefact(store):
+def test_another_key_is_another_artefact(store):
     store.cached("a", {"x": 1}, lambda: table(1))
     assert store.cached("a", {"x": 2}, lambda: table(2))["n"].item() == 2
     assert store.cached("a", {"x": 1}, lambda: table(9))["n"].item() == 1
@@ -98,11 +98,11 @@ def test_two_processes_make_it_once_and_agree(tmp_path):
     assert len(list(tmp_path.glob("made-*"))) == 1
 
 
-def test_open_study_places_things(tmp_path, monkeypatch):
+def test_open_folders_places_things(tmp_path, monkeypatch):
     monkeypatch.delenv("SER_STUDY_DATA", raising=False)
-    config, opened = stores.open_study("demo", {"seed": 1})
+    config, opened = stores.open_folders("demo", {"seed": 1})
     assert opened.run.name == config.run_name
     assert opened.raw == opened.project / "data" / "raw"
-    assert stores.open_study("demo", None, str(tmp_path))[1].raw == tmp_path
+    assert stores.open_folders("demo", None, str(tmp_path))[1].raw == tmp_path
     with pytest.raises(FileNotFoundError, match="data folder"):
-        stores.open_study("demo", None, str(tmp_path / "absent"))
+        stores.open_folders("demo", None, str(tmp_path / "absent"))

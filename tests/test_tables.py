@@ -29,7 +29,7 @@ def made_clips(*, n_speakers: int = 24, per_speaker: int = 16) -> pd.DataFrame:
 
 
 def made_predictions(clips: pd.DataFrame, experiment: str = "one", *, skill: float = 1.0, draw: int = 0, seed: int = 0):
-    """Every clip once, in four folds by speaker, with valid rows that a score must not touch."""
+    """Every clip once, in four folds by speaker, with validation rows that a score must not touch."""
     rng = np.random.default_rng([seed, draw])
     place = clips["emotion"].map(CLASSES.index).to_numpy()
     logit = rng.normal(size=(len(clips), 4)) + skill * np.eye(4)[place]
@@ -48,7 +48,7 @@ def made_predictions(clips: pd.DataFrame, experiment: str = "one", *, skill: flo
         leak="",
         **{f"p_{name}": proba[:, k].astype(np.float32) for k, name in enumerate(CLASSES)},
     )
-    wrong = table.assign(role="valid", prediction="sad", fold=(table["fold"] + 1) % 4)
+    wrong = table.assign(role="validation", prediction="sad", fold=(table["fold"] + 1) % 4)
     return pd.concat([table, wrong], ignore_index=True)
 
 
@@ -125,7 +125,7 @@ def test_draws_are_averaged_before_or_after_scoring():
     assert value(pooled, "uar") == pytest.approx(expected)
     assert value(pooled, "uar") > value(by_draw, "uar")
     assert set(pooled["n"]) == set(by_draw["n"]) == {384}
-    with pytest.raises(ValueError, match="in one sitting"):
+    with pytest.raises(ValueError, match="in one draw"):
         tables.scores_by_draw(every.iloc[:-500], clips, evaluation=EVALUATION, rng=rng())
 
 
@@ -252,6 +252,20 @@ def test_steps():
     assert table["p"][1] > 0.05
     assert table["note"].tolist() == ["", ""]
     assert table["n"].tolist() == [384, 384]
+
+
+def test_steps_of_validation_rows_do_not_read_test_rows():
+    clips = made_clips()
+    a, b = made_predictions(clips, "a"), made_predictions(clips, "b", skill=2.0, seed=1)
+    pair = pd.concat([a, b], ignore_index=True)
+    swapped = pair.assign(role=pair["role"].map({"test": "validation", "validation": "test"}))
+    options = {"family": "x", "evaluation": EVALUATION}
+    test = comparisons.steps(pair, clips, [("a", "b")], rng=rng(), **options)
+    validation = comparisons.steps(swapped, clips, [("a", "b")], role="validation", rng=rng(), **options)
+    pd.testing.assert_frame_equal(test, validation)
+    only_test = pair[pair["role"] == "test"]
+    with pytest.raises(ValueError, match="no clean validation row"):
+        comparisons.steps(only_test, clips, [("a", "b")], role="validation", rng=rng(), **options)
 
 
 def test_steps_with_few_speakers_cannot_reach_05():

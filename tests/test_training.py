@@ -19,7 +19,7 @@ MODELS = Models(forest_trees=20, boosting_rounds=10)
 
 
 def made(n=120, d=8, seed=0, signal=2.0):
-    """Features in which the class is visible, three classes, and folds with train, valid and test."""
+    """Features in which the class is visible, three classes, and folds with train, validation and test."""
     random = np.random.default_rng(seed)
     truth = np.array(["angry", "happy", "sad"])[np.arange(n) % 3]
     values = random.standard_normal((n, d)).astype(np.float32)
@@ -34,7 +34,7 @@ def made(n=120, d=8, seed=0, signal=2.0):
                 "fold": fold,
                 "clip_id": ids,
                 "variant": 0,
-                "role": np.where(place == fold, "test", np.where(place == (fold + 1) % 5, "valid", "train")),
+                "role": np.where(place == fold, "test", np.where(place == (fold + 1) % 5, "validation", "train")),
             }
         )
         for fold in range(5)
@@ -48,7 +48,7 @@ def test_every_model_predicts_each_clip_once_and_well_formed(name):
     table = training.run_folds(feature, truth, folds, training.Task(name), models=MODELS, seed=1)
     test = table[table["role"] == "test"]
     assert sorted(test["clip_id"]) == sorted(truth.index)
-    assert sorted(table.loc[table["role"] == "valid", "clip_id"]) == sorted(truth.index)
+    assert sorted(table.loc[table["role"] == "validation", "clip_id"]) == sorted(truth.index)
     contract = table.assign(experiment="x", scheme="native", protocol="random", seed=1, model=name)
     check_predictions(contract)
     accuracy = (test["truth"] == test["prediction"]).mean()
@@ -71,11 +71,11 @@ def test_test_rows_influence_nothing(name):
     two = training.run_folds(other, truth, fold, task, models=MODELS, seed=1)
     kept = one["clip_id"] == test_ids.iloc[0]
     pd.testing.assert_frame_equal(one[kept], two[kept])
-    valid = one["role"] == "valid"
-    pd.testing.assert_frame_equal(one[valid], two[valid])
+    validation = one["role"] == "validation"
+    pd.testing.assert_frame_equal(one[validation], two[validation])
 
 
-def test_choice_is_made_on_valid_rows_and_refitted_on_train_and_valid():
+def test_choice_is_made_on_validation_rows_and_refitted_on_train_and_validation():
     feature, truth, folds = made(signal=1.0)
     fold = folds[folds["fold"] == 0]
     table = training.run_folds(feature, truth, fold, training.Task("logistic"), models=MODELS, seed=1)
@@ -85,20 +85,20 @@ def test_choice_is_made_on_valid_rows_and_refitted_on_train_and_valid():
         scaler = StandardScaler().fit(feature.rows(rows["train"]).astype(float))
         model = LogisticRegression(C=c, max_iter=300, tol=1e-3)
         model.fit(scaler.transform(feature.rows(rows["train"])), truth[rows["train"]])
-        said = model.predict(scaler.transform(feature.rows(rows["valid"])))
-        recall = [np.mean(said[truth[rows["valid"]] == name] == name) for name in sorted(set(truth))]
+        said = model.predict(scaler.transform(feature.rows(rows["validation"])))
+        recall = [np.mean(said[truth[rows["validation"]] == name] == name) for name in sorted(set(truth))]
         scores.append(np.mean(recall))
     chosen = MODELS.logistic_c[int(np.argmax(scores))]
     assert {json.loads(text)["C"] for text in table["params"]} == {chosen}
     sizes = table.groupby("role")["n_train"].first()
-    assert sizes["valid"] == len(rows["train"])
-    assert sizes["test"] == len(rows["train"]) + len(rows["valid"])
+    assert sizes["validation"] == len(rows["train"])
+    assert sizes["test"] == len(rows["train"]) + len(rows["validation"])
 
 
 def test_given_hyperparameters_choose_nothing():
     feature, truth, folds = made()
     table = training.run_folds(
-        feature, truth, folds, training.Task("logistic", {"C": 0.5}, keep_valid=False), models=MODELS, seed=1
+        feature, truth, folds, training.Task("logistic", {"C": 0.5}, keep_validation=False), models=MODELS, seed=1
     )
     assert set(table["role"]) == {"test"}
     assert set(table["params"]) == {'{"C": 0.5}'}
@@ -107,7 +107,7 @@ def test_given_hyperparameters_choose_nothing():
 def test_class_absent_from_training_is_never_predicted():
     feature, truth, folds = made()
     fold = folds[(folds["fold"] == 0) & ~((folds["role"] == "train") & (folds["clip_id"].map(truth) == "sad"))]
-    fold = fold[~((fold["role"] == "valid") & (fold["clip_id"].map(truth) == "sad"))]
+    fold = fold[~((fold["role"] == "validation") & (fold["clip_id"].map(truth) == "sad"))]
     table = training.run_folds(feature, truth, fold, training.Task("logistic"), models=MODELS, seed=1)
     assert "sad" not in set(table["prediction"])
     assert table["p_sad"].max() < 1e-6
@@ -136,25 +136,25 @@ NETWORK = Training(max_epochs=3)
 
 
 def deep_folds(feature, truth, folds, **given):
-    task = training.Task("mlp_head", {"batch": 32}, keep_valid=given.pop("keep_valid", True))
+    task = training.Task("mlp_head", {"batch": 32}, keep_validation=given.pop("keep_validation", True))
     return training.run_folds(feature, truth, folds, task, models=MODELS, seed=1, training=NETWORK, **given)
 
 
-def test_network_predicts_valid_and_test_and_tells_its_training():
+def test_network_predicts_validation_and_test_and_keeps_its_history():
     feature, truth, folds = made(d=12)
     table = deep_folds(feature, truth, folds[folds["fold"] < 2])
     contract = table.assign(experiment="x", scheme="native", protocol="random", seed=1, model="mlp_head")
     check_predictions(contract)
     for fold, rows in table.groupby("fold"):
-        asked = folds[(folds["fold"] == fold) & (folds["role"] != "train")]
-        assert set(zip(rows["role"], rows["clip_id"])) == set(zip(asked["role"], asked["clip_id"]))
+        expected = folds[(folds["fold"] == fold) & (folds["role"] != "train")]
+        assert set(zip(rows["role"], rows["clip_id"])) == set(zip(expected["role"], expected["clip_id"]))
         n_train = ((folds["fold"] == fold) & (folds["role"] == "train")).sum()
         assert set(rows["n_train"]) == {n_train}  # the same network for both roles, fitted once
-        (told,) = set(rows["params"])
-        told = json.loads(told)
-        assert told["epochs"] == len(told["history"]["valid_loss"]) <= 3
-        assert told["n_parameters"] == 12 * 256 + 256 + 256 * 3 + 3
-    alone = deep_folds(feature, truth, folds[folds["fold"] == 0], keep_valid=False)
+        (params,) = set(rows["params"])
+        summary = json.loads(params)
+        assert summary["epochs"] == len(summary["history"]["validation_loss"]) <= 3
+        assert summary["n_parameters"] == 12 * 256 + 256 + 256 * 3 + 3
+    alone = deep_folds(feature, truth, folds[folds["fold"] == 0], keep_validation=False)
     assert set(alone["role"]) == {"test"}
     same = table[(table["fold"] == 0) & (table["role"] == "test")]
     assert np.abs(same["p_sad"].to_numpy() - alone["p_sad"].to_numpy()).max() < 1e-4
@@ -168,12 +168,12 @@ def test_test_rows_influence_no_network():
     spoiled[pd.Index(feature.clip_id).get_indexer(test_ids)[1:]] = 1e6
     other = FeatureSet("made", feature.clip_id, feature.variant, spoiled, feature.columns)
     one, two = (deep_folds(values, truth, fold).set_index(["role", "clip_id"]) for values in (feature, other))
-    kept = (one.index.get_level_values(0) == "valid") | (one.index.get_level_values(1) == test_ids.iloc[0])
+    unchanged = (one.index.get_level_values(0) == "validation") | (one.index.get_level_values(1) == test_ids.iloc[0])
     columns = ["p_angry", "p_happy", "p_sad"]
-    assert np.abs(one.loc[kept, columns] - two.loc[kept, columns]).to_numpy().max() < 1e-4
+    assert np.abs(one.loc[unchanged, columns] - two.loc[unchanged, columns]).to_numpy().max() < 1e-4
 
 
-def test_without_valid_rows_some_clips_are_watched_with_all_their_copies(monkeypatch):
+def test_without_validation_rows_some_clips_are_watched_with_all_their_copies(monkeypatch):
     feature, truth, folds = made(d=12)
     copies = FeatureSet(
         "made",
@@ -182,14 +182,14 @@ def test_without_valid_rows_some_clips_are_watched_with_all_their_copies(monkeyp
         np.concatenate([feature.values, feature.values + 100]),
         feature.columns,
     )
-    fold = folds[folds["fold"] == 0].assign(role=lambda f: f["role"].replace("valid", "train"))
+    fold = folds[folds["fold"] == 0].assign(role=lambda f: f["role"].replace("validation", "train"))
     train = fold[fold["role"] == "train"]
     fold = pd.concat([fold, train.assign(variant=1)])
     seen = {}
 
-    def spy(self, values, truth, valid=None, groups=None):
-        seen.update(train=values, valid=valid[0])
-        return fit(self, values, truth, valid=valid, groups=groups)
+    def spy(self, values, truth, validation=None, groups=None):
+        seen.update(train=values, validation=validation[0])
+        return fit(self, values, truth, validation=validation, groups=groups)
 
     fit = deep.KerasClassifier.fit
     monkeypatch.setattr(deep.KerasClassifier, "fit", spy)
@@ -197,11 +197,11 @@ def test_without_valid_rows_some_clips_are_watched_with_all_their_copies(monkeyp
     assert set(table["role"]) == {"test"}
     clip = {row.tobytes(): name for row, name in zip(copies.values, copies.clip_id)}
     trained = [clip[row.tobytes()] for row in seen["train"]]
-    watched = [clip[row.tobytes()] for row in seen["valid"]]
+    watched = [clip[row.tobytes()] for row in seen["validation"]]
     assert not set(trained) & set(watched)
     assert set(trained) | set(watched) == set(train["clip_id"])
     assert len(watched) == len(set(watched)) == pytest.approx(0.1 * len(train), abs=2)
-    assert seen["valid"].max() < 50  # only as recorded
+    assert seen["validation"].max() < 50  # only as recorded
     assert len(trained) == 2 * len(set(trained)) == table["n_train"].iloc[0]
 
 
@@ -209,19 +209,19 @@ def test_finished_folds_of_a_network_are_not_trained_again(store, monkeypatch):
     feature, truth, folds = made(d=12)
     folds = folds[folds["fold"] < 2]
 
-    def keep(fold, make):
+    def fold_cache(fold, make):
         return store.cached(f"networks/made_{fold}", {"fold": fold}, make)
 
-    first = deep_folds(feature, truth, folds, keep=keep)
+    first = deep_folds(feature, truth, folds, fold_cache=fold_cache)
     assert len(list((store.derived / "networks").glob("made_0-*.parquet"))) == 2
     (store.path("networks/made_0-1", {"fold": "0-1"}, ".parquet")).unlink()
     trained = []
     fit = deep.KerasClassifier.fit
     monkeypatch.setattr(deep.KerasClassifier, "fit", lambda *a, **k: trained.append(1) or fit(*a, **k))
-    second = deep_folds(feature, truth, folds, keep=keep)
+    second = deep_folds(feature, truth, folds, fold_cache=fold_cache)
     assert len(trained) == 1
-    lost = first["fold"] == 1
-    pd.testing.assert_frame_equal(first[~lost], second[~lost])
-    assert np.abs(first.loc[lost, "p_sad"] - second.loc[lost, "p_sad"]).max() < 1e-4
-    classical_keep = lambda fold, make: pytest.fail("classical folds are cheap and kept together")  # noqa: E731
-    training.run_folds(feature, truth, folds, training.Task("dummy"), models=MODELS, seed=1, keep=classical_keep)
+    again = first["fold"] == 1
+    pd.testing.assert_frame_equal(first[~again], second[~again])
+    assert np.abs(first.loc[again, "p_sad"] - second.loc[again, "p_sad"]).max() < 1e-4
+    unused = lambda fold, make: pytest.fail("classical folds are cheap and cached together")  # noqa: E731
+    training.run_folds(feature, truth, folds, training.Task("dummy"), models=MODELS, seed=1, fold_cache=unused)

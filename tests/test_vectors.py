@@ -1,4 +1,4 @@
-"""Vectors and images: the seeds' recipes against librosa, ours against signals whose answer is known."""
+"""Vectors and images: the student projects' recipes against librosa, ours against signals whose answer is known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ser_study.config import Audio, Config, Frames, Images
 from ser_study.features import images, vectors
 
 RATE = 16_000  # Hz
-SEED = Config().seed_frames
-SEED_AUDIO = Config().seed_audio
+FRAMES = Config().librosa_frames
+LIBROSA_AUDIO = Config().means184_audio
 
 
 def _noise(seconds, *, scale=0.1, rate=RATE):
@@ -41,8 +41,8 @@ EDGE_CASES = {
 }
 
 
-def _seed001(signal):
-    """The seed's own separate calls, in its order."""
+def _features_of_e001(signal):
+    """E001's own separate calls, in its order."""
     feature = librosa.feature
     parts = (
         feature.rms(y=signal),
@@ -67,28 +67,28 @@ def _assert_close(ours, parts):
 
 
 @pytest.mark.parametrize("signal", [_noise(2), _voice(np.geomspace(90, 300, 40_000)), _noise(0.1), np.zeros(9000)])
-def test_seed_vectors_equal_librosa(signal):
+def test_mean_vectors_equal_librosa(signal):
     signal = signal.astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # librosa warns of silence
-        rms, centroid, rolloff, zcr, chroma, mfcc, mel = _seed001(signal)
-    _assert_close(vectors.seed184(signal, 22_050, SEED), (rms, centroid, rolloff, zcr, chroma, mfcc, mel))
-    _assert_close(vectors.seed180(signal, 22_050, SEED), (mfcc, chroma, mel))
+        rms, centroid, rolloff, zcr, chroma, mfcc, mel = _features_of_e001(signal)
+    _assert_close(vectors.means184(signal, 22_050, FRAMES), (rms, centroid, rolloff, zcr, chroma, mfcc, mel))
+    _assert_close(vectors.means180(signal, 22_050, FRAMES), (mfcc, chroma, mel))
 
 
 @pytest.mark.corpus
-def test_seed_vectors_equal_librosa_on_real_clips(corpora_dir):
+def test_mean_vectors_equal_librosa_on_real_clips(corpora_dir):
     for path in sorted(corpora_dir.glob("ravdess/**/*-0[1-8].*"))[::60]:
         loaded, _ = librosa.load(path, sr=22_050)
         trimmed, _ = librosa.effects.trim(loaded)
-        _assert_close(vectors.seed184(prepare.load(path, SEED_AUDIO), 22_050, SEED), _seed001(trimmed))
-        untrimmed = prepare.load(path, replace(SEED_AUDIO, trim=False))
-        parts = _seed001(loaded)
-        _assert_close(vectors.seed180(untrimmed, 22_050, SEED), (parts[5], parts[4], parts[6]))
+        _assert_close(vectors.means184(prepare.load(path, LIBROSA_AUDIO), 22_050, FRAMES), _features_of_e001(trimmed))
+        untrimmed = prepare.load(path, replace(LIBROSA_AUDIO, trim=False))
+        parts = _features_of_e001(loaded)
+        _assert_close(vectors.means180(untrimmed, 22_050, FRAMES), (parts[5], parts[4], parts[6]))
 
 
 def test_names_of_the_seed_vectors():
-    names = vectors.seed184_columns(SEED)
+    names = vectors.means184_columns(FRAMES)
     assert len(names) == len(set(names)) == 184
     assert names[:5] == ("rms_mean", "centroid_mean", "rolloff_mean", "zcr_mean", "chroma_c_mean")
     assert (names[16], names[55], names[56], names[183]) == (
@@ -97,11 +97,11 @@ def test_names_of_the_seed_vectors():
         "mel_000_mean",
         "mel_127_mean",
     )
-    assert vectors.seed180_columns(SEED) == names[16:56] + names[4:16] + names[56:]
+    assert vectors.means180_columns(FRAMES) == names[16:56] + names[4:16] + names[56:]
 
 
 @pytest.mark.parametrize("case", EDGE_CASES)
-@pytest.mark.parametrize("name", ["seed184", "seed180", "summary"])
+@pytest.mark.parametrize("name", ["means184", "means180", "summary"])
 def test_edge_cases_are_finite_and_named(name, case):
     extract, columns = getattr(vectors, name), getattr(vectors, f"{name}_columns")
     values = extract(EDGE_CASES[case], RATE, Frames())
@@ -126,20 +126,20 @@ def _summary(signal):
 
 def test_unvoiced_rule():
     for case in ("silent", "50 ms, silent"):
-        found = _summary(EDGE_CASES[case])
-        assert all(found[f"f0_{statistic}"] == 0 for statistic in ("mean", "sd", "p05", "p50", "p95", "slope", "step"))
-        assert found["voiced_share"] == found["voiced_segments_per_s"] == found["voiced_segment_mean"] == 0
-        assert found["loudness_peaks_per_s"] == 0
-        assert found["unvoiced_segment_mean"] > 0
+        named = _summary(EDGE_CASES[case])
+        assert all(named[f"f0_{statistic}"] == 0 for statistic in ("mean", "sd", "p05", "p50", "p95", "slope", "step"))
+        assert named["voiced_share"] == named["voiced_segments_per_s"] == named["voiced_segment_mean"] == 0
+        assert named["loudness_peaks_per_s"] == 0
+        assert named["unvoiced_segment_mean"] > 0
 
 
 def test_rising_pitch_is_measured_in_semitones():
-    found = _summary(_voice(np.geomspace(110, 220, 2 * RATE)))  # an octave in two seconds
-    assert abs(found["f0_slope"] - 6) < 0.1  # semitones per second
-    assert abs(found["f0_p50"] - 30) < 0.3  # 155.6 Hz is 30 semitones above 27.5 Hz
-    assert abs(found["f0_mean"] - 30) < 0.3
-    assert found["voiced_share"] > 0.97
-    assert abs(found["duration"] - 2) < 1e-6
+    named = _summary(_voice(np.geomspace(110, 220, 2 * RATE)))  # an octave in two seconds
+    assert abs(named["f0_slope"] - 6) < 0.1  # semitones per second
+    assert abs(named["f0_p50"] - 30) < 0.3  # 155.6 Hz is 30 semitones above 27.5 Hz
+    assert abs(named["f0_mean"] - 30) < 0.3
+    assert named["voiced_share"] > 0.97
+    assert abs(named["duration"] - 2) < 1e-6
 
 
 def test_loudness_is_in_decibels():
@@ -155,12 +155,12 @@ def test_rhythm_counts_syllables():
     times = np.arange(3 * RATE) / RATE
     is_on = (times * 2) % 1 < 0.5  # two syllables of a quarter of a second each second
     signal = _voice(np.full(3 * RATE, 140.0)) * np.convolve(is_on, np.hanning(800) / 400, mode="same")
-    found = _summary(signal.astype(np.float32))
-    assert abs(found["voiced_segments_per_s"] - 2) < 0.01
-    assert abs(found["loudness_peaks_per_s"] - 2) < 0.01
-    assert 0.2 < found["voiced_segment_mean"] < 0.4
-    assert found["voiced_segment_sd"] < 0.05
-    assert 0.4 < found["voiced_share"] < 0.75
+    named = _summary(signal.astype(np.float32))
+    assert abs(named["voiced_segments_per_s"] - 2) < 0.01
+    assert abs(named["loudness_peaks_per_s"] - 2) < 0.01
+    assert 0.2 < named["voiced_segment_mean"] < 0.4
+    assert named["voiced_segment_sd"] < 0.05
+    assert 0.4 < named["voiced_share"] < 0.75
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_other_files_are_refused(random_weights, tmp_path):
 def test_features_pool_what_the_network_gives(pickled, monkeypatch):
     """Means and standard deviations over places, on a signal, against the activations themselves."""
     monkeypatch.setattr(weights, "path", lambda name: pickled if name == "vgg16" else None)
-    frames = settings.load().seed_frames
+    frames = settings.load().librosa_frames
     t = np.arange(RATE) / RATE
     signal = (0.5 * np.sin(2 * np.pi * (200 + 900 * t) * t)).astype(np.float32)
     image = images.mel224(signal, RATE, frames)
@@ -155,10 +155,10 @@ def test_features_pool_what_the_network_gives(pickled, monkeypatch):
     flat = block4.reshape(784, 512).astype(np.float64)
     expected = np.concatenate([flat.mean(0), flat.std(0), bottleneck.reshape(49, 512).mean(0)])
     np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-5)
-    kept = vgg16.maps(signal, RATE, frames)
-    assert kept.shape == (7, 7, 512)
-    assert kept.dtype == np.float16
-    np.testing.assert_array_equal(kept, bottleneck[0].astype(np.float16))
+    halved = vgg16.maps(signal, RATE, frames)
+    assert halved.shape == (7, 7, 512)
+    assert halved.dtype == np.float16
+    np.testing.assert_array_equal(halved, bottleneck[0].astype(np.float16))
     assert len(vgg16.maps_columns(frames)) == 512
 
 
@@ -173,16 +173,16 @@ def test_real_clips_with_the_published_weights(corpora_dir, store):
         shutil.copyfile(path, place)
     config = settings.load(overrides={"run.jobs": 1})
     clips = corpora.load("ravdess", config=config, store=store)
-    found = features.load("vgg16", clips, config=config, store=store)
-    assert found.values.shape == (4, 1536)
-    assert found.columns == vgg16.pooled_columns(config.seed_frames)
-    assert np.isfinite(found.values).all()
-    assert (found.values[:, :512].mean(axis=1) > 0.1).all()  # .25 in the mean over 20 clips
-    assert np.corrcoef(found.values).min() < 0.999  # clips differ
+    loaded = features.load("vgg16", clips, config=config, store=store)
+    assert loaded.values.shape == (4, 1536)
+    assert loaded.columns == vgg16.pooled_columns(config.librosa_frames)
+    assert np.isfinite(loaded.values).all()
+    assert (loaded.values[:, :512].mean(axis=1) > 0.1).all()  # .25 in the mean over 20 clips
+    assert np.corrcoef(loaded.values).min() < 0.999  # clips differ
 
 
 def test_registered():
     for name, shape in (("vgg16", 1536), ("vgg16_maps", 512)):
         feature = registry.get(name)
-        assert (feature.apart, feature.weights, feature.audio) == ("keras", "vgg16", "seed180_audio")
-        assert len(feature.columns(settings.load().seed_frames)) == shape
+        assert (feature.apart, feature.weights, feature.audio) == ("keras", "vgg16", "means180_audio")
+        assert len(feature.columns(settings.load().librosa_frames)) == shape

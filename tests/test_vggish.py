@@ -16,7 +16,7 @@ from ser_study.download import weights
 from ser_study.features import registry, vggish
 
 RATE = vggish.SAMPLE_RATE
-N_SEED = 259_431  # samples at 48 kHz, the length seed 003 pads to
+N_PADDED = 259_431  # samples at 48 kHz, the length E003 pads to
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def test_a_tone_peaks_in_its_band():
 
 def test_seed_clip_gives_twenty_patches():
     """The published shape: 259,431 samples at 48 kHz, one patch every 0.23 s → 20 (specs §8.5)."""
-    signal = prepare.resample(_signal(N_SEED / 48_000, 48_000)[:N_SEED], sample_rate=48_000, target=RATE)
-    assert len(signal) == N_SEED // 3
+    signal = prepare.resample(_signal(N_PADDED / 48_000, 48_000)[:N_PADDED], sample_rate=48_000, target=RATE)
+    assert len(signal) == N_PADDED // 3
     patches = vggish.patches(signal, RATE)
     assert patches.shape == (20, 96, 64)
     assert patches.dtype == np.float32
@@ -97,7 +97,7 @@ def test_seed_clip_gives_twenty_patches():
 def test_section_prepares_the_length_of_the_seed():
     audio = settings.load().vggish_audio
     short = prepare.prepare(_signal(2.0, 48_000), 48_000, audio)
-    assert len(short) == N_SEED // 3
+    assert len(short) == N_PADDED // 3
     assert vggish.patches(short, audio.sample_rate).shape == (20, 96, 64)
 
 

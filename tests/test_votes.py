@@ -1,4 +1,4 @@
-"""Chapter 06: votes are decided on valid speakers, scored once, logged, and left out where nobody can be spared."""
+"""Votes are decided on validation speakers, scored once, logged, and left out where nobody can be spared."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ import pytest
 
 from ser_study import config as settings
 from ser_study import schema
+from ser_study.chapters.ensembles import text, votes
 from ser_study.evaluation import metrics
-from ser_study.experiments import ledger, run, votes
-from ser_study.experiments.material import Material
+from ser_study.experiments import Selection, ledger, runner
 from ser_study.store import Store
+from ser_study.study import Study
+from ser_study.wording import minus, p_text
 
 CONFIG = settings.load(
     "full",
     {
-        "study.features": ["seed184", "egemaps"],
-        "study.large_features": [],
-        "study.models": ["dummy", "logistic", "forest"],
+        "benchmark.features": ["means184", "egemaps"],
+        "benchmark.large_features": [],
+        "benchmark.models": ["dummy", "logistic", "forest"],
         "evaluation.n_bootstrap": 200,
         "evaluation.n_permutations": 200,
     },
 )
 CLASSES = ("angry", "happy", "sad")
-SHARES = {  # (feature, model) → share right on valid and on test speakers
-    ("seed184", "logistic"): (0.8, 0.6),
-    ("seed184", "forest"): (0.6, 0.9),  # best on test, which must not matter
+SHARES = {  # (feature, model) → share right on validation and on test speakers
+    ("means184", "logistic"): (0.8, 0.6),
+    ("means184", "forest"): (0.6, 0.9),  # best on test, which must not matter
     ("egemaps", "logistic"): (0.7, 0.6),
     ("egemaps", "forest"): (0.5, 0.5),
 }
 
 
-def material(name: str, n_speakers: int) -> Material:
+def selection_of(name: str, n_speakers: int) -> Selection:
     rows = [
         {"clip_id": f"{name}/{who}_{emotion}_{i}", "speaker": f"{name}/{who}", "emotion": emotion, "corpus": name}
         for who in range(n_speakers)
@@ -40,16 +42,16 @@ def material(name: str, n_speakers: int) -> Material:
         for i in range(20)
     ]
     clips = pd.DataFrame(rows).assign(gender="female")
-    return Material(name, clips, clips.iloc[:0])
+    return Selection(name, clips, clips.iloc[:0])
 
 
-def told(clips: pd.DataFrame, experiment) -> pd.DataFrame:
-    """Predictions of one league system: each speaker tested once, the next one valid."""
+def predicted(clips: pd.DataFrame, experiment) -> pd.DataFrame:
+    """Predictions of one system of the benchmark: each speaker tested once, the next one validation."""
     names = sorted(clips["speaker"].unique())
     home = clips["speaker"].map(names.index).to_numpy()
     parts = []
     for fold in range(len(names)):
-        for role, who in (("valid", (fold + 1) % len(names)), ("test", fold)):
+        for role, who in (("validation", (fold + 1) % len(names)), ("test", fold)):
             rows = clips[home == who]
             share = SHARES[experiment.feature, experiment.model][role == "test"]
             luck = np.random.default_rng([fold, len(experiment.feature), len(experiment.model)]).uniform(size=len(rows))
@@ -73,24 +75,26 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def answered(monkeypatch):
-    """Every league system answered as ``SHARES`` say."""
+def study_of(store, monkeypatch):
+    """A study of selections in which every system of the benchmark predicts as ``SHARES`` says."""
 
-    def answers(declared, gathered, **options):
-        return {one: told(gathered[one.selection].clips, one) for one in declared}
+    def predict(declared, selections, **options):
+        return {one: predicted(selections[one.selection].clips, one) for one in declared}
 
-    monkeypatch.setattr(run, "answers", answers)
+    monkeypatch.setattr(runner, "predict", predict)
+    return lambda *parts: Study(CONFIG, store, {part.name: part for part in parts})
 
 
-def test_single_system_is_the_best_on_valid_speakers_and_votes_are_measured_against_it(answered, store):
-    part = material("emodb", 6)
-    table = votes.table({"emodb": part}, config=CONFIG, store=store).set_index("system")
+def test_single_system_is_the_best_on_validation_speakers_and_votes_are_measured_against_it(study_of):
+    part = selection_of("emodb", 6)
+    study = study_of(part)
+    table = votes.table(study).set_index("system")
     single = table.loc[votes.SINGLE]
     assert "logistic" in single["members"]
     assert "184 means" in single["members"]
-    best = {one: told(part.clips, one) for one in votes.members("emodb", CONFIG)}
-    valid = {one: metrics.uar_of(rows[rows["role"] == "valid"]) for one, rows in best.items()}
-    chosen = best[max(valid, key=valid.get)]
+    best = {one: predicted(part.clips, one) for one in votes.members("emodb", study)}
+    validation = {one: metrics.uar_of(rows[rows["role"] == "validation"]) for one, rows in best.items()}
+    chosen = best[max(validation, key=validation.get)]
     assert single["uar"] == pytest.approx(metrics.uar_of(chosen[chosen["role"] == "test"]))
     assert {"vote of the models", "vote of the features", "weighted vote", "stack"} == set(table.index) - {votes.SINGLE}
     voted = table.drop(index=votes.SINGLE)
@@ -99,8 +103,8 @@ def test_single_system_is_the_best_on_valid_speakers_and_votes_are_measured_agai
     assert (voted["p_holm"] >= voted["p"]).all()
 
 
-def test_every_vote_is_a_look_in_the_ledger(answered, store):
-    table = votes.table({"emodb": material("emodb", 6)}, config=CONFIG, store=store)
+def test_every_vote_is_a_test_evaluation_in_the_ledger(study_of, store):
+    table = votes.table(study_of(selection_of("emodb", 6)))
     kept = ledger.read(store)
     assert len(kept) == 4
     logged = dict(zip(kept["experiment"], kept["value"]))
@@ -109,18 +113,39 @@ def test_every_vote_is_a_look_in_the_ledger(answered, store):
         assert logged[name] == pytest.approx(row.uar, abs=1e-6)
 
 
-def test_three_speakers_leave_none_to_decide_by(answered, store):
-    """With three, the valid rows are clips of the training speakers, so nothing may be chosen by them."""
-    table = votes.table({"jl": material("jl", 3)}, config=CONFIG, store=store)
+def test_three_speakers_leave_none_to_decide_by(study_of):
+    """With three, the validation rows are clips of the training speakers, so nothing may be chosen by them."""
+    table = votes.table(study_of(selection_of("jl", 3)))
     assert table.empty
-    assert "four speakers" in votes.words(table)
-    assert len(votes.table({"jl": material("jl", 4)}, config=CONFIG, store=store)) == 5
+    assert "four speakers" in text.votes(table).empty
+    assert text.votes_finding(table) == ""
+    assert len(votes.table(study_of(selection_of("jl", 4)))) == 5
 
 
-def test_votes_of_the_seeds_stand_beside_their_best_member():
+def test_finding_is_the_vote_that_is_best_on_validation_speakers(study_of):
+    table = votes.table(study_of(selection_of("emodb", 6)))
+    voted = table[table["system"] != votes.SINGLE]
+    chosen = voted.loc[voted["uar_validation"].idxmax()]
+    finding = text.votes_finding(table)
+    assert chosen["system"] in finding
+    assert minus(100 * chosen["difference"]) in finding
+    assert p_text(chosen["p_holm"]) in finding
+
+
+def test_one_system_has_no_vote_to_be_compared_with(store, monkeypatch):
+    config = settings.load("full", {"benchmark.features": ["means184"], "benchmark.large_features": [],
+                                    "benchmark.models": ["logistic"]})  # fmt: skip
+    part = selection_of("emodb", 6)
+    monkeypatch.setattr(runner, "predict", lambda declared, *_, **__: {e: predicted(part.clips, e) for e in declared})
+    table = votes.table(Study(config, store, {"emodb": part}))
+    assert table["system"].tolist() == [votes.SINGLE]
+    assert "one system" in text.votes_figure(table).empty
+
+
+def test_the_projects_votes_stand_beside_their_best_model():
     models = pd.DataFrame(
         {
-            "id": ["E1", "E1", "E1"],
+            "id": ["E001", "E001", "E001"],
             "model": ["mlp_001", "forest_gini_001", "vote_001"],
             "published": [0.88, np.nan, 0.89],
             "rebuilt": [0.85, 0.80, 0.87],
@@ -128,9 +153,9 @@ def test_votes_of_the_seeds_stand_beside_their_best_member():
             "n_seeds": [5, 5, 5],
         }
     )
-    line = votes.seed_votes(models).iloc[0]
-    assert line["best_member"] == "mlp_001"
+    line = votes.baseline_votes(models).iloc[0]
+    assert line["best_model"] == "mlp_001"
     assert line["gain"] == pytest.approx(0.02)
-    silent = votes.seed_votes(models[models["model"] != "vote_001"].astype({"id": "str", "model": "str"}))
+    silent = votes.baseline_votes(models[models["model"] != "vote_001"].astype({"id": "str", "model": "str"}))
     assert silent.empty, "a list without a vote, as in the preset quick"
-    assert list(silent) == list(votes.seed_votes(models))
+    assert list(silent) == list(votes.baseline_votes(models))

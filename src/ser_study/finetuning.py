@@ -6,7 +6,7 @@ learning rate, then all of it at a thirtieth. Batch normalisation stays as it wa
 throughout: its statistics come from thousands of speakers, a batch of ours holds few. While the network is trained
 its input is masked (SpecAugment); noise and speed come as augmented rows of the training clips.
 
-Every stage is stopped by the loss on the valid rows, which the folds keep to speakers of their own, and one that
+Every stage is stopped by the loss on the validation rows, which the folds keep to speakers of their own, and one that
 ends no better than the stage before it is undone. Runs on any Keras backend.
 """
 
@@ -33,7 +33,7 @@ NAME = "campplus_finetuned"
 VERSION = 1  # rises when the network or its training gives other numbers
 STAGES = ("head", "block", "all")  # what learns
 _WATCHED = "val_log_loss"
-_LEAST_SPREAD = 0.1  # of the median one: a channel that hardly ever spoke is not blown up when it begins to
+_LEAST_SPREAD = 0.1  # of the median one: a channel that hardly varied is not blown up when it begins to
 _AT_ONCE = 32  # clips predicted at a time
 
 
@@ -43,7 +43,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     settings : learning rates, epochs, masks; None: their defaults
-    seed : of the head, dropout, masks and the order of the clips
+    seed : random seed of the head, dropout, masks and the order of the clips
     training : patience, limit of epochs, determinism
     output : block of CAM++ that is pooled
     untrained : random weights in place of the published ones
@@ -52,7 +52,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : sorted class names
     history_ : one row an epoch of any stage; columns ``estimator.HISTORY``
-    stages_ : one mapping a stage; ``stage, lr, epochs, best_epoch, valid_loss, valid_uar, n_trainable,
+    stages_ : one mapping a stage; ``stage, lr, epochs, best_epoch, validation_loss, validation_uar, n_trainable,
         seconds_per_epoch, kept`` (scored with the weights of its best epoch)
     best_epoch_ : epoch (from 1, counted through all stages) whose weights are kept
     n_parameters_ : weights, with the statistics of normalisation layers
@@ -72,14 +72,14 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         self.output = output
         self.untrained = untrained
 
-    def fit(self, values: np.ndarray, truth: np.ndarray, valid: tuple[np.ndarray, np.ndarray] | None) -> FineTuner:
+    def fit(self, values: np.ndarray, truth: np.ndarray, validation: tuple[np.ndarray, np.ndarray] | None) -> FineTuner:
         """Train stage by stage.
 
         Parameters
         ----------
-        values : filterbanks of the training rows with their augmented copies, (n, t, 80)
+        values : filterbanks of the training rows with their augmentation, (n, t, 80)
         truth : class names, (n,)
-        valid : filterbanks as recorded and class names, of other speakers
+        validation : filterbanks as recorded and class names, of other speakers
 
         Raises
         ------
@@ -90,12 +90,12 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         """
         self.settings_, self.training_ = self.settings or Finetuning(), self.training or Training()
         self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
-        watched = self._watched(values, valid)
+        watched = self._watched(values, validation)
         estimator.seeded(self.seed, self.training_.deterministic)
-        heard = self._build(values)  # while the body is frozen it says one thing, so it is asked once
+        frozen = self._build(values)  # outputs of the frozen body do not change, so they are computed once
         self.n_parameters_ = self.model_.count_params()
         self.stages_, self.best_epoch_, self._curves, self._least = [], 0, [], np.inf
-        self._stage(0, self.head_, (heard, codes), (said(self.pooled_, watched[0]), watched[1]))
+        self._stage(0, self.head_, (frozen, codes), (outputs(self.pooled_, watched[0]), watched[1]))
         for number in (1, 2):
             self._stage(number, self.model_, (values, codes), watched)
         self.history_ = pd.concat(self._curves, ignore_index=True)
@@ -112,7 +112,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(values).argmax(axis=1)]
 
     def summary(self) -> dict[str, Any]:
-        """What came of the training, as plain values: sizes, epochs, seconds, learning curves, stages."""
+        """The training as plain values: sizes, epochs, seconds, learning curves, stages."""
         check_is_fitted(self, "history_")
         curves = {name: self.history_[name].round(4).tolist() for name in estimator.HISTORY[1:]}
         return {
@@ -137,10 +137,10 @@ class FineTuner(ClassifierMixin, BaseEstimator):
 
     def _logits(self, values: np.ndarray) -> np.ndarray:
         """Both parts share their weights with the whole, and keep their graphs when that is compiled anew."""
-        return said(self.head_, said(self.pooled_, values))
+        return outputs(self.head_, outputs(self.pooled_, values))
 
-    def _watched(self, values: np.ndarray, valid) -> tuple[np.ndarray, np.ndarray]:
-        """Valid rows of the classes that training has, and their codes."""
+    def _watched(self, values: np.ndarray, validation) -> tuple[np.ndarray, np.ndarray]:
+        """Validation rows of the classes that training has, and their codes."""
         if values.ndim != 3 or values.shape[2] != campplus.N_MELS:
             raise ValueError(f"CAM++ reads filterbanks (n, t, {campplus.N_MELS}); found values {values.shape}.")
         sizes = [len(self.settings_.rates), len(self.settings_.epochs)]
@@ -149,16 +149,16 @@ class FineTuner(ClassifierMixin, BaseEstimator):
                 f"finetuning.rates and finetuning.epochs take {len(STAGES)} values each ({', '.join(STAGES)}), the "
                 f"first number of epochs above 0; found {self.settings_.rates} and {self.settings_.epochs}."
             )
-        known = np.isin(valid[1], self.classes_) if valid is not None else np.zeros(0, dtype=bool)
+        known = np.isin(validation[1], self.classes_) if validation is not None else np.zeros(0, dtype=bool)
         if not known.any():
             raise ValueError(
-                "Fine-tuning is stopped by valid rows of other speakers, and there are none; "
-                "take a protocol with valid speakers, on a selection of three speakers or more."
+                "Fine-tuning is stopped by validation rows of other speakers, and there are none; "
+                "take a protocol with validation speakers, on a selection of three speakers or more."
             )
-        return valid[0][known].astype(np.float32), np.searchsorted(self.classes_, np.asarray(valid[1])[known])
+        return validation[0][known].astype(np.float32), np.searchsorted(self.classes_, np.asarray(validation[1])[known])
 
     def _build(self, values: np.ndarray) -> np.ndarray:
-        """Make the pooled body, the head on it and the whole, which share their layers; gives what the body says."""
+        """Make the pooled body, the head on it and the whole, which share their layers; gives the body's outputs."""
         import keras
 
         from ser_study.models.deep.spec_augment import SpecAugment
@@ -168,12 +168,12 @@ class FineTuner(ClassifierMixin, BaseEstimator):
             campplus.set_random(body)
         self.pooled_ = keras.Model(body.input, statistics(body.output))
         compiled(self.pooled_)
-        heard, settings = said(self.pooled_, values), self.settings_
-        spread = heard.std(axis=0)
+        pooled, settings = outputs(self.pooled_, values), self.settings_
+        spread = pooled.std(axis=0)
         spread = np.maximum(spread, _LEAST_SPREAD * np.median(spread) + 1e-6)
         layers = [
-            keras.Input(heard.shape[1:]),
-            keras.layers.Normalization(mean=heard.mean(axis=0), variance=spread**2),
+            keras.Input(pooled.shape[1:]),
+            keras.layers.Normalization(mean=pooled.mean(axis=0), variance=spread**2),
             keras.layers.Dropout(settings.dropout, seed=self.seed % 2**31),
             keras.layers.Dense(len(self.classes_)),
         ]
@@ -181,7 +181,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         masks = (settings.time_masks, settings.time_width, settings.band_masks, settings.band_width)
         entry = keras.Input((None, campplus.N_MELS))
         self.model_ = keras.Model(entry, self.head_(self.pooled_(SpecAugment(*masks, seed=self.seed)(entry))))
-        return heard
+        return pooled
 
     def _stage(self, number: int, model, rows, watched) -> None:
         """Train one stage and keep its best weights, or the ones before it where those were better."""
@@ -191,33 +191,33 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         unfreeze(self.pooled_, STAGES[number], self.output)
         before = model.get_weights()
         curve = self._trained(number, limit, model, rows, watched)
-        losses = curve["valid_loss"].fillna(np.inf).to_numpy()
+        losses = curve["validation_loss"].fillna(np.inf).to_numpy()
         if not np.isfinite(losses).any() and not number:
             raise FloatingPointError(
                 f"The loss of {NAME!r} was never finite; lower finetuning.rates (now {self.settings_.rates[0]}) or "
                 "check the filterbanks for missing values."
             )
-        told = self._told(number, curve, watched) | {"kept": bool(losses.min() < self._least)}
-        told["n_trainable"] = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
-        if told["kept"]:
+        stage = self._summary(number, curve, watched) | {"kept": bool(losses.min() < self._least)}
+        stage["n_trainable"] = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
+        if stage["kept"]:
             self._least = losses.min()
-            self.best_epoch_ = sum(map(len, self._curves)) + told["best_epoch"]
+            self.best_epoch_ = sum(map(len, self._curves)) + stage["best_epoch"]
         else:
             model.set_weights(before)
         self._curves.append(curve)
-        self.stages_.append(told)
+        self.stages_.append(stage)
 
-    def _told(self, number: int, curve: pd.DataFrame, watched) -> dict[str, Any]:
+    def _summary(self, number: int, curve: pd.DataFrame, watched) -> dict[str, Any]:
         """One stage in plain values, with the weights of its best epoch."""
-        names, losses = self.classes_, curve["valid_loss"].fillna(np.inf)
-        guess = (self._logits(watched[0]) if number else said(self.head_, watched[0])).argmax(axis=1)
+        names, losses = self.classes_, curve["validation_loss"].fillna(np.inf)
+        guess = (self._logits(watched[0]) if number else outputs(self.head_, watched[0])).argmax(axis=1)
         return {
             "stage": STAGES[number],
             "lr": self.settings_.rates[number],
             "epochs": len(curve),
             "best_epoch": int(losses.argmin()) + 1,
-            "valid_loss": float(losses.min()) if np.isfinite(losses.min()) else None,
-            "valid_uar": float(metrics.uar(metrics.confusion(names[watched[1]], names[guess], tuple(names)))),
+            "validation_loss": float(losses.min()) if np.isfinite(losses.min()) else None,
+            "validation_uar": float(metrics.uar(metrics.confusion(names[watched[1]], names[guess], tuple(names)))),
             "seconds_per_epoch": round(float(curve["seconds"].iloc[-max(1, len(curve) - 1) :].median()), 2),
         }
 
@@ -229,15 +229,15 @@ class FineTuner(ClassifierMixin, BaseEstimator):
 
         clock: list[float] = []
         compiled(model, self.settings_.rates[number])
-        batch, copies = (64, 0) if number == 0 else (self.settings_.batch, len(self.settings_.variants))
+        batch, n_augmented = (64, 0) if number == 0 else (self.settings_.batch, len(self.settings_.variants))
         patience = self.training_.patience
         stop = keras.callbacks.EarlyStopping(_WATCHED, patience=patience, mode="min", restore_best_weights=True)
         tick = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
             on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter() - clock.pop()),
         )
-        found = model.fit(
-            Shares(*rows, batch=batch, copies=copies, seed=self.seed + number),
+        history = model.fit(
+            Shares(*rows, batch=batch, n_augmented=n_augmented, seed=self.seed + number),
             epochs=limit,
             shuffle=False,  # the rows are shuffled already
             validation_data=batches(*watched, size=_AT_ONCE),
@@ -245,7 +245,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
             verbose=0,
         ).history
         columns = ("log_loss", "accuracy", _WATCHED, "val_accuracy")
-        curves = [pd.Series(found.get(name, []), dtype=float).reindex(range(len(clock))) for name in columns]
+        curves = [pd.Series(history.get(name, []), dtype=float).reindex(range(len(clock))) for name in columns]
         return pd.DataFrame(dict(zip(estimator.HISTORY[1:], [*curves, clock])))
 
 
@@ -291,7 +291,7 @@ def compiled(model, rate: float = 1e-3) -> None:
     )
 
 
-def said(model, values: np.ndarray) -> np.ndarray:
+def outputs(model, values: np.ndarray) -> np.ndarray:
     """Output of a Keras model for many rows, float32; every batch is filled up, so that one graph does for all."""
     parts = []
     for start in range(0, len(values), _AT_ONCE):

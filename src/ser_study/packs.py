@@ -2,7 +2,7 @@
 
 A corpus under a licence can so be worked on where its audio may not or need not lie: the pack goes into the
 data folder as ``<corpus>.pack.zip`` and the study runs from it. What needs the sound itself (players,
-waveforms, other features, other settings, other augmented copies than those packed) is refused with the reason.
+waveforms, other features, other settings, other augmented variants than those packed) is refused with the reason.
 The same clips, features and settings give the same bytes.
 """
 
@@ -25,10 +25,10 @@ from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.corpora import packed, scan
 from ser_study.download import AVAILABLE
+from ser_study.experiments.folds import N_VARIANTS
 from ser_study.features import cache
-from ser_study.store import Store, open_study, replacing
+from ser_study.store import Store, open_folders, replacing
 
-COPIES = 2  # augmented copies of the ladder's feature, which the rung "augment, then split" trains on
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal content gives equal bytes
 
 
@@ -38,7 +38,7 @@ def write(
     config: Config,
     store: Store,
     names: Sequence[str] = (),
-    copies: int | None = None,
+    variants: int | None = None,
     target: Path | None = None,
 ) -> Path:
     """Pack one corpus.
@@ -46,7 +46,8 @@ def write(
     Parameters
     ----------
     names : features; default those that the study extracts from this corpus
-    copies : augmented copies of each named feature; None: ``COPIES`` of the ladder's feature, none of the others
+    variants : augmentations of each named feature, from number 1 on; None: ``N_VARIANTS`` of the ladder's feature, none
+        of the others
     target : file; default ``packs/<corpus>.pack.zip`` in the derived data folder
 
     Returns
@@ -56,17 +57,17 @@ def write(
     Raises
     ------
     ValueError
-        An unknown corpus or feature, a negative number of copies, or a corpus that makes its own audio.
+        An unknown corpus or feature, a negative number of variants, or a corpus that makes its own audio.
     FileNotFoundError
         The audio is not here; a pack cannot be made from a pack.
     """
     names = list(dict.fromkeys(names or study_features(corpus, config)))
-    _check(corpus, names, copies, store)
+    _check(corpus, names, variants, store)
     target = target or store.derived / "packs" / f"{corpus}{packed.SUFFIX}"
     table = corpora.scanned(corpus, config=config, store=store)
     clips = corpora.load(corpus, config=config, store=store)
-    heard = clips[clips["sha256"].notna() & ~clips["silent"]].drop_duplicates("sha256")
-    default = {config.study.ladder_feature: COPIES} if copies is None else dict.fromkeys(names, copies)
+    audible = clips[clips["sha256"].notna() & ~clips["silent"]].drop_duplicates("sha256")
+    default = {config.ladder.feature: N_VARIANTS} if variants is None else dict.fromkeys(names, variants)
     wanted = [(name, variant) for name in names for variant in range(default.get(name, 0) + 1)]
     with (
         replacing(target) as temporary,
@@ -74,7 +75,7 @@ def write(
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,  # Parquet is compressed already
     ):
         about = _add_clips(archive, table, Path(folder))
-        held = [_add_feature(archive, *one, heard, config, store, Path(folder)) for one in wanted]
+        held = [_add_feature(archive, *one, audible, config, store, Path(folder)) for one in wanted]
         manifest = _manifest(corpus, about, held, clips)
         _add(archive, packed.MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     return target
@@ -82,40 +83,40 @@ def write(
 
 def study_features(corpus: str, config: Config) -> list[str]:
     """Features that the study extracts from a corpus, the large ones where it does."""
-    is_large = corpus in {corpora.corpus_of(selection) for selection in config.study.large_corpora}
-    return [*config.study.features, *(config.study.large_features if is_large else ())]
+    is_large = corpus in {corpora.corpus_of(selection) for selection in config.benchmark.large_corpora}
+    return [*config.benchmark.features, *(config.benchmark.large_features if is_large else ())]
 
 
 def notice(corpus: str) -> str:
     """The licence, and what it means for a pack."""
     info = corpora.module(corpus).INFO
     known = AVAILABLE.get(corpus)
-    told = known.notice if known else f"{info.title}\n  licence: {info.licence}"
-    return f"{told}\n  No audio is in the pack; its labels and measurements stay under the licence of the corpus."
+    terms = known.notice if known else f"{info.title}\n  licence: {info.licence}"
+    return f"{terms}\n  No audio is in the pack; its labels and measurements stay under the licence of the corpus."
 
 
 def command(options: argparse.Namespace) -> int:
     """``ser-study pack``: pack each corpus named, say what is in it and under which licence."""
-    config, store = open_study("full", settings.parse_set(options.set), options.data)
+    config, store = open_folders("full", settings.parse_set(options.set), options.data)
     wanted = [name.strip() for name in options.features.split(",") if name.strip()]
     names = list(dict.fromkeys(options.names))
     target = Path(options.to).expanduser() if options.to else None
     for name in names:
-        _check(name, wanted, options.copies, store)
+        _check(name, wanted, options.variants, store)
     if target is not None and len(names) > 1 and not target.is_dir():
         raise ValueError(f"--to names one file for {len(names)} corpora; give a folder that is there, or pack one.")
     for name in names:
         file = target / f"{name}{packed.SUFFIX}" if target is not None and target.is_dir() else target
-        written = write(name, config=config, store=store, names=wanted, copies=options.copies, target=file)
-        print(_told(packed.read(written, name)))
+        written = write(name, config=config, store=store, names=wanted, variants=options.variants, target=file)
+        print(_described(packed.read(written, name)))
     return 0
 
 
-def _told(pack: packed.Pack) -> str:
+def _described(pack: packed.Pack) -> str:
     """What was packed, in words."""
     features_held = pack.manifest["features"]
     listed = ", ".join(
-        f"{entry['settings']['feature']}" + (f" (copy {v})" if (v := entry["settings"].get("variant")) else "")
+        f"{entry['settings']['feature']}" + (f" (variant {v})" if (v := entry["settings"].get("variant")) else "")
         for entry in features_held
     )
     size = pack.path.stat().st_size / 1e6
@@ -125,14 +126,14 @@ def _told(pack: packed.Pack) -> str:
     )
 
 
-def _check(corpus: str, names: Sequence[str], copies: int | None, store: Store) -> None:
+def _check(corpus: str, names: Sequence[str], variants: int | None, store: Store) -> None:
     """Refuse what cannot be packed before anything is computed."""
     if hasattr(corpora.module(corpus), "generate"):
         raise ValueError(f"{corpus} makes its own audio anywhere, so there is nothing to pack.")
     for name in names:
         features.get(name)
-    if copies is not None and copies < 0:
-        raise ValueError(f"The number of augmented copies is {copies}; give 0 or more.")
+    if variants is not None and variants < 0:
+        raise ValueError(f"The number of augmented variants is {variants}; give 0 or more.")
     if packed.is_used(corpus, store.raw):
         raise FileNotFoundError(f"{corpus} is here as a pack only; packs are made where the audio is.")
 
@@ -140,7 +141,7 @@ def _check(corpus: str, names: Sequence[str], copies: int | None, store: Store) 
 def _manifest(corpus: str, about: dict, held: list[dict], clips: pd.DataFrame) -> dict[str, Any]:
     """What the pack is, what everything in it was made with, and the hash of every member."""
     known = sorted(clips["sha256"].dropna())
-    told = {
+    content = {
         "pack": packed.VERSION,
         "package": __version__,
         "corpus": corpus,
@@ -149,7 +150,7 @@ def _manifest(corpus: str, about: dict, held: list[dict], clips: pd.DataFrame) -
         "clips": about | {"n": len(clips)},
         "features": held,
     }
-    return told | {"check": settings.fingerprint(told)}
+    return content | {"check": settings.fingerprint(content)}
 
 
 def _add_clips(archive: zipfile.ZipFile, table: pd.DataFrame, folder: Path) -> dict[str, Any]:
@@ -168,12 +169,12 @@ def _add_feature(
     place = folder / f"{name}-{variant}"
     cache.append(place, cache.Block(keys, made.values, made.columns))
     cache.consolidate(place, about=slice_)
-    member = f"features/{name}{f'-copy{variant}' if variant else ''}.parquet"
-    told = {"settings": slice_, "fingerprint": settings.fingerprint(slice_), "n": len(keys)}
-    told |= {"without": sorted(set(clips["clip_id"]) - set(made.clip_id))}  # clips whose extraction failed
-    told |= _add(archive, member, place / cache.BLOCK)
+    member = f"features/{name}{f'-variant{variant}' if variant else ''}.parquet"
+    entry = {"settings": slice_, "fingerprint": settings.fingerprint(slice_), "n": len(keys)}
+    entry |= {"without": sorted(set(clips["clip_id"]) - set(made.clip_id))}  # clips whose extraction failed
+    entry |= _add(archive, member, place / cache.BLOCK)
     shutil.rmtree(place)
-    return told
+    return entry
 
 
 def _add(archive: zipfile.ZipFile, member: str, content: Path | bytes) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def n_workers(jobs: int) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_clips(
+def parallel_map(
     function: Callable[[Any], Any],
     items: Sequence[Any],
     *,
@@ -176,7 +176,7 @@ def _one_thread(_: str = "") -> None:
 
 
 def _progress(total: int, label: str, unit: str):
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return tqdm(
         total=total, desc=label, unit=f" {unit}", disable=not label, file=sys.stderr, smoothing=0.1, mininterval=1

@@ -32,7 +32,7 @@ EMOTIONS = (
     "other",
 )
 COMMON_EMOTIONS = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
-ROLES = ("train", "valid", "test")
+ROLES = ("train", "validation", "test")
 
 CLIP_COLUMNS: Mapping[str, str] = {  # column → pandas dtype
     "clip_id": "str",
@@ -103,7 +103,7 @@ _SUNG = {emotion: emotion for emotion in ("neutral", "calm", "happy", "sad", "an
 SCHEMES: Mapping[str, LabelScheme] = {
     scheme.name: scheme
     for scheme in (
-        LabelScheme("native", "the corpus's own classes", {e: e for e in EMOTIONS if e != "other"}),
+        LabelScheme("native", "the classes of the corpus", {e: e for e in EMOTIONS if e != "other"}),
         LabelScheme("8", "RAVDESS: eight emotions", {**_SAME, "calm": "calm"}),
         LabelScheme("7_calm_merged", "seven, calm counted as neutral", {**_SAME, "calm": "neutral"}),
         LabelScheme("7_calm_dropped", "seven, calm left out", _SAME),
@@ -175,9 +175,10 @@ class FeatureSet:
         here = np.flatnonzero(self.variant == variant)
         place = pd.Index(self.clip_id[here]).get_indexer(clip_ids)
         if (place < 0).any():
-            lost = np.asarray(clip_ids)[place < 0]
+            missing = np.asarray(clip_ids)[place < 0]
             raise ValueError(
-                f"Features {self.name!r} lack {len(lost)} of {len(clip_ids)} clips, first {lost[0]!r}; extract them."
+                f"Features {self.name!r} lack {len(missing)} of {len(clip_ids)} clips, first {missing[0]!r}; "
+                "extract them."
             )
         return self.values[here[place]]
 
@@ -187,11 +188,11 @@ def side_by_side(parts: Sequence[FeatureSet]) -> FeatureSet:
     if len(parts) == 1:
         return parts[0]
     shared = set.intersection(*(set(part.clip_id) for part in parts))
-    kept = np.array([clip for clip in parts[0].clip_id if clip in shared], dtype=object)
+    ids = np.array([clip for clip in parts[0].clip_id if clip in shared], dtype=object)
     variant = int(parts[0].variant[0])
-    values = np.concatenate([part.rows(kept, variant=variant) for part in parts], axis=1)
+    values = np.concatenate([part.rows(ids, variant=variant) for part in parts], axis=1)
     columns = tuple(f"{part.name}:{column}" for part in parts for column in part.columns)
-    return FeatureSet("+".join(p.name for p in parts), kept, np.full(len(kept), variant), values, columns)
+    return FeatureSet("+".join(p.name for p in parts), ids, np.full(len(ids), variant), values, columns)
 
 
 def probability_columns(classes) -> list[str]:
@@ -225,23 +226,27 @@ def check_clips(clips: pd.DataFrame) -> pd.DataFrame:
     twice = clips["clip_id"][clips["clip_id"].duplicated()]
     if len(twice):
         raise ValueError(f"{len(twice)} clip ids occur twice, first {twice.iloc[0]!r}; rename one of the files.")
-    strange = set(clips["emotion"].dropna()) - set(EMOTIONS)
-    if strange:
-        raise ValueError(f"Unknown emotions {sorted(strange)}; use {', '.join(EMOTIONS)}.")
+    unknown = set(clips["emotion"].dropna()) - set(EMOTIONS)
+    if unknown:
+        raise ValueError(f"Unknown emotions {sorted(unknown)}; use {', '.join(EMOTIONS)}.")
     for column in ("speaker", "statement", "clip_id"):
         known = clips[clips[column].notna()]
-        bare = known[[not value.startswith(f"{corpus}/") for value, corpus in zip(known[column], known["corpus"])]]
-        if len(bare):
-            raise ValueError(f"{column} {bare[column].iloc[0]!r} lacks the prefix {bare['corpus'].iloc[0]!r}/.")
+        unprefixed = known[
+            [not value.startswith(f"{corpus}/") for value, corpus in zip(known[column], known["corpus"])]
+        ]
+        if len(unprefixed):
+            raise ValueError(
+                f"{column} {unprefixed[column].iloc[0]!r} lacks the prefix {unprefixed['corpus'].iloc[0]!r}/."
+            )
     return clips
 
 
 def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Check the predictions contract: columns, roles, probabilities that sum to one."""
     check_columns(predictions, PREDICTION_COLUMNS, what="predictions")
-    roles = set(predictions["role"]) - {"valid", "test"}
+    roles = set(predictions["role"]) - {"validation", "test"}
     if roles:
-        raise ValueError(f"Predictions hold roles {sorted(roles)}; only valid and test are kept.")
+        raise ValueError(f"Predictions hold roles {sorted(roles)}; only validation and test are allowed.")
     proba = predictions.filter(regex="^p_")
     total = proba.sum(axis=1)
     if proba.shape[1] and not np.allclose(total, 1, atol=1e-4):

@@ -1,4 +1,4 @@
-"""Artefacts by name and content: what is computed once is kept, and found again by what it rests on.
+"""The cache: artefacts are named by their content, so that what was computed once is read back, not made again.
 
 Conventions
 -----------
@@ -41,32 +41,32 @@ class Store:
     project: Path
     fresh_since: float = 0.0  # s since 1970; what is older is made again
 
-    def path(self, name: str, parts: Mapping[str, Any], suffix: str) -> Path:
-        """Path of the artefact ``name`` made from ``parts``; ``name`` may hold folders."""
-        return self.derived / f"{name}-{settings.fingerprint(parts)[:16]}{suffix}"
+    def path(self, name: str, cache_key: Mapping[str, Any], suffix: str) -> Path:
+        """Path of the artefact ``name`` made from ``cache_key``; ``name`` may hold folders."""
+        return self.derived / f"{name}-{settings.fingerprint(cache_key)[:16]}{suffix}"
 
     def is_fresh(self, path: Path) -> bool:
         """Whether a file is there and need not be made again."""
         return path.is_file() and path.stat().st_mtime >= self.fresh_since
 
-    def cached(self, name: str, parts: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A table from the store, or made, kept and returned.
+    def cached(self, name: str, cache_key: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A table from the cache, or made, written there and returned.
 
         Parameters
         ----------
         name : readable name, e.g. ``"clips/ravdess"``
-        parts : everything the table depends on: versions, settings, hashes of inputs
+        cache_key : everything the table depends on: versions, settings, hashes of inputs
         make : called without arguments when the table is not there
 
         Returns
         -------
         DataFrame, read back from its file either way, so that both ways give the same types.
         """
-        path = self.path(name, parts, ".parquet")
+        path = self.path(name, cache_key, ".parquet")
         if not self.is_fresh(path) or read_table(path) is None:
             with locked(path):
                 if not self.is_fresh(path) or read_table(path) is None:
-                    write_table(path, make(), about=parts)
+                    write_table(path, make(), about=cache_key)
         table = read_table(path)
         if table is None:
             raise OSError(f"{path.name} was written and cannot be read back; check the disk, then run again.")
@@ -82,16 +82,16 @@ def project_root() -> Path:
     raise FileNotFoundError("No checkout of ser_study found here; change into its folder (it holds run_all.py).")
 
 
-def open_study(
+def open_folders(
     preset: str = "full",
     overrides: Mapping[str, Any] | None = None,
     data: str = "",
 ) -> tuple[Config, Store]:
-    """The two objects that everything takes.
+    """Settings and folders of a run.
 
     Parameters
     ----------
-    preset : "demo", "quick" or "full"
+    preset : "demo", "quick", "full" or "complete"
     overrides : dotted setting → value
     data : raw data folder; empty: the variable SER_STUDY_DATA, else ``data/raw`` of the checkout
 
@@ -134,7 +134,7 @@ def read_table(path: Path) -> pd.DataFrame | None:
         aside = path.with_suffix(".damaged")
         with suppress(FileNotFoundError):
             os.replace(path, aside)
-        print(f"{path.name} is damaged ({error}); kept as {aside.name} and made again.", file=sys.stderr)
+        print(f"{path.name} is damaged ({error}); moved to {aside.name} and made again.", file=sys.stderr)
         return None
 
 

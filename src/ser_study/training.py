@@ -1,11 +1,11 @@
 """Fit a model on the folds of a protocol → predictions.
 
-In each fold the hyperparameters are chosen on the valid rows by UAR with a model fitted on the train
-rows alone; the chosen model is then fitted on train and valid together and predicts the test rows once.
-Where a protocol leaves no valid rows, the hyperparameters come from outside and the fold chooses nothing.
+In each fold the hyperparameters are chosen on the validation rows by UAR with a model fitted on the train
+rows alone; the chosen model is then fitted on train and validation together and predicts the test rows once.
+Where a protocol leaves no validation rows, the hyperparameters come from outside and the fold chooses nothing.
 
-A network is trained on the train rows, stopped by its loss on the valid rows, and predicts valid and test
-with the weights of its best epoch; it is not fitted again. Where there are no valid rows, a share of the
+A network is trained on the train rows, stopped by its loss on the validation rows, and predicts validation and test
+with the weights of its best epoch; it is not fitted again. Where there are no validation rows, a share of the
 training clips is watched and not trained on.
 """
 
@@ -31,7 +31,7 @@ from ser_study.evaluation import metrics
 from ser_study.models import classical, deep, registry
 from ser_study.schema import FeatureSet, probability_columns
 
-Keep = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
+FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Task:
     """What is fitted on every fold."""
 
     model: str
-    params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them on the valid rows
-    keep_valid: bool = True  # also predict the valid rows, by the model that has not seen them
+    params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them on the validation rows
+    keep_validation: bool = True  # also predict the validation rows, by the model that has not seen them
     build: Callable[..., Any] | None = None  # (models, params, seed) → a network that is in no registry
 
 
@@ -53,7 +53,7 @@ def run_folds(
     models: Models,
     seed: int,
     training: Training | None = None,
-    keep: Keep | None = None,
+    fold_cache: FoldCache | None = None,
 ) -> pd.DataFrame:
     """Predictions of every fold.
 
@@ -67,13 +67,13 @@ def run_folds(
     models : settings of the models
     seed : for the estimators
     training : settings of networks; None: their defaults
-    keep : for networks: ``keep("0-3", make)`` gives the predictions of repeat 0, fold 3 from where they are
-        kept, or calls ``make()`` and keeps them, so that no finished fold is trained again
+    fold_cache : for networks: ``fold_cache("0-3", make)`` returns the cached predictions of repeat 0, fold 3, or
+        calls ``make()`` and caches them, so that no finished fold is trained again
 
     Returns
     -------
     Table with ``repeat, fold, role, clip_id, variant, truth, prediction, n_train, params, p_<class>…``;
-    one row a valid or test clip of a fold. ``params`` of a network also tells how its training went.
+    one row a validation or test clip of a fold. ``params`` of a network also holds the history of its training.
     """
     frames = []
     classes = tuple(sorted(truth.dropna().unique()))
@@ -83,7 +83,7 @@ def run_folds(
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             make = partial(one_fold, features, truth, rows, task, models=models, seed=seed, classes=classes)
             make = partial(_numbered, make, repeat=repeat, fold=fold)
-            frames.append(keep(f"{repeat}-{fold}", make) if keep and is_deep else make())
+            frames.append(fold_cache(f"{repeat}-{fold}", make) if fold_cache and is_deep else make())
     return pd.concat(frames, ignore_index=True)
 
 
@@ -93,36 +93,36 @@ def _numbered(make: Callable[[], list[pd.DataFrame]], *, repeat: int, fold: int)
 
 
 def _one_fold(features, truth, rows, task, *, models, seed, classes) -> list[pd.DataFrame]:
-    train, valid, test = _blocks(features, truth, rows)
+    train, validation, test = _blocks(features, truth, rows)
     model = registry.get(task.model)
     params = task.params if task.params is not None else model.fixed(models)
     scale, frames = 1.0, []
-    choose = task.params is None and valid is not None
-    if valid is not None and (choose or task.keep_valid):
+    choose = task.params is None and validation is not None
+    if validation is not None and (choose or task.keep_validation):
         grid = model.grid(models) if choose else [params]
-        params, scale, decided = _best(model, grid, train, valid, models=models, seed=seed, classes=classes)
-        if task.keep_valid:
-            frames.append(_table(decided * scale, classes, valid, "valid", len(train.truth), params))
-    everything = train if valid is None else _joined(train, valid)
+        params, scale, decided = _best(model, grid, train, validation, models=models, seed=seed, classes=classes)
+        if task.keep_validation:
+            frames.append(_table(decided * scale, classes, validation, "validation", len(train.truth), params))
+    everything = train if validation is None else _joined(train, validation)
     (decided,) = _decide(model, [params], everything, test.values, models=models, seed=seed, classes=classes)
     return [*frames, _table(decided * scale, classes, test, "test", len(everything.truth), params)]
 
 
 def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: Training) -> list[pd.DataFrame]:
-    """One network for valid and test; no temperature, its probabilities are its own."""
-    train, valid, test = _blocks(features, truth, rows)
-    watched = valid
-    if valid is None and training.valid_share:
-        train, watched = _set_aside(train, training.valid_share, seed)
+    """One network for validation and test; its probabilities are not rescaled."""
+    train, validation, test = _blocks(features, truth, rows)
+    watched = validation
+    if validation is None and training.validation_share:
+        train, watched = _set_aside(train, training.validation_share, seed)
     build = task.build or registry.get(task.model).build
     estimator = build(models, task.params or {}, seed).set_params(training=training)
     pair = None if watched is None else (watched.values, watched.truth)
-    estimator.fit(train.values, train.truth, valid=pair)
-    told, frames = estimator.summary(), []
-    for block, role in ((valid, "valid"), (test, "test")):
-        if block is not None and (role == "test" or task.keep_valid):
+    estimator.fit(train.values, train.truth, validation=pair)
+    summary, frames = estimator.summary(), []
+    for block, role in ((validation, "validation"), (test, "test")):
+        if block is not None and (role == "test" or task.keep_validation):
             decided = in_columns(classical.margins(estimator, block.values), estimator.classes_, classes)
-            frames.append(_table(decided, classes, block, role, len(train.truth), told))
+            frames.append(_table(decided, classes, block, role, len(train.truth), summary))
     estimator.release()
     return frames
 
@@ -137,9 +137,9 @@ class _Block:
 
 
 def _blocks(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> list[_Block | None]:
-    """Train, valid and test rows of one fold."""
+    """Train, validation and test rows of one fold."""
     part = dict(iter(rows.groupby("role")))
-    return [_block(features, truth, part.get(role)) for role in ("train", "valid", "test")]
+    return [_block(features, truth, part.get(role)) for role in ("train", "validation", "test")]
 
 
 def _block(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame | None) -> _Block | None:
@@ -162,7 +162,7 @@ def _joined(one: _Block, other: _Block) -> _Block:
 
 
 def _set_aside(train: _Block, share: float, seed: int) -> tuple[_Block, _Block]:
-    """Training rows without some clips, and those clips as recorded; their augmented copies serve nothing."""
+    """Training rows without some clips, and those clips as recorded; their augmented copies are unused."""
     clips, variant = train.rows["clip_id"].to_numpy(), train.rows["variant"].to_numpy()
     out = deep.held_out(train.truth, clips, share, seed)
     clean = out & (variant == 0)
@@ -173,18 +173,18 @@ def _taken(block: _Block, mask: np.ndarray) -> _Block:
     return _Block(block.rows[mask], block.values[mask], block.truth[mask])
 
 
-def _best(model, grid, train, valid, *, models, seed, classes) -> tuple[dict, float, np.ndarray]:
-    """Hyperparameters with the best valid UAR (the first of equals), probability scale, valid margins."""
+def _best(model, grid, train, validation, *, models, seed, classes) -> tuple[dict, float, np.ndarray]:
+    """Hyperparameters with the best validation UAR (the first of equals), probability scale, validation margins."""
     best = None
-    tried = _decide(model, grid, train, valid.values, models=models, seed=seed, classes=classes)
+    tried = _decide(model, grid, train, validation.values, models=models, seed=seed, classes=classes)
     for params, decided in zip(grid, tried):
         prediction = np.asarray(classes)[decided.argmax(axis=1)]
-        score = float(metrics.uar(metrics.confusion(valid.truth, prediction, classes)))
+        score = float(metrics.uar(metrics.confusion(validation.truth, prediction, classes)))
         if best is None or score > best[0]:
             best = (score, params, decided)
     _, params, decided = best
     # probabilities of a logistic model or a forest are kept; margins of an SVM need a scale
-    scale = _temperature(decided, valid.truth, classes) if model.margins else 1.0
+    scale = _temperature(decided, validation.truth, classes) if model.margins else 1.0
     return params, scale, decided
 
 
@@ -221,7 +221,7 @@ def in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
 
 
 def _temperature(decided: np.ndarray, truth: np.ndarray, classes) -> float:
-    """Scale of the margins that gives the smallest log loss on the valid rows."""
+    """Scale of the margins that gives the smallest log loss on the validation rows."""
     column = np.searchsorted(classes, truth)
 
     def loss(log_scale: float) -> float:

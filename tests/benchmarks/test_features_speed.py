@@ -1,4 +1,4 @@
-"""Speed of the 184-vector against the seeds' separate librosa calls, clip by clip on one core.
+"""Speed of the 184-vector against the student projects' separate librosa calls, clip by clip on one core.
 
 Run with ``pytest tests/benchmarks/test_features_speed.py -s``. Both ways are timed alternately on every clip and the
 faster of two rounds counts, so that other load on the machine falls on both. Only agreement is asserted, times are
@@ -30,7 +30,7 @@ PARTS = {  # where each feature lies in the vector
     "mfcc": slice(16, 56),
     "mel": slice(56, 184),
 }
-AUDIO, FRAMES = Config().seed_audio, Config().seed_frames
+AUDIO, FRAMES = Config().means184_audio, Config().librosa_frames
 RATE = AUDIO.sample_rate
 
 pytestmark = pytest.mark.corpus
@@ -53,7 +53,7 @@ def one_core():
         yield
 
 
-def _seed_features(signal):
+def _librosa_features(signal):
     trimmed, _ = librosa.effects.trim(signal)
     feature = librosa.feature
     parts = (
@@ -68,27 +68,27 @@ def _seed_features(signal):
     return np.concatenate([part.mean(axis=1) for part in parts])
 
 
-def seed_from_file(clip):
-    """Load, trim and describe a clip as the seed does."""
-    return _seed_features(librosa.load(clip[0], sr=RATE)[0])
+def librosa_from_file(clip):
+    """Load, trim and describe a clip as E001 does."""
+    return _librosa_features(librosa.load(clip[0], sr=RATE)[0])
 
 
-def seed_from_samples(clip):
+def librosa_from_samples(clip):
     """The same from decoded samples."""
-    return _seed_features(librosa.resample(clip[1], orig_sr=clip[2], target_sr=RATE))
+    return _librosa_features(librosa.resample(clip[1], orig_sr=clip[2], target_sr=RATE))
 
 
 def ours_from_file(clip):
     """The 184-vector of a file."""
-    return vectors.seed184(prepare.load(clip[0], AUDIO), RATE, FRAMES)
+    return vectors.means184(prepare.load(clip[0], AUDIO), RATE, FRAMES)
 
 
 def ours_from_samples(clip):
     """The 184-vector of decoded samples."""
-    return vectors.seed184(prepare.prepare(clip[1], clip[2], AUDIO), RATE, FRAMES)
+    return vectors.means184(prepare.prepare(clip[1], clip[2], AUDIO), RATE, FRAMES)
 
 
-WAYS = (seed_from_file, ours_from_file, seed_from_samples, ours_from_samples)
+WAYS = (librosa_from_file, ours_from_file, librosa_from_samples, ours_from_samples)
 
 
 def _milliseconds(clips) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -114,17 +114,17 @@ def test_ratio_and_agreement(clips, capsys):
     differences = {}
     for name, part in PARTS.items():
         pairs = [
-            (found[f"seed_from_{way}"][:, part], found[f"ours_from_{way}"][:, part]) for way in ("file", "samples")
+            (found[f"librosa_from_{way}"][:, part], found[f"ours_from_{way}"][:, part]) for way in ("file", "samples")
         ]
-        differences[name] = max(np.abs(seed - ours).max() / np.abs(seed).max() for seed, ours in pairs)
+        differences[name] = max(np.abs(theirs - ours).max() / np.abs(theirs).max() for theirs, ours in pairs)
     with capsys.disabled():
         print(
             f"\n184-vector, {len(clips)} RAVDESS clips, one core, ms per clip\n"
             f"{'':>20}{'librosa':>9}{'ours':>9}{'ratio':>8}"
         )
         for way, title in (("file", "with loading"), ("samples", "from samples")):
-            seed, ours = times[f"seed_from_{way}"], times[f"ours_from_{way}"]
-            print(f"{title:>20}{seed:9.2f}{ours:9.2f}{seed / ours:8.2f}")
+            theirs, ours = times[f"librosa_from_{way}"], times[f"ours_from_{way}"]
+            print(f"{title:>20}{theirs:9.2f}{ours:9.2f}{theirs / ours:8.2f}")
         print("largest difference, share of each feature's largest value:")
         print("  " + ", ".join(f"{name} {value:.0e}" for name, value in differences.items()))
         print(f"memory grown by {grown / 2**20:.0f} MiB")

@@ -1,7 +1,7 @@
-"""Altered copies of a clip, by number.
+"""Augmentation: altered variants of a clip, by number.
 
-1 noise · 2 speed, and with it pitch · 3 time-stretch then pitch shift (seed 001) · 4 circular shift (seed 001
-defines it) · 5 pitch alone · 6 stretch alone. A copy is labelled as its clip; only training rows may have copies.
+1 noise · 2 speed, and with it pitch · 3 time-stretch then pitch shift (E001) · 4 circular shift (E001
+defines it) · 5 pitch alone · 6 stretch alone. A variant is labelled as its clip; only training rows may hold variants.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from ser_study.schema import Signal
 
 VERSION = 1
-NOISE = 0.03  # largest noise amplitude, share of the clip's peak (seed 001)
+NOISE = 0.03  # largest noise amplitude, share of the clip's peak (E001)
 SPEED = (0.9, 1.1)  # range of the speed factor
-STRETCH = 0.75  # rate of the time-stretch: the copy is a third longer (seed 001)
-PITCH = 0.8  # semitones upwards (seed 001)
-SHIFT = 5_000 / 22_050  # s; seed 001's ±5, in the customary thousands of samples at its 22,050 Hz
+STRETCH = 0.75  # rate of the time-stretch: a clip becomes a third longer (E001)
+PITCH = 0.8  # semitones upwards (E001)
+SHIFT = 5_000 / 22_050  # s; E001's ±5, in the customary thousands of samples at its 22,050 Hz
 TITLES = {
     1: "noise",
     2: "speed",
@@ -65,7 +65,7 @@ def speed(signal: Signal, sample_rate: int, random: np.random.Generator) -> Sign
 
 
 def stretch_pitch(signal: Signal, sample_rate: int, random: np.random.Generator) -> Signal:
-    """Stretch, then shift the pitch, by fixed amounts as seed 001 does: no randomness.
+    """Stretch, then shift the pitch, by fixed amounts as E001 does: no randomness.
 
     Each of the two passes through the phase vocoder also costs speech about 3 dB.
     """

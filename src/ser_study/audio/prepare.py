@@ -12,8 +12,8 @@ A prepared signal is float32, shape (s,), at ``audio.sample_rate``. The steps, a
 5. fit the length: to ``audio.length`` when that is set, otherwise between ``min_length`` and ``max_length``;
 6. scale, when ``audio.scale`` is set.
 
-A rolling-sum cut counts samples of the recording (seed 003), so with it resampling comes later: noise reduction,
-the cut and ``audio.length`` are then applied at the recording's own rate. All five seeds follow this order.
+A rolling-sum cut counts samples of the recording (E003), so with it resampling comes later: noise reduction,
+the cut and ``audio.length`` are then applied at the recording's own rate. All five student projects follow this order.
 
 Rules at the edges
 ------------------
@@ -23,7 +23,7 @@ Rules at the edges
 - A clip longer than ``max_length`` keeps its middle, after trimming, so that speech is kept rather than silence.
 - ``pad`` and ``crop`` say how a clip meets ``length``; silence and constants are not scaled.
 
-The study and the finished recogniser both call :func:`prepare`, so they hear the same signal bit for bit.
+The study and the finished recogniser both call :func:`prepare`, so both work on the same signal bit for bit.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def read(path: Path | str) -> tuple[np.ndarray, int]:
         raise UnreadableAudio(f"{path} cannot be decoded: {_reason(path, error)}") from None
     cut = _SHORT_DATA.search(log)
     if len(samples) < expected or (cut and int(cut[2]) < int(cut[1]) < _STREAM):
-        found, announced = (int(cut[2]), int(cut[1])) if cut else (len(samples), expected)
+        actual, announced = (int(cut[2]), int(cut[1])) if cut else (len(samples), expected)
         unit = "bytes of sound" if cut else "samples"
-        raise UnreadableAudio(f"{path} is cut short: {found} of {announced} {unit} are there; fetch it again.")
+        raise UnreadableAudio(f"{path} is cut short: {actual} of {announced} {unit} are there; fetch it again.")
     if not _RATES[0] <= sample_rate <= _RATES[1]:
         raise UnreadableAudio(
             f"{path} claims a sample rate of {sample_rate} Hz; its header is damaged, fetch it again."

@@ -18,8 +18,8 @@ import numpy as np
 from ser_study.config import Audio, Config
 from ser_study.schema import Signal
 
-RMS_FRAME, RMS_HOP = 512, 256  # samples (seed 000)
-ROLLING = 50  # samples in the sum, whatever the rate (seed 003)
+RMS_FRAME, RMS_HOP = 512, 256  # samples (E000)
+ROLLING = 50  # samples in the sum, whatever the rate (E003)
 CHANNELS, CUTS, PADS, CROPS = (
     ("mix", "first"),
     ("", "rms", "rolling_sum"),
@@ -34,19 +34,19 @@ TREATMENTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "as recorded": {"trim": False},
         "trim 30 dB": {"trim_top_db": 30.0},
         "trim 40 dB": {"trim_top_db": 40.0},
-        "trim 60 dB": {"trim_top_db": 60.0},  # seeds 001 and 004
-        "rms strip": {"trim": False, "cut": "rms", "cut_level": 0.001},  # seed 000
-        "rolling-sum cut": {"trim": False, "cut": "rolling_sum", "cut_level": 0.01},  # seed 003, cutting only
+        "trim 60 dB": {"trim_top_db": 60.0},  # E001 and E004
+        "rms strip": {"trim": False, "cut": "rms", "cut_level": 0.001},  # E000
+        "rolling-sum cut": {"trim": False, "cut": "rolling_sum", "cut_level": 0.01},  # E003, cutting only
         "pad centre": {"length": 3.0},
         "pad start": {"length": 3.0, "pad": "start"},
         "pad end": {"length": 3.0, "pad": "end"},
-        "first second": {"length": 1.0, "crop": "start"},  # seed 004
-        "noise reduction": {"denoise": True},  # seed 004
+        "first second": {"length": 1.0, "crop": "start"},  # E004
+        "noise reduction": {"denoise": True},  # E004
         "peak": {"scale": "peak"},
         "min-max": {"scale": "min_max"},
         "z-score": {"scale": "z_score"},
-        "22.05 kHz": {"sample_rate": 22_050},  # seeds 000, 001 and 002
-        "44.1 kHz": {"sample_rate": 44_100},  # seed 004
+        "22.05 kHz": {"sample_rate": 22_050},  # E000, E001 and E002
+        "44.1 kHz": {"sample_rate": 44_100},  # E004
     }
 )
 
@@ -94,7 +94,7 @@ def check(audio: Audio) -> None:
 
 
 def rms_strip(signal: Signal, *, level: float = 0.001) -> Signal:
-    """Signal without its quiet ends, as seed 000 strips them.
+    """Signal without its quiet ends, as E000 strips them.
 
     From each end, whole hops of 256 samples are dropped up to the centre of the first frame (512
     samples, reflected at the ends) whose RMS reaches ``level``; the end is framed from the end.
@@ -104,11 +104,11 @@ def rms_strip(signal: Signal, *, level: float = 0.001) -> Signal:
     A view of ``signal``; all of it when no frame reaches ``level``.
     """
     start = _quiet_hops(signal, level)
-    kept = signal if start is None else signal[start:]
-    if not len(kept):
+    rest = signal if start is None else signal[start:]
+    if not len(rest):
         return signal
-    end = _quiet_hops(kept[::-1], level)
-    return kept[: len(kept) - end] if end is not None and end < len(kept) else kept
+    end = _quiet_hops(rest[::-1], level)
+    return rest[: len(rest) - end] if end is not None and end < len(rest) else rest
 
 
 def _quiet_hops(signal: Signal, level: float) -> int | None:
@@ -123,7 +123,7 @@ def _quiet_hops(signal: Signal, level: float) -> int | None:
 
 
 def rolling_cut(signal: Signal, *, level: float = 0.01) -> Signal:
-    """Signal without its quiet ends, as seed 003 cuts them.
+    """Signal without its quiet ends, as E003 cuts them.
 
     A window of 50 samples is loud when the *signed* sum of its samples exceeds ``level`` on either
     side of 0. Kept is what lies from the last sample of the first loud window to 50 samples after
@@ -150,7 +150,7 @@ def cut(signal: Signal, *, how: str, level: float) -> Signal:
 
 
 def denoise(signal: Signal, *, sample_rate: int) -> Signal:
-    """Signal with steady noise gated off, by noisereduce with its defaults (as seed 004 does).
+    """Signal with steady noise gated off, by noisereduce with its defaults (as E004 does).
 
     The gate compares each bin with its own level over about two seconds, so it also lowers what a voice
     sustains: real clips lose 5 to 7 dB. A digitally silent signal has no level and stays as it is.

@@ -21,15 +21,18 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from ser_study.config.sections import (
+    Ablations,
     Audio,
+    Baselines,
+    Benchmark,
     Evaluation,
     Finetuning,
     Frames,
     Images,
+    Ladder,
     Models,
+    Networks,
     Run,
-    Seeds,
-    Study,
     Synthetic,
     Training,
     Tuning,
@@ -43,66 +46,80 @@ class Config:
     preset: str = "full"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 2026
+    corpora: tuple[str, ...] = ()  # empty: every corpus that is here
     audio: Audio = Audio()
-    seed_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as seed 001 loads its clips
-    seed180_audio: Audio = Audio(sample_rate=22_050, trim=False)  # as seed 002 does
-    seed51_audio: Audio = Audio(sample_rate=22_050, trim=False, cut="rms")  # as seed 000 does
-    seed87_audio: Audio = Audio(  # as seed 004 does: the first second
+    means184_audio: Audio = Audio(sample_rate=22_050, trim_top_db=60.0)  # as E001 loads its clips
+    means180_audio: Audio = Audio(sample_rate=22_050, trim=False)  # as E002 does
+    statistics51_audio: Audio = Audio(sample_rate=22_050, trim=False, cut="rms")  # as E000 does
+    log_mel87_audio: Audio = Audio(  # as E004 does: the first second
         sample_rate=44_100, denoise=True, trim_top_db=60.0, length=1.0, crop="start"
     )
-    vggish_audio: Audio = Audio(  # as seed 003 does: cut, then centred in 259,431 samples at 48 kHz
+    vggish_audio: Audio = Audio(  # as E003 does: cut, then centred in 259,431 samples at 48 kHz
         trim=False, channel="first", cut="rolling_sum", cut_level=0.01, length=259_431 / 48_000
     )
     frames: Frames = Frames()
-    seed_frames: Frames = Frames(n_fft=2048, hop_length=512, n_mels=128, n_mfcc=40)
+    librosa_frames: Frames = Frames(n_fft=2048, hop_length=512, n_mels=128, n_mfcc=40)
     images: Images = Images()
     synthetic: Synthetic = Synthetic()
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
-    study: Study = Study()
+    benchmark: Benchmark = Benchmark()
+    ladder: Ladder = Ladder()
+    ablations: Ablations = Ablations()
+    networks: Networks = Networks()
     training: Training = Training()
     finetuning: Finetuning = Finetuning()
     tuning: Tuning = Tuning()
-    seeds: Seeds = Seeds()
+    baselines: Baselines = Baselines()
     run: Run = Run()
 
     @property
     def run_name(self) -> str:
         """Folder of the run's report: the preset, and what was changed, or its fingerprint where that is long."""
-        kept = {name: value for name, value in sorted(self.overrides.items()) if not name.startswith("run.")}
-        if not kept:
+        changed = {name: value for name, value in sorted(self.overrides.items()) if not name.startswith("run.")}
+        if not changed:
             return self.preset
-        told = "+".join(f"{name}={value}" for name, value in kept.items())
-        return f"{self.preset}+{told if _FOLDER.fullmatch(told) else fingerprint(kept)[:8]}"
+        text = "+".join(f"{name}={value}" for name, value in changed.items())
+        return f"{self.preset}+{text if _FOLDER.fullmatch(text) else fingerprint(changed)[:8]}"
+
+
+_ALL_ABLATIONS = tuple(item.name for item in dataclasses.fields(Ablations))
+
+
+def _only(*names: str) -> dict[str, bool]:
+    """The ablations of a preset: these and no others."""
+    return {f"ablations.{name}": name in names for name in _ALL_ABLATIONS}
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {
-        "study.corpora": ["synthetic"],
-        "study.features": ["seed184", "summary"],
-        "study.large_features": [],
-        "study.curve_speakers": [2, 4, 6],
+        "corpora": ["synthetic"],
+        "benchmark.features": ["means184", "summary"],
+        "benchmark.large_features": [],
+        "ladder.curve_speakers": [2, 4, 6],
+        "ladder.shuffles": 10,
         "models.forest_trees": 100,
         "models.boosting_rounds": 40,
-        "study.shuffles": 10,
-        "study.further": ["times"],
         "training.max_epochs": 4,
         "finetuning.folds": 0,
+        "baselines.gaps": False,
+        **_only(),
     },
     "quick": {
         "models.forest_trees": 100,
         "models.boosting_rounds": 60,
-        "study.further": ["times", "selection"],
-        "study.extra_networks": False,
+        "networks.extra": False,
         "finetuning.folds": 0,
-        "seeds.systems": ["E000", "E003"],
-        "seeds.fresh_splits": 5,
+        "baselines.systems": ["E000", "E003"],
+        "baselines.fresh_splits": 5,
+        "baselines.gaps": False,
+        **_only("selection"),
     },
     "full": {"finetuning.folds": 0},
     "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
         "training.seeds": 5,
-        "seeds.honest_networks": True,
-        "study.further": [*Study().further, "long_searches"],
+        "baselines.honest_networks": True,
+        "ablations.long_searches": True,
     },
 }
 _FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
@@ -181,15 +198,34 @@ def as_dict(settings: Any) -> Any:
     return [as_dict(value) for value in plain] if isinstance(plain, (tuple, list)) else plain
 
 
-def fingerprint(parts: Any) -> str:
-    """SHA-256 (hex) of settings, text, numbers and their containers; equal parts give equal text."""
-    text = json.dumps(parts, sort_keys=True, default=as_dict, ensure_ascii=False, allow_nan=False)
+def fingerprint(content: Any) -> str:
+    """SHA-256 (hex) of settings, text, numbers and their containers; equal content gives equal text."""
+    text = json.dumps(content, sort_keys=True, default=as_dict, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def rng(config: Config, purpose: str) -> np.random.Generator:
     """A random stream of its own for each purpose; the same seed and purpose give the same numbers."""
+    purpose = _old_names(purpose)
     return np.random.default_rng([config.seed, zlib.crc32(purpose.encode())])
+
+
+def _old_names(purpose: str) -> str:
+    """Streams as they were named before the rename, for one comparison; goes with the next commit."""
+    for new, old in _OLD_NAMES:
+        purpose = re.sub(new, old, purpose)
+    return purpose
+
+
+_OLD_NAMES = (
+    (r"\bmeans(180|184|186)\b", r"seed\1"),
+    (r"\bstatistics(32|51)\b", r"seed\1"),
+    (r"\blog_mel87\b", "seed87"),
+    (r"\bspectral_shapes\b", "further"),
+    (r"\bcnn_bilstm_004\b", "cnn_bilstm_004_seed"),
+    (r"\bbaseline_(list|fresh|inner|speakers|sentences|corpora)\b", r"seed_\1"),
+    (r"\bbaseline-(?=\d)", "seed-"),
+)
 
 
 def random_state(config: Config, purpose: str) -> int:

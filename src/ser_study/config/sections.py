@@ -19,7 +19,7 @@ class Audio:
     max_length: float = 60.0  # s; a longer clip is centre-cropped (and the audit says so)
     channel: str = "mix"  # of several: "mix" (mean) or "first"
     denoise: bool = False  # spectral gating (noisereduce) before anything is cut
-    cut: str = ""  # other ways to drop silent ends: "rms" (seed 000) or "rolling_sum" (seed 003)
+    cut: str = ""  # other ways to drop silent ends: "rms" (E000) or "rolling_sum" (E003)
     cut_level: float = 0.001  # frame RMS, or sum of 50 samples, below which an end is dropped
     pad: str = "centre"  # of a clip shorter than ``length``: zeros on both sides ("centre"), at the start or the end
     crop: str = "centre"  # of a longer one: what is kept, the "centre" or the "start"
@@ -67,7 +67,7 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Models:
-    """Hyperparameters and the values searched; the choice is made on valid rows of the outer fold."""
+    """Hyperparameters and the values searched; the choice is made on validation rows of the outer fold."""
 
     logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
     svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
@@ -93,7 +93,7 @@ class Models:
     adaboost_depth: tuple[int, ...] = (1, 2, 4)
     bagging_members: int = 10
     stack_c: float = 0.01  # of the logistic regression over members' log-probabilities
-    tree_cap: int = 500  # trees of the seeds' models that were published with thousands
+    tree_cap: int = 500  # trees of the baselines' models that were published with thousands
 
 
 @dataclass(frozen=True)
@@ -107,24 +107,47 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Study:
-    """Which experiments a run holds."""
+class Benchmark:
+    """Feature × model, on random folds and on speaker folds."""
 
-    corpora: tuple[str, ...] = ()  # empty: every corpus found
-    features: tuple[str, ...] = ("seed184", "summary", "egemaps")
+    features: tuple[str, ...] = ("means184", "summary", "egemaps")
     large_features: tuple[str, ...] = ("compare",)  # linear models only
     large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
     models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
-    ladder_feature: str = "summary"
-    ladder_model: str = "logistic"
-    ladder_draws: int = 5
+    times: bool = True  # twenty classical models with their seconds, on one selection
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """One system from the leakiest split to the strictest; nothing is chosen, so a step is the split's alone."""
+
+    feature: str = "summary"
+    model: str = "logistic"
+    draws: int = 5  # of equal training size
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
-    further: tuple[str, ...] = (  # tables of chapter 04; of chapter 08: gaps
-        *("descriptions", "times", "automl", "signal", "augmentation", "channels", "selection", "searches", "nested"),
-        "gaps",
-    )
-    extra_networks: bool = True  # chapter 05: networks of ours beside the seeds'
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """Which tables of chapter 04b a run holds; all but the nested searches are decided on validation rows."""
+
+    descriptions: bool = True  # every feature set under one model
+    signal: bool = True  # ways to prepare a clip
+    augmentation: bool = True
+    channels: bool = True  # speech and song of RAVDESS, each from the other
+    selection: bool = True  # dropping the least important features
+    automl: bool = True  # E004's comparison of models
+    searches: bool = True  # published searches of seconds to minutes
+    long_searches: bool = False  # those of hours
+    nested: bool = True  # searches inside every outer fold
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Chapter 05."""
+
+    extra: bool = True  # networks of ours beside the baselines'
 
 
 @dataclass(frozen=True)
@@ -141,10 +164,10 @@ class Run:
 class Training:
     """Networks; their published sizes and rates are in ``models``."""
 
-    seeds: int = 1  # training seeds a network is fitted with; classical rows of the seeds have five
-    patience: int = 5  # epochs without a better valid loss after which training ends; best weights are kept
+    seeds: int = 1  # training seeds a network is fitted with; classical rows of the baselines have five
+    patience: int = 5  # epochs without a better validation loss after which training ends; best weights are kept
     max_epochs: int = 0  # 0: each network's own limit
-    valid_share: float = 0.1  # of the training clips, watched where a split has no valid rows
+    validation_share: float = 0.1  # of the training clips, watched where a split has no validation rows
     deterministic: bool = True  # repeatable to 1e-4; slower on a GPU
 
 
@@ -172,17 +195,18 @@ class Tuning:
     startup: int = 4  # trials before anything is pruned
     inner_folds: int = 5
     storage: str = ""  # URL shared by several machines; empty: a file below data/derived
-    beat: float = 10.0  # s between the signs of life of a trial, where the storage is shared by URL
-    silence: float = 60.0  # s without one after which a trial is given up and its place is free again
+    beat: int = 10  # s between the signs of life of a trial, where the storage is shared by URL
+    silence: int = 60  # s without one after which a trial is given up and its place is free again
     max_iter: int = 500  # iterations of searched linear models and MLPs; published with up to 10,000
 
 
 @dataclass(frozen=True)
-class Seeds:
-    """The five student systems, rebuilt."""
+class Baselines:
+    """The five student projects, rebuilt."""
 
     training_seeds: int = 5  # of classical models; networks take training.seeds
     fresh_splits: int = 20  # random splits beside the published list
     inner_folds: int = 3  # cross-validation inside the training part, by which our system is named
     systems: tuple[str, ...] = ()  # which of E000 … E004; empty: all
     honest_networks: bool = False  # their networks on new speakers too, one training a fold
+    gaps: bool = True  # their models on the rows that they were fitted on

@@ -6,7 +6,7 @@ A corpus module offers ``INFO`` and ``rows(root)`` (see ``corpora.info``); one t
 offers ``generate(root, settings)``, which returns the folder it filled. To add a corpus, add a file.
 
 ``load`` gives every clip *found*; ``analysed`` leaves out what no study may use: silent or unreadable clips,
-copies (the first ``clip_id`` stays), and sounds that occur under two different labels (all go).
+duplicates (the first ``clip_id`` stays), and sounds that occur under two different labels (all go).
 Where a corpus is here as a pack only (``packed``), its clips come from the pack; audio beside a pack wins.
 A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
 """
@@ -17,7 +17,7 @@ import difflib
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -38,7 +38,7 @@ PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, h
 
 def names() -> list[str]:
     """Every corpus that this package knows, in alphabetical order."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name not in SHARED)
+    return sorted(entry.name for entry in pkgutil.iter_modules(__path__) if entry.name not in SHARED)
 
 
 def module(name: str) -> ModuleType:
@@ -54,7 +54,7 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def found(raw: Path) -> list[str]:
+def present(raw: Path) -> list[str]:
     """Corpora with an audio file, or a pack, below ``raw``; a corpus that makes its own audio is none of them."""
     there = [name for name in names() if packed.path_of(name, raw).is_file() or packed.has_audio(name, raw)]
     return [name for name in there if not hasattr(module(name), "generate")]
@@ -86,7 +86,7 @@ def without_audio(corpus: str, store: Store) -> str:
         return ""
     return (
         f"The audio of {module(corpus).INFO.title} is not here: clips and features come from a pack. "
-        "So there are no waveforms, no spectrograms and no players; run this where the audio is to see and hear them."
+        "So there are no waveforms, no spectrograms and no players; run this where the audio is to see and play them."
     )
 
 
@@ -146,9 +146,9 @@ def measured(table: pd.DataFrame, *, config: Config, store: Store) -> pd.DataFra
     """A table from ``labelled`` with what the samples of each file say."""
     name = table["corpus"].iloc[0]
     base = root_of(name, store)
-    heard = scan.kept_scan(sorted(table["path"]), base=base, corpus=name, config=config, store=store)
-    told = [column for column in table.columns if column == "path" or column not in heard.columns]
-    return table[told].merge(heard, on="path", how="left", validate="many_to_one")
+    measurements = scan.cached_scan(sorted(table["path"]), base=base, corpus=name, config=config, store=store)
+    columns = [column for column in table.columns if column == "path" or column not in measurements.columns]
+    return table[columns].merge(measurements, on="path", how="left", validate="many_to_one")
 
 
 def take_of(row: Mapping) -> str | None:
@@ -179,9 +179,10 @@ def one_file_a_clip(table: pd.DataFrame) -> pd.DataFrame:
             "Rename or delete one."
         )
     if again.any():
-        copy, kept = table.loc[again, "path"].iloc[0], first.loc[again, "path"].iloc[0]
+        repeated, first_path = table.loc[again, "path"].iloc[0], first.loc[again, "path"].iloc[0]
         warnings.warn(
-            f"{again.sum()} files repeat another file and are left out, first {copy} (kept: {kept}).", stacklevel=2
+            f"{again.sum()} files repeat another file and are left out, first {repeated} (used: {first_path}).",
+            stacklevel=2,
         )
     return table[~again].reset_index(drop=True)
 
@@ -209,15 +210,15 @@ def drop_reasons(clips: pd.DataFrame) -> pd.DataFrame:
     reasons = pd.DataFrame({"reason": None, "detail": None}, index=clips.index, dtype=object)
     reasons.loc[clips["sha256"].isna()] = ["unreadable", "the file cannot be read; see validate"]
     reasons.loc[clips["silent"].astype(bool)] = ["silent", "no sample rises above the silence threshold"]
-    heard = clips[reasons["reason"].isna()].sort_values("clip_id")
-    for _, copies in heard[heard["sha256"].duplicated(keep=False)].groupby("sha256"):
-        if copies["emotion"].nunique(dropna=False) > 1:
-            listed = ", ".join(f"{clip} ({emotion})" for clip, emotion in zip(copies["clip_id"], copies["emotion"]))
-            reasons.loc[copies.index] = ["conflict", f"one sound, different labels: {listed}"]
+    audible = clips[reasons["reason"].isna()].sort_values("clip_id")
+    for _, same in audible[audible["sha256"].duplicated(keep=False)].groupby("sha256"):
+        if same["emotion"].nunique(dropna=False) > 1:
+            listed = ", ".join(f"{clip} ({emotion})" for clip, emotion in zip(same["clip_id"], same["emotion"]))
+            reasons.loc[same.index] = ["conflict", f"one sound, different labels: {listed}"]
         else:
-            reasons.loc[copies.index[1:]] = [
+            reasons.loc[same.index[1:]] = [
                 "duplicate",
-                f"the same sound and label as {copies['clip_id'].iloc[0]}, which stays",
+                f"the same sound and label as {same['clip_id'].iloc[0]}, which stays",
             ]
     return reasons
 
@@ -225,6 +226,31 @@ def drop_reasons(clips: pd.DataFrame) -> pd.DataFrame:
 def selections() -> list[str]:
     """Every name that ``select`` takes."""
     return names() + list(PARTS)
+
+
+def selections_of(corpus: str) -> list[str]:
+    """Selections of a corpus that the study holds: speech and song of RAVDESS, all and the improvised of IEMOCAP."""
+    parts = [name for name, (of, _, _) in PARTS.items() if of == corpus]
+    return parts if corpus == "ravdess" else [corpus, *parts]
+
+
+def chosen(requested: Sequence[str], raw: Path) -> list[str]:
+    """Corpora of a run: those requested, else all that are here, else the built-in one.
+
+    Raises
+    ------
+    ValueError
+        An unknown corpus, or one that is not here.
+    """
+    here = present(raw)
+    wanted = list(requested) or here or ["synthetic"]
+    missing = [name for name in wanted if not hasattr(module(name), "generate") and name not in here]
+    if missing:
+        raise ValueError(
+            f"No audio of {', '.join(missing)} in the data folder (found: {', '.join(here) or 'nothing'}); "
+            f"get it with 'ser-study download {' '.join(missing)}', or choose others with --corpora."
+        )
+    return wanted
 
 
 def corpus_of(selection: str) -> str:

@@ -64,7 +64,7 @@ def validate(
     OSError
         What was measured cannot be kept: the disk is full or the folder not writable.
     """
-    n_workers(config.run.jobs)  # a wrong number is told even where nothing has to be measured
+    n_workers(config.run.jobs)  # a wrong number is reported even where nothing has to be measured
     if names is None:
         names = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
     audits = {name: _audit_of(name, store, config) for name in names}
@@ -77,19 +77,19 @@ def as_text(config: Config, store: Store, names: Sequence[str]) -> list[dict[str
     """The table of ``validate`` as rows of text, without columns in which nothing was found."""
     table, _, _ = validate(store, config, names)
     always = ("corpus", "found", "expected", "analysed", "verdict")
-    shown = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
-    text = table[shown].astype(object).where(table[shown].notna(), "any")
+    columns = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
+    text = table[columns].astype(object).where(table[columns].notna(), "any")
     return [{name: str(value) for name, value in row.items()} for row in text.to_dict(orient="records")]
 
 
 def lines(details: pd.DataFrame) -> Iterator[str]:
     """The details of ``validate`` as lines to print: every unexpected issue, a few known ones of each kind."""
     for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
-        shown = rows.head(EXAMPLES) if known else rows
-        for clip, detail in zip(shown["clip_id"], shown["detail"]):
+        listed = rows.head(EXAMPLES) if known else rows
+        for clip, detail in zip(listed["clip_id"], listed["detail"]):
             yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}".rstrip()
-        if len(rows) > len(shown):
-            yield f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(shown)} more"
+        if len(rows) > len(listed):
+            yield f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(listed)} more"
 
 
 def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path | None, base: Path, audio: Audio) -> pd.DataFrame:
@@ -107,8 +107,8 @@ def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path | None, base: Path
     -------
     DataFrame with ``issue``, ``clip_id`` (empty when it concerns the corpus), ``detail``, ``known`` (bool).
     """
-    found = [*_clip_issues(scan, audio), *_sound_issues(scan), *_corpus_issues(scan, info, root)]
-    table = pd.DataFrame([(*row, False) for row in found], columns=COLUMNS)
+    issues = [*_clip_issues(scan, audio), *_sound_issues(scan), *_corpus_issues(scan, info, root)]
+    table = pd.DataFrame([(*row, False) for row in issues], columns=COLUMNS)
     table["known"] = [_is_known(issue, clip, info) for issue, clip in zip(table["issue"], table["clip_id"])]
     unused = pd.DataFrame([] if root is None else _unused(scan, info, root, base), columns=COLUMNS)
     noted = pd.DataFrame(_noted(scan, table, info), columns=COLUMNS)
@@ -128,14 +128,14 @@ def summary(audits: dict[str, tuple[pd.DataFrame | None, pd.DataFrame]]) -> pd.D
     for name, (scan, issues) in audits.items():
         expected = corpora.module(name).INFO.expected
         unexpected = int((~issues["known"].astype(bool)).sum())
-        kept = 0 if scan is None else int(corpora.drop_reasons(_first_files(scan))["reason"].isna().sum())
+        n_analysed = 0 if scan is None else int(corpora.drop_reasons(_first_files(scan))["reason"].isna().sum())
         absent = scan is None and issues.empty
         rows.append(
             {
                 "corpus": name,
                 "found": 0 if scan is None else scan["clip_id"].nunique(),
                 "expected": sum(expected.values()) if expected else None,
-                "analysed": kept,
+                "analysed": n_analysed,
                 **{issue: int((issues["issue"] == issue).sum()) for issue in COUNTED},
                 "unexpected": unexpected,
                 "verdict": "absent" if absent else "as expected" if not unexpected else "look",

@@ -95,7 +95,7 @@ def _row(path: Path, name: re.Match, label: str, votes: Counter) -> dict[str, An
 
 def _labels(root: Path) -> dict[str, tuple[str, Counter]]:
     """Utterance → its label and the judges' votes; a judge who chose two emotions votes for both."""
-    found: dict[str, tuple[str, Counter]] = {}
+    labels: dict[str, tuple[str, Counter]] = {}
     for path in sorted(root.rglob("EmoEvaluation/*.txt")):
         if path.name.startswith("."):
             continue
@@ -103,8 +103,8 @@ def _labels(root: Path) -> dict[str, tuple[str, Counter]]:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if header := _HEADER.match(line):
                 votes = Counter()
-                found[header["utterance"]] = (header["label"].lower(), votes)
+                labels[header["utterance"]] = (header["label"].lower(), votes)
             elif judge := _JUDGE.match(line):
                 words = [word.strip() for word in judge["choices"].split(";")]
                 votes.update(canonical_emotion(word) or "other" for word in words if word)
-    return found
+    return labels

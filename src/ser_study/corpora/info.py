@@ -97,8 +97,8 @@ def side_file(root: Path, relative: str) -> Path | None:
     if (root / relative).is_file():
         return root / relative
     name = Path(relative).name
-    found = (Path(folder, name) for folder, _, names in os.walk(root) if name in names)
-    return min(found, default=None)
+    matches = (Path(folder, name) for folder, _, names in os.walk(root) if name in names)
+    return min(matches, default=None)
 
 
 def canonical_emotion(word: str) -> str | None:

@@ -161,7 +161,7 @@ def _listed_once(table: Path, lines: list[tuple[int, dict[str, str]]]) -> None:
     places: dict[PurePosixPath, list[int]] = {}
     for n, line in lines:
         places.setdefault(PurePosixPath(line["path"]), []).append(n)
-    twice = [f"{path} (lines {', '.join(map(str, found))})" for path, found in places.items() if len(found) > 1]
+    twice = [f"{path} (lines {', '.join(map(str, numbers))})" for path, numbers in places.items() if len(numbers) > 1]
     if twice:
         raise ValueError(
             f"own/{table.name} names {len(twice)} of {len(places)} files more than once: {_some(twice)}; keep one line "
@@ -172,10 +172,10 @@ def _listed_once(table: Path, lines: list[tuple[int, dict[str, str]]]) -> None:
 def _converted(lines: list[tuple[int, dict[str, str]]], column: str) -> list[Any]:
     """The values of one column in the contract's type; empty text is unknown."""
     convert = _CONVERT.get(column) or (_number if column in _NUMBERS else _text)
-    found = [(n, line[column], convert(line[column]) if line[column] else None) for n, line in lines]
+    parsed = [(n, line[column], convert(line[column]) if line[column] else None) for n, line in lines]
     needed = column == "emotion"
-    _refuse([f"line {n} {text!r}" for n, text, value in found if value is None and (text or needed)], what=column)
-    return [value for _, _, value in found]
+    _refuse([f"line {n} {text!r}" for n, text, value in parsed if value is None and (text or needed)], what=column)
+    return [value for _, _, value in parsed]
 
 
 def _refuse(wrong: list[str], *, what: str) -> None:

@@ -1,7 +1,7 @@
 """Packs, read: what is known of a corpus without its audio, in ``<corpus>.pack.zip`` beside the corpus folders.
 
 A pack holds ``clips.parquet`` (the table of ``corpora.scanned``), one Parquet block a feature and augmented
-copy (the form of ``features.cache``) and ``manifest.json``, which says what each was made with and its SHA-256.
+variant (the form of ``features.cache``) and ``manifest.json``, which says what each was made with and its SHA-256.
 ``packs`` writes it. Nothing of a pack is used unless it is whole and made as this run would make it; where
 audio lies beside a pack, the audio is used and the pack is not opened.
 """
@@ -31,7 +31,7 @@ from ser_study.store import replacing
 VERSION = 1  # rises when packs take another form
 SUFFIX, MANIFEST, CLIPS = ".pack.zip", "manifest.json", "clips.parquet"
 REMEDY = "run where the audio is, or pack again there with: ser-study pack"
-SHOWN = 3  # settings named that differ
+MAX_NAMED = 3  # settings that differ and are named
 _ABSENT = object()
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError, RuntimeError)
 
@@ -78,8 +78,8 @@ def read(path: Path, corpus: str) -> Pack:
             f"use the version of ser_study that made it ({manifest.get('package', 'unknown')}), or {REMEDY} {corpus}."
         )
     with _whole(path, MANIFEST):
-        told = {key: value for key, value in manifest.items() if key != "check"}
-        if settings.fingerprint(told) != manifest.get("check"):
+        content = {key: value for key, value in manifest.items() if key != "check"}
+        if settings.fingerprint(content) != manifest.get("check"):
             raise ValueError("it was changed after it was written")
     if manifest["corpus"] != corpus:
         raise ValueError(
@@ -110,12 +110,12 @@ def clips(pack: Pack) -> pd.DataFrame:
     return table
 
 
-def unpack(pack: Pack, asked: Mapping[str, Any], target: Path) -> None:
+def unpack(pack: Pack, wanted: Mapping[str, Any], target: Path) -> None:
     """Write the block of a feature, as ``features.cache`` keeps it, to a file.
 
     Parameters
     ----------
-    asked : the slice of settings the values must have been made with, ``feature`` and ``version`` among them
+    wanted : the slice of settings the values must have been made with, ``feature`` and ``version`` among them
     target : file to write, whole or not at all
 
     Raises
@@ -123,17 +123,17 @@ def unpack(pack: Pack, asked: Mapping[str, Any], target: Path) -> None:
     ValueError
         The pack lacks the feature, was made with other settings (they are named), or is damaged.
     """
-    fingerprint = settings.fingerprint(asked)
+    fingerprint = settings.fingerprint(wanted)
     held = [entry for entry in pack.manifest["features"] if entry["fingerprint"] == fingerprint]
     if not held:
-        raise ValueError(_why_not(pack, json.loads(json.dumps(asked, default=settings.as_dict))))
+        raise ValueError(_why_not(pack, json.loads(json.dumps(wanted, default=settings.as_dict))))
     with replacing(target) as temporary, temporary.open("wb") as file:
         _copy(pack, held[0], file)
 
 
-def _why_not(pack: Pack, asked: Mapping[str, Any]) -> str:
-    """Why no block of the pack serves: no such feature or copy, or made otherwise."""
-    name, wanted = asked["feature"], _flat(asked)
+def _why_not(pack: Pack, wanted: Mapping[str, Any]) -> str:
+    """Why no block of the pack serves: no such feature or variant, or made otherwise."""
+    name, flat = wanted["feature"], _flat(wanted)
     made = [_flat(entry["settings"]) for entry in pack.manifest["features"] if entry["settings"]["feature"] == name]
     if not made:
         there = ", ".join(dict.fromkeys(entry["settings"]["feature"] for entry in pack.manifest["features"]))
@@ -141,32 +141,32 @@ def _why_not(pack: Pack, asked: Mapping[str, Any]) -> str:
             f"{pack.path.name} holds no feature {name} (it holds {there or 'none'}); leave it out of this run, "
             f"or {REMEDY} {pack.corpus} --features {name}"
         )
-    fewest = min((_differing(other, wanted) for other in made), key=len)
+    fewest = min((_differing(other, flat) for other in made), key=len)
     if "variant" in fewest:
         return (
-            f"{pack.path.name} holds no augmented copy {asked.get('variant', 0)} of {name}; {REMEDY} {pack.corpus} "
-            f"--features {name} --copies {max(2, asked.get('variant', 0))}"
+            f"{pack.path.name} holds no augmented variant {wanted.get('variant', 0)} of {name}; {REMEDY} {pack.corpus} "
+            f"--features {name} --variants {max(2, wanted.get('variant', 0))}"
         )
-    more = f" and {len(fewest) - SHOWN} more settings" if len(fewest) > SHOWN else ""
-    then, now = (", ".join(f"{key}={pair[side]}" for key, pair in list(fewest.items())[:SHOWN]) for side in (0, 1))
+    more = f" and {len(fewest) - MAX_NAMED} more settings" if len(fewest) > MAX_NAMED else ""
+    then, now = (", ".join(f"{key}={pair[side]}" for key, pair in list(fewest.items())[:MAX_NAMED]) for side in (0, 1))
     return (
         f"Features {name} in {pack.path.name} were made with {then}{more}, this run asks {now}; "
         f"{REMEDY} {pack.corpus} --features {name}"
     )
 
 
-def _differing(made: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted name → (value in the pack, value asked) of what differs."""
-    pairs = {key: (made.get(key, _ABSENT), asked.get(key, _ABSENT)) for key in dict.fromkeys((*made, *asked))}
-    told = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-    return {key: tuple("nothing" if value is _ABSENT else value for value in pair) for key, pair in told.items()}
+def _differing(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Dotted name → (value in the pack, value wanted) of what differs."""
+    pairs = {key: (made.get(key, _ABSENT), wanted.get(key, _ABSENT)) for key in dict.fromkeys((*made, *wanted))}
+    differing = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    return {key: tuple("nothing" if value is _ABSENT else value for value in pair) for key, pair in differing.items()}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in tree.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _copy(pack: Pack, about: Mapping[str, Any], target: IO[bytes]) -> None:

@@ -63,14 +63,14 @@ def rows(root: Path) -> list[dict[str, Any]]:
         ``sentences.csv`` is there and lacks its columns.
     """
     sentences = _sentences(root / SENTENCES)
-    found = []
+    table = []
     for path in audio_files(root):
         name = CODE.fullmatch(path.stem)
         speaker = name and (name["speaker"] or path.parent.name)
         if speaker in SPEAKERS:
             words = sentences.get(f"{speaker}_{name['code']}") or sentences.get(name["code"])
-            found.append(_row(path, name, speaker, words))
-    return found
+            table.append(_row(path, name, speaker, words))
+    return table
 
 
 def _row(path: Path, name: re.Match, speaker: str, words: str | None) -> dict[str, Any]:

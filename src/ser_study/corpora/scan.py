@@ -21,7 +21,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study.audio import prepare
 from ser_study.config import Config
-from ser_study.parallel import Failure, map_clips
+from ser_study.parallel import Failure, parallel_map
 from ser_study.store import Store
 
 VERSION = 2  # raise when the same file gives other values
@@ -82,24 +82,24 @@ def scan(paths: Sequence[str], *, base: Path, jobs: int = 0, cluster: str = "", 
     ----------
     paths : below ``base``, with forward slashes
     base : folder
-    jobs, cluster, label : as in ``parallel.map_clips``
+    jobs, cluster, label : as in ``parallel.parallel_map``
 
     Returns
     -------
     DataFrame with ``COLUMNS``, one row a path, in order; a file that failed has its reason in ``error``.
     """
     work = partial(measure, base=str(base))
-    found = []
-    for path, value in map_clips(work, list(paths), jobs=jobs, cluster=cluster, label=label, batch=BATCH):
+    rows = []
+    for path, value in parallel_map(work, list(paths), jobs=jobs, cluster=cluster, label=label, batch=BATCH):
         if isinstance(value, Failure):
             value = {"path": path, "silent": False, "error": explain(base / path, value.reason)}
-        found.append(value)
-    return pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+        rows.append(value)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def kept_scan(paths: Sequence[str], *, base: Path, corpus: str, config: Config, store: Store) -> pd.DataFrame:
+def cached_scan(paths: Sequence[str], *, base: Path, corpus: str, config: Config, store: Store) -> pd.DataFrame:
     """A scan from the store, made again when a file was added, removed, replaced or became readable."""
-    parts = {
+    cache_key = {
         "step": "scan",
         "version": VERSION,
         "corpus": corpus,
@@ -111,7 +111,7 @@ def kept_scan(paths: Sequence[str], *, base: Path, corpus: str, config: Config, 
     def make() -> pd.DataFrame:
         return scan(paths, base=base, jobs=run.jobs, cluster=run.cluster, label=f"scan · {corpus}")
 
-    return store.cached(f"scan/{corpus}", parts, make)
+    return store.cached(f"scan/{corpus}", cache_key, make)
 
 
 def explain(path: Path, reason: str) -> str:
@@ -135,5 +135,5 @@ def _stamp(base: Path, path: str) -> list:
     file = base / path
     if not os.access(file, os.R_OK):
         return [path, -1, 0, False]
-    found = file.stat()
-    return [path, found.st_size, found.st_mtime_ns, True]
+    status = file.stat()
+    return [path, status.st_size, status.st_mtime_ns, True]

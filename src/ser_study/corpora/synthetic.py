@@ -3,8 +3,8 @@
 **What it holds.** By default 8 speakers (4 women, 4 men) × 6 emotions × 4 sentences × 10 clips a
 (speaker, emotion) pair = 480 clips of about 1 s, mono, 16 kHz, PCM_16. Every sentence is spoken once
 with normal and once with strong intensity; on every second sentence (the first, third, …) the strong
-clip has more takes (2 in all). Neutral has as many clips as the others, all of normal intensity, told
-apart by take. The sentences are syllables of no language. Nobody was recorded.
+clip has more takes (2 in all). Neutral has as many clips as the others, all of normal intensity,
+distinguished by take. The sentences are syllables of no language. Nobody was recorded.
 
 **How it is made.** A clip is spoken by ``audio.voice`` with eight *cues*. In cue units::
 
@@ -144,9 +144,9 @@ def layout(synthetic: config.Synthetic) -> list[Clip]:
     """
     limits = {"n_speakers": 999, "n_statements": len(PHRASES), "n_repetitions": 9}
     for name, most in limits.items():
-        found = getattr(synthetic, name)
-        if not 1 <= found <= most:
-            raise ValueError(f"Setting 'synthetic.{name}' must lie between 1 and {most}; found {found}.")
+        value = getattr(synthetic, name)
+        if not 1 <= value <= most:
+            raise ValueError(f"Setting 'synthetic.{name}' must lie between 1 and {most}; found {value}.")
     clips = []
     for speaker in range(1, synthetic.n_speakers + 1):
         for emotion in EMOTION_CUES:

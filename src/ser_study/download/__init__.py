@@ -160,14 +160,21 @@ def _fetch_missing(source: Source, job: Job) -> bool:
         items = _missing(items, target)
     if not items:
         return False
-    kept = sum(path.stat().st_size for item in items for path in (item.path, part_of(item.path)) if path.is_file())
+    present_size = sum(
+        path.stat().st_size for item in items for path in (item.path, part_of(item.path)) if path.is_file()
+    )
     total = sum(item.size for item in items)
-    needed = max(total - kept, 0) + source.unpacked
+    needed = max(total - present_size, 0) + source.unpacked
     with _explained(job.raw, needed):
         if needed > _free(job.raw):
             raise OSError(errno.ENOSPC, "too little space")
         with tqdm(
-            total=total or None, initial=kept, desc=source.target, unit="B", unit_scale=True, disable=not job.progress
+            total=total or None,
+            initial=present_size,
+            desc=source.target,
+            unit="B",
+            unit_scale=True,
+            disable=not job.progress,
         ) as bar:
             fetch_all(items, job, bar)
         if source.kind == "archive":
@@ -187,10 +194,10 @@ def _missing(items: list[Item], target: Path) -> list[Item]:
         if present is None or is_pointer(present):
             missing.append(item)
             continue
-        found = checksum_of(present, item.checksum) if present.name == item.path.name else item.checksum
-        if found != item.checksum:
+        actual = checksum_of(present, item.checksum) if present.name == item.path.name else item.checksum
+        if actual != item.checksum:
             raise ValueError(
-                f"{present} is not the published file: expected {item.checksum}, found {found}. It was left alone; "
+                f"{present} is not the published file: expected {item.checksum}, found {actual}. It was left alone; "
                 "move it away to fetch it again."
             )
     return missing
@@ -210,8 +217,8 @@ def _unpack(archive: Path, source: Source, work: Path, target: Path) -> None:
         inner = folder / source.inner
         if not inner.is_file() and not _holds_files(inner):
             raise zipfile.BadZipFile(f"it holds no {source.inner or 'file'}")
-        if inner.is_file() and (found := checksum_of(inner, source.inner_checksum)) != source.inner_checksum:
-            raise ValueError(f"{source.inner} in it should have {source.inner_checksum}, found {found}")
+        if inner.is_file() and (actual := checksum_of(inner, source.inner_checksum)) != source.inner_checksum:
+            raise ValueError(f"{source.inner} in it should have {source.inner_checksum}, found {actual}")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             shutil.rmtree(target)  # empty folders only, or the archive would not have been fetched

@@ -50,11 +50,11 @@ class Corpus:
 
 def _catalogue() -> dict[str, Corpus]:
     table = tomllib.loads(files("ser_study").joinpath("registry/corpora.toml").read_text(encoding="utf-8"))
-    found = {}
+    corpora = {}
     for name, row in table.items():
         sources = tuple(Source(**{**entry, "urls": tuple(entry["urls"])}) for entry in row.pop("sources", ()))
-        found[name] = Corpus(name=name, sources=sources, **row)
-    return found
+        corpora[name] = Corpus(name=name, sources=sources, **row)
+    return corpora
 
 
 AVAILABLE: Mapping[str, Corpus] = _catalogue()

@@ -52,12 +52,12 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
             if len(inner) != 1:
                 raise ValueError(f"it holds {len(inner)} files data.pkl, a state dict has one")
             with archive.open(inner[0]) as file:
-                found = _StateDict(file, archive, inner[0].removesuffix("data.pkl")).load()
-        if not isinstance(found, Mapping) or not all(isinstance(value, np.ndarray) for value in found.values()):
+                tensors = _StateDict(file, archive, inner[0].removesuffix("data.pkl")).load()
+        if not isinstance(tensors, Mapping) or not all(isinstance(value, np.ndarray) for value in tensors.values()):
             raise ValueError("it holds something else than named tensors")
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(f"{Path(path).name} is no readable state dict: {_words(error)}.") from error
-    return dict(found)
+    return dict(tensors)
 
 
 def read_arrays(path: Path) -> Any:

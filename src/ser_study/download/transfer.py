@@ -136,16 +136,16 @@ def _fetch_url(url: str, item: Item, job: Job, bar: Any) -> None:
         except requests.RequestException as error:
             status = getattr(error.response, "status_code", 500)
             if attempt == job.attempts - 1 or status in FINAL:
-                kept = part.stat().st_size if part.is_file() else 0
-                raise ConnectionError(f"{url}: {_reason(error)} ({kept} bytes are kept).") from error
+                size = part.stat().st_size if part.is_file() else 0
+                raise ConnectionError(f"{url}: {_reason(error)} ({size} bytes are kept).") from error
             time.sleep(attempt + 0.2)
-    found, size = checksum_of(part, item.checksum), part.stat().st_size
-    if found != item.checksum:
+    actual, size = checksum_of(part, item.checksum), part.stat().st_size
+    if actual != item.checksum:
         hint = " It is a Git LFS pointer, not audio: that server's large-file quota is used up." * is_pointer(part)
         part.unlink()
         raise ValueError(
             f"{url} gave another file than was published: expected {item.checksum} ({item.size} bytes), "
-            f"found {found} ({size} bytes).{hint} Nothing of it was kept."
+            f"found {actual} ({size} bytes).{hint} Nothing of it was kept."
         )
     part.replace(item.path)
 

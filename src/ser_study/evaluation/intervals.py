@@ -109,7 +109,7 @@ def _bootstrap(held: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> 
 def totals(
     truth: np.ndarray, prediction: np.ndarray, proba: np.ndarray | None, drawn: Resamples, *, n_classes: int
 ) -> Totals:
-    """Sum up each unit's answers; labels are codes, ``proba`` has shape (n, C) or is None."""
+    """Sum up each unit's predictions; labels are codes, ``proba`` has shape (n, C) or is None."""
     unit, n_units = drawn.unit, drawn.weights.shape[1]
     cell = (unit * n_classes + truth) * n_classes + prediction
     counts = np.bincount(cell, minlength=n_units * n_classes**2).reshape(n_units, n_classes, n_classes)
@@ -182,10 +182,10 @@ def limits(
 
 def interval(metric: str, truth: Sequence, prediction: Sequence, speakers: Sequence, proba=None, **options) -> Interval:
     """Interval of one metric; arguments and options as in ``intervals``, which gives all for the same price."""
-    found = intervals(truth, prediction, speakers, proba, **options)
-    if metric not in found:
-        raise ValueError(f"No interval for {metric!r} here; there are {', '.join(found)} (the last three need proba).")
-    return found[metric]
+    every = intervals(truth, prediction, speakers, proba, **options)
+    if metric not in every:
+        raise ValueError(f"No interval for {metric!r} here; there are {', '.join(every)} (the last three need proba).")
+    return every[metric]
 
 
 def intervals(
@@ -213,20 +213,20 @@ def intervals(
 
 
 def score_intervals(
-    sittings: Sequence[Totals], drawn: Resamples, *, level: float = 0.95
+    draws: Sequence[Totals], drawn: Resamples, *, level: float = 0.95
 ) -> tuple[dict[str, float], dict[str, Interval]]:
-    """Scores and their intervals; several sittings (draws, seeds) of the same clips are averaged, score by score."""
-    whole = mean_scores(sittings, np.ones((1, drawn.weights.shape[1])))
+    """Scores and their intervals; those of several draws or seeds of the same clips are averaged, score by score."""
+    whole = mean_scores(draws, np.ones((1, drawn.weights.shape[1])))
     values = {name: float(score[0]) for name, score in whole.items()}
-    resampled = mean_scores(sittings, drawn.weights)
-    found = {
+    resampled = mean_scores(draws, drawn.weights)
+    spans = {
         name: limits(values[name], scores, drawn.kind, level=level, bounds=metrics.RANGES.get(name, (0.0, 1.0)))
         for name, scores in resampled.items()
     }
-    return values, found
+    return values, spans
 
 
-def mean_scores(sittings: Sequence[Totals], weights: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Mean over sittings of every metric of every resample."""
-    each = [resampled_scores(parts, weights) for parts in sittings]
+def mean_scores(draws: Sequence[Totals], weights: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Mean over draws of every metric of every resample."""
+    each = [resampled_scores(parts, weights) for parts in draws]
     return {name: np.mean([scores[name] for scores in each], axis=0) for name in each[0]}

@@ -44,9 +44,9 @@ def encode(labels: Sequence, classes: Sequence, *, what: str) -> np.ndarray:
         raise ValueError(f"{what} must be a non-empty list of labels; found shape {values.shape}.")
     codes = known.get_indexer(values)
     if (codes < 0).any():
-        strange = sorted({str(label) for label in values[codes < 0]})
+        unknown = sorted({str(label) for label in values[codes < 0]})
         raise ValueError(
-            f"{what} holds {(codes < 0).sum()} labels outside the classes ({', '.join(strange[:5])}); "
+            f"{what} holds {(codes < 0).sum()} labels outside the classes ({', '.join(unknown[:5])}); "
             f"classes are {', '.join(map(str, known))}."
         )
     return codes
@@ -85,7 +85,7 @@ def confusion(truth: Sequence, prediction: Sequence, classes: Sequence) -> np.nd
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
-    """``above / below``, and ``empty`` where nothing stands below."""
+    """``above / below``, and ``empty`` where that divides by 0."""
     above, below = np.broadcast_arrays(np.asarray(above, float), np.asarray(below, float))
     return np.divide(above, below, out=np.full(below.shape, empty), where=below != 0)
 
@@ -95,7 +95,7 @@ def _hits(counts: np.ndarray) -> np.ndarray:
 
 
 def macro(per_class: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean of values of shape (…, C) over the classes that truth holds."""
+    """Mean of values of shape (…, C) over the classes that occur in truth."""
     present = counts.sum(axis=-1) > 0
     return _ratio(np.where(present, per_class, 0.0).sum(axis=-1), present.sum(axis=-1), np.nan)
 
@@ -112,7 +112,7 @@ def row_normalised(counts: np.ndarray) -> np.ndarray:
 
 
 def recall_per_class(counts: np.ndarray) -> np.ndarray:
-    """Share of each true class that was found, shape (…, C); NaN for an absent class."""
+    """Share of each true class that is predicted right, shape (…, C); NaN for an absent class."""
     return _ratio(_hits(counts), counts.sum(axis=-1), np.nan)
 
 
@@ -132,12 +132,12 @@ def accuracy(counts: np.ndarray) -> np.ndarray:
 
 
 def uar(counts: np.ndarray) -> np.ndarray:
-    """Unweighted average recall: the mean of the recalls of the classes that truth holds."""
+    """Unweighted average recall: the mean of the recalls of the classes that occur in truth."""
     return macro(recall_per_class(counts), counts)
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
-    """Mean F1 over the classes that truth holds."""
+    """Mean F1 over the classes that occur in truth."""
     return macro(f1_per_class(counts), counts)
 
 
@@ -147,7 +147,7 @@ def weighted_f1(counts: np.ndarray) -> np.ndarray:
 
 
 def macro_precision(counts: np.ndarray) -> np.ndarray:
-    """Mean precision over the classes that truth holds; 0 for a class never predicted."""
+    """Mean precision over the classes that occur in truth; 0 for a class never predicted."""
     return macro(precision_per_class(counts), counts)
 
 
@@ -181,7 +181,7 @@ COUNT_METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "kappa": kappa,
     "mcc": mcc,
 }
-PROBA_METRICS = ("auc", "log_loss", "brier")  # further scores that can be resampled
+PROBA_METRICS = ("auc", "log_loss", "brier")  # of probabilities; they can be resampled too
 RANGES: Mapping[str, tuple[float, float]] = {  # all others lie in 0 … 1
     "kappa": (-1.0, 1.0),
     "mcc": (-1.0, 1.0),

@@ -1,4 +1,4 @@
-"""Scores of stated probabilities: AUC, log loss, Brier score and calibration.
+"""Scores of probabilities: AUC, log loss, Brier score and calibration.
 
 Conventions
 -----------
@@ -34,7 +34,7 @@ def clip_brier(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
 def auc_per_class(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
     """Chance that a clip of the class gets more of its probability than another clip, shape (C,).
 
-    NaN for a class that truth does not hold, or that is all it holds.
+    NaN for a class that is absent from the truth, or its only one.
     """
     areas = np.full(proba.shape[1], np.nan)
     for place in np.unique(truth):
@@ -46,7 +46,7 @@ def auc_per_class(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
 
 
 def auc(truth: np.ndarray, proba: np.ndarray) -> float:
-    """Mean of ``auc_per_class`` over the classes that truth holds; NaN when it holds one only."""
+    """Mean of ``auc_per_class`` over the classes that occur in truth; NaN when there is one only."""
     return float(np.mean(auc_per_class(truth, proba)[np.unique(truth)]))
 
 
@@ -54,7 +54,7 @@ def auc(truth: np.ndarray, proba: np.ndarray) -> float:
 class BrierParts:
     """Brier = reliability − resolution + uncertainty + within.
 
-    Reliability is the cost of wrong probabilities, resolution the gain of telling clips apart,
+    Reliability is the cost of wrong probabilities, resolution the gain of separating clips,
     uncertainty what the class shares alone would score, within the spread inside a bin.
     """
 
@@ -79,13 +79,13 @@ def brier_parts(truth: np.ndarray, proba: np.ndarray, *, bins: int = 10) -> Brie
     reliability = resolution = uncertainty = 0.0
     for place in range(proba.shape[1]):
         order = np.argsort(proba[:, place], kind="stable")
-        stated, happened = proba[order, place], (truth[order] == place).astype(float)
-        starts = _equal_mass(stated, bins)
+        predicted, happened = proba[order, place], (truth[order] == place).astype(float)
+        starts = _equal_mass(predicted, bins)
         sizes = np.diff(np.append(starts, n))
-        mean_stated = np.add.reduceat(stated, starts) / sizes
+        mean_predicted = np.add.reduceat(predicted, starts) / sizes
         mean_happened = np.add.reduceat(happened, starts) / sizes
         share = happened.mean()
-        reliability += (sizes * (mean_stated - mean_happened) ** 2).sum() / n
+        reliability += (sizes * (mean_predicted - mean_happened) ** 2).sum() / n
         resolution += (sizes * (mean_happened - share) ** 2).sum() / n
         uncertainty += share * (1 - share)
     within = clip_brier(truth, proba).mean() - (reliability - resolution + uncertainty)

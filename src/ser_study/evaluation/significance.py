@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-``a`` and ``b`` are two systems that answered the same clips; a difference is b − a, so positive
+``a`` and ``b`` are two systems that predicted the same clips; a difference is b − a, so positive
 means that b is better. The primary test flips signs over speakers. McNemar's test ignores that
 clips of one speaker resemble each other (22–30 % false positives at a nominal 5 % here) and serves
 fixed published lists only; Nadeau and Bengio's serves repeated random splits only.
@@ -62,16 +62,16 @@ def sign_flip(
     values = np.asarray(differences, dtype=float)
     if not values.size or not np.isfinite(values).all():
         raise ValueError(f"The sign-flip test needs finite differences, one a speaker; found {values}.")
-    seen = abs(values.sum()) - 1e-9 * np.abs(values).sum()  # rounding must not turn a tie into a loss
+    observed = abs(values.sum()) - 1e-9 * np.abs(values).sum()  # rounding must not turn a tie into a loss
     if len(values) <= EXACT_SPEAKERS:
         sums = values[:1]  # flipping all signs changes nothing two-sided: the first keeps its own
         for value in values[1:]:
             sums = np.concatenate([sums + value, sums - value])
-        return PairedTest(float(values.mean()), float(np.mean(np.abs(sums) >= seen)))
+        return PairedTest(float(values.mean()), float(np.mean(np.abs(sums) >= observed)))
     if rng is None:
         raise ValueError(f"{len(values)} speakers have too many sign patterns to count; pass rng to draw some.")
     signs = rng.integers(2, size=(n_permutations, len(values))) * 2.0 - 1
-    as_large = np.count_nonzero(np.abs(signs @ values) >= seen)
+    as_large = np.count_nonzero(np.abs(signs @ values) >= observed)
     return PairedTest(float(values.mean()), (as_large + 1) / (n_permutations + 1))
 
 
@@ -110,15 +110,15 @@ def difference_interval(
     metric: str = "uar",
     level: float = 0.95,
 ) -> tuple[float, Interval]:
-    """Difference of the mean score of b's sittings (draws, seeds) and of a's, and its interval."""
+    """Difference of the mean score of b's draws or seeds and of a's, and its interval."""
 
     def gap(weights: np.ndarray) -> np.ndarray:
         return intervals.mean_scores(b, weights)[metric] - intervals.mean_scores(a, weights)[metric]
 
     value = float(gap(np.ones((1, drawn.weights.shape[1])))[0])
     low, high = metrics.RANGES.get(metric, (0.0, 1.0))
-    found = intervals.limits(value, gap(drawn.weights), drawn.kind, level=level, bounds=(low - high, high - low))
-    return value, found
+    span = intervals.limits(value, gap(drawn.weights), drawn.kind, level=level, bounds=(low - high, high - low))
+    return value, span
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -200,7 +200,5 @@ def wilson(hits: int, n: int, *, level: float = 0.95) -> Interval:
     """Wilson's (1927) interval of a share: what sampling another list of n clips could give."""
     if not 0 <= hits <= n or n == 0:
         raise ValueError(f"Wilson's interval needs 0 ≤ hits ≤ n and n ≥ 1; found {hits} of {n}.")
-    z = stats.norm.ppf((1 + level) / 2)
-    centre = (hits + z**2 / 2) / (n + z**2)
-    reach = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    return Interval(float(max(0.0, centre - reach)), float(min(1.0, centre + reach)), "sampling, this list")
+    span = stats.binomtest(int(hits), int(n)).proportion_ci(level, method="wilson")
+    return Interval(float(span.low), float(span.high), "sampling, this list")

@@ -1,6 +1,6 @@
-"""The ledger of looks: every outer score of a real corpus, once a declaration, in ``reports/ledger.csv``.
+"""The ledger of test evaluations: every outer score of a real corpus, once a declaration, in ``reports/ledger.csv``.
 
-Development sees valid scores only. Whoever computes a test score writes a line here, by
+Development sees validation scores only. Whoever computes a test score writes a line here, by
 ``ser-study score`` or by a run of the study; scoring the same declaration again adds nothing.
 """
 
@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def read(store: Store) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"declaration": "str", "commit": "str"})
 
 
-def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) -> int:
+def log_test_evaluations(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) -> int:
     """Append the UAR of every declaration that the ledger lacks.
 
     Parameters
@@ -39,8 +40,8 @@ def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) 
 
     Returns
     -------
-    Number of lines added. The built-in corpus and scores without a declaration (shuffled labels) are no
-    look at anybody's test set and are left out.
+    Number of lines added. The built-in corpus and scores without a declaration (shuffled labels) evaluate nobody's
+    test set and are left out.
     """
     real = (scores["corpus"] != "synthetic") & scores["experiment"].isin(declarations)
     uar = scores[real & (scores["metric"] == "uar")].drop_duplicates("experiment")
@@ -53,18 +54,18 @@ def record(declarations: Mapping[str, str], scores: pd.DataFrame, store: Store) 
     if not len(fresh):
         return 0
     with locked(path):
-        kept = read(store)
-        seen = set(zip(kept["experiment"], kept["declaration"]))
+        logged = read(store)
+        seen = set(zip(logged["experiment"], logged["declaration"]))
         fresh = fresh[[key not in seen for key in zip(fresh["experiment"], fresh["declaration"])]]
         if len(fresh):
-            joined = pd.concat([kept, fresh[COLUMNS]], ignore_index=True) if len(kept) else fresh[COLUMNS]
+            joined = pd.concat([logged, fresh[COLUMNS]], ignore_index=True) if len(logged) else fresh[COLUMNS]
             with replacing(path) as temporary:
                 joined.to_csv(temporary, index=False, float_format="%.6g")
     return len(fresh)
 
 
-def look(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame:
-    """What ``record`` keeps of predictions: the UAR of their test rows, mean over draws; empty without test rows.
+def test_uar(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame:  # noqa: PT028 (no test, for all its name)
+    """UAR of the test rows of predictions (mean over draws), as ``log_test_evaluations`` takes it; may be empty.
 
     Parameters
     ----------
@@ -78,13 +79,13 @@ def look(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame:
     return pd.DataFrame([row | {"value": value, "n": test["clip_id"].nunique()}])
 
 
-def looks(store: Store) -> pd.DataFrame:
-    """How often each corpus was scored: declared experiments, looks in development, first and last date."""
-    kept = read(store)
-    kept = kept.assign(early=(kept["declaration"] == "development").astype(int))
-    grouped = kept.groupby("corpus")
-    counts = {"declared": grouped.size() - grouped["early"].sum(), "development": grouped["early"].sum()}
-    return pd.DataFrame(counts | {"first": grouped["date"].min(), "last": grouped["date"].max()}).reset_index()
+def counts(store: Store) -> pd.DataFrame:
+    """How often each corpus was scored: declared experiments, evaluations in development, first and last date."""
+    logged = read(store)
+    logged = logged.assign(early=(logged["declaration"] == "development").astype(int))
+    grouped = logged.groupby("corpus")
+    columns = {"declared": grouped.size() - grouped["early"].sum(), "development": grouped["early"].sum()}
+    return pd.DataFrame(columns | {"first": grouped["date"].min(), "last": grouped["date"].max()}).reset_index()
 
 
 def _path(store: Store) -> Path:
@@ -100,7 +101,12 @@ def _commit(project: Path) -> str:
         return ""
 
 
-def declaration_of(parts: Mapping) -> str:
+def declaration_of(cache_key: Mapping) -> str:
     """Hash of a declaration with the settings it reads; clips, fold files and library versions are no part of it."""
     declared = ("experiment", "features", "model", "params", "seed", "network", "training")  # the last two: networks
-    return settings.fingerprint({key: parts[key] for key in declared if key in parts})[:12]
+    return declaration_hash({key: cache_key[key] for key in declared if key in cache_key})
+
+
+def declaration_hash(declaration: Any) -> str:
+    """Twelve hexadecimal digits; a changed declaration is another one."""
+    return settings.fingerprint(declaration)[:12]

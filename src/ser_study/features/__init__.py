@@ -21,14 +21,14 @@ from ser_study.config import Audio, Config
 from ser_study.corpora import packed
 from ser_study.features import cache
 from ser_study.features.registry import REGISTRY, Feature, get, names
-from ser_study.parallel import Failure, map_clips
+from ser_study.parallel import Failure, parallel_map
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, locked
 
 __all__ = ["REGISTRY", "Feature", "describe", "extract", "get", "load", "names", "unavailable"]
 
 GROUP = 256  # clips written to disk at a time
-SHOWN = 5  # failures of a corpus that are named; the rest is counted
+MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
 
 
 @cached
@@ -72,7 +72,7 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
 
 
 def settings_of(feature: Feature, config: Config, variant: int = 0) -> dict[str, Any]:
-    """The slice of settings that the values of a feature, or of an augmented copy, depend on."""
+    """The slice of settings that the values of a feature, or of an augmented variant, depend on."""
     return feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
 
 
@@ -100,7 +100,7 @@ def _corpus_block(
             feature.fetch()
         columns = _columns(feature, slice_, config) if len(todo) else ()
         failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
-        _tell(failures, n_clips=len(wanted), corpus=corpus, feature=feature.name)
+        _report(failures, n_clips=len(wanted), corpus=corpus, feature=feature.name)
         return cache.consolidate(folder, about=slice_)
 
 
@@ -110,15 +110,15 @@ def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: di
     block = cache.consolidate(folder, about=slice_)
     lost = wanted.loc[~wanted["sha256"].isin(block.keys), "path"]
     failures = [(path, Failure("the pack holds no values of it")) for path in lost]
-    _tell(failures, n_clips=len(wanted), corpus=pack.corpus, feature=slice_["feature"])
+    _report(failures, n_clips=len(wanted), corpus=pack.corpus, feature=slice_["feature"])
     return block
 
 
-def _tell(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
+def _report(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
     """Name on stderr the clips that gave nothing."""
     if failures:
-        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:SHOWN])
-        more = f"; and {len(failures) - SHOWN} more" if len(failures) > SHOWN else ""
+        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:MAX_NAMED])
+        more = f"; and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else ""
         print(f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {listed}{more}", file=sys.stderr)
 
 
@@ -127,7 +127,7 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
     items = list(zip(todo["sha256"], todo["path"]))
     feature = get(work.keywords["feature"])
     failures, keys, values = [], [], []
-    for (sha, path), value in map_clips(
+    for (sha, path), value in parallel_map(
         work, items, jobs=config.run.jobs, cluster=config.run.cluster, label=label if items else "", apart=feature.apart
     ):
         if isinstance(value, Failure):
@@ -165,10 +165,10 @@ def _columns(feature: Feature, slice_: dict, config: Config) -> tuple[str, ...]:
     options = [slice_[name] for name in feature.options]
     if feature.apart != "opensmile":
         return ask(options)
-    ((_, found),) = map_clips(ask, [options], jobs=1, apart=feature.apart)
-    if isinstance(found, Failure):
-        raise RuntimeError(found.reason)
-    return found
+    ((_, columns),) = parallel_map(ask, [options], jobs=1, apart=feature.apart)
+    if isinstance(columns, Failure):
+        raise RuntimeError(columns.reason)
+    return columns
 
 
 def _names_of(name: str, options: list) -> tuple[str, ...]:

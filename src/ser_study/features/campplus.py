@@ -61,19 +61,19 @@ def network(outputs: Sequence[str] = ("block2",)):
     x = keras.layers.Conv1D(BOTTLENECK, 5, strides=2, use_bias=False, name="xvector.tdnn.linear")(x)
     x = _normed(keras, x, "xvector.tdnn.nonlinear")
     places, filled = _segments(keras.ops, x)
-    found = {}
+    values = {}
     for number, (block, (depth, dilation)) in enumerate(BLOCKS.items(), start=1):
         for layer in range(1, depth + 1):
             name = f"xvector.{block}.tdnnd{layer}"
             x = keras.layers.Concatenate()([x, _dense_layer(keras, x, name, dilation, places, filled)])
-        x = found[block] = _normed(keras, x, f"xvector.transit{number}.nonlinear")
-        if found.keys() >= set(outputs):
+        x = values[block] = _normed(keras, x, f"xvector.transit{number}.nonlinear")
+        if values.keys() >= set(outputs):
             break
         x = keras.layers.Dense(WIDTHS[block] // 2, use_bias=False, name=f"xvector.transit{number}.linear")(x)
     else:
-        found["signed_embedding"] = _pooled(keras, _normed(keras, x, "xvector.out_nonlinear"))
-        found["embedding"] = keras.ops.relu(found["signed_embedding"])
-    wanted = [found[name] for name in outputs]
+        values["signed_embedding"] = _pooled(keras, _normed(keras, x, "xvector.out_nonlinear"))
+        values["embedding"] = keras.ops.relu(values["signed_embedding"])
+    wanted = [values[name] for name in outputs]
     return keras.Model(entry, wanted if len(wanted) > 1 else wanted[0], name="campplus")
 
 
@@ -256,7 +256,7 @@ def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained
         Another sampling rate, or an unknown output.
     """
     if sample_rate != SAMPLE_RATE:
-        raise ValueError(f"CAM++ hears {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000.")
+        raise ValueError(f"CAM++ takes {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000.")
     return np.asarray(_ready(output, untrained).predict_on_batch(filterbank(signal)[None]))[0]
 
 

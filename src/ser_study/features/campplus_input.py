@@ -39,7 +39,7 @@ def filterbank(signal: Signal, sample_rate: int) -> np.ndarray:
     """
     if sample_rate != campplus.SAMPLE_RATE:
         raise ValueError(
-            f"CAM++ hears {campplus.SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000."
+            f"CAM++ takes {campplus.SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000."
         )
     return looped(campplus.filterbank(signal), FRAMES).astype(np.float16)
 

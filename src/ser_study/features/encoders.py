@@ -53,7 +53,7 @@ def moonshine_frames(signal: Signal, sample_rate: int, *, layer: int = 3) -> np.
     """One layer of Moonshine's encoder, float32 (t, 288), about 41 frames a second; see ``moonshine``."""
     if sample_rate != SAMPLE_RATE:
         raise ValueError(
-            f"Moonshine hears {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000."
+            f"Moonshine takes {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000."
         )
     wave = np.asarray(signal, dtype=np.float32)
     wave = np.pad(wave, (0, max(0, SHORTEST - len(wave))))[None]

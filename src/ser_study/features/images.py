@@ -1,7 +1,7 @@
 """Spectrograms as images, all of one size, for networks that look at them.
 
 Time runs along the first axis and frequency, from low to high, along the second. Pixels are levels in dB (``log_mel``),
-levels over the clip's own spread (``seed87``) or whole grey values from 0 to 255 (the 224-pixel images of seed 002's
+levels over the clip's own spread (``log_mel87``) or whole grey values from 0 to 255 (the 224-pixel images of E002's
 VGG networks, kept in half precision, which holds them exactly).
 """
 
@@ -19,7 +19,7 @@ from ser_study.schema import Signal
 _SPAN = 80.0  # dB from the loudest point of a clip down to the floor
 _SIDE = 224  # pixels, as VGG networks are published for
 _WHITE = 255  # grey value of the largest pixel; the smallest is 0
-_N_MFCC = 20  # coefficients in seed 002's images
+_N_MFCC = 20  # coefficients in E002's images
 
 
 def log_mel(signal: Signal, sample_rate: int, images: Images) -> np.ndarray:
@@ -56,16 +56,16 @@ def log_mel_columns(images: Images) -> tuple[str, ...]:
     return ("level_db",)
 
 
-def seed87(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """Log-mel levels of seed 004, over the clip's own mean and standard deviation.
+def log_mel87(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """Log-mel levels of E004, over the clip's own mean and standard deviation.
 
-    The seed loads at 44,100 Hz and keeps the first second, which makes 87 frames.
+    The project loads at 44,100 Hz and keeps the first second, which makes 87 frames.
 
     Parameters
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
-    frames : settings; the seed's are n_fft 2048, hop 512, 128 mel bands
+    frames : settings; the project's are n_fft 2048, hop 512, 128 mel bands
 
     Returns
     -------
@@ -77,7 +77,7 @@ def seed87(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     return (level / spread if spread > 0 else level).astype(np.float32)
 
 
-def seed87_columns(frames: Frames) -> tuple[str, ...]:
+def log_mel87_columns(frames: Frames) -> tuple[str, ...]:
     """Names of the mel bands."""
     return tuple(f"mel_{band:03d}" for band in range(frames.n_mels))
 
@@ -89,7 +89,7 @@ def mel224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
-    frames : settings; the seed's are n_fft 2048, hop 512, 128 mel bands
+    frames : settings; the project's are n_fft 2048, hop 512, 128 mel bands
 
     Returns
     -------
@@ -107,8 +107,8 @@ def mfcc224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
 
 def contrast224(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     """As :func:`mel224`, of spectral contrast in seven bands, from the clip's smallest value to its largest."""
-    found = analyse(signal, sample_rate, frames).contrast
-    return _grey(found, low=found.min(), high=found.max())
+    values = analyse(signal, sample_rate, frames).contrast
+    return _grey(values, low=values.min(), high=values.max())
 
 
 def grey_columns(frames: Frames) -> tuple[str, ...]:

@@ -100,9 +100,9 @@ def autocorrelation_pitch(
     before, peak, after = (part[rows, best] for part in (left, here, right))
     curve = before - 2 * peak + after  # < 0 at a peak
     shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, 1), 0)
-    found = is_peak[rows, best]
-    frequency = np.where(found, sample_rate / (lags[best] + shift), 0)
-    strength = np.where(found, np.clip(peak - 0.25 * (before - after) * shift, 0, 1), 0)
+    has_peak = is_peak[rows, best]
+    frequency = np.where(has_peak, sample_rate / (lags[best] + shift), 0)
+    strength = np.where(has_peak, np.clip(peak - 0.25 * (before - after) * shift, 0, 1), 0)
     return frequency.astype(np.float32), strength.astype(np.float32)
 
 

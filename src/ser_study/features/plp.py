@@ -1,6 +1,6 @@
 """Perceptual linear prediction (Hermansky, J. Acoust. Soc. Am. 87, 1990), on our own frames.
 
-A frame's power is gathered in critical bands one Bark apart, weighted by the ear's sensitivity at 40 phon, compressed
+A frame's power is collected in critical bands one Bark apart, weighted by the ear's sensitivity at 40 phon, compressed
 by the cube root (intensity to loudness), and described by an all-pole model whose cepstrum is the result.
 """
 

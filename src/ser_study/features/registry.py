@@ -15,10 +15,10 @@ from ser_study.download import weights
 from ser_study.features import (
     campplus,
     campplus_input,
+    clip_statistics,
     encoders,
     images,
     opensmile,
-    seed_statistics,
     spectra,
     vectors,
     vgg16,
@@ -80,11 +80,11 @@ def _campplus(name: str, title: str, extract: Callable, columns: tuple[str, ...]
 
 
 def _grey_image(name: str, title: str, extract: Callable[..., np.ndarray]) -> Feature:
-    return Feature(name, title, extract, images.grey_columns, "seed180_audio", ("seed_frames",))
+    return Feature(name, title, extract, images.grey_columns, "means180_audio", ("librosa_frames",))
 
 
 def _vgg16(name: str, title: str, extract: Callable, columns: Callable[..., tuple[str, ...]]) -> Feature:
-    return Feature(name, title, extract, columns, "seed180_audio", ("seed_frames",), apart="keras", weights="vgg16")
+    return Feature(name, title, extract, columns, "means180_audio", ("librosa_frames",), apart="keras", weights="vgg16")
 
 
 def _moonshine(name: str, layer: int) -> Feature:
@@ -103,77 +103,82 @@ REGISTRY: Mapping[str, Feature] = {
     feature.name: feature
     for feature in (
         Feature(
-            "seed184", "184 means (seed 001)", vectors.seed184, vectors.seed184_columns, "seed_audio", ("seed_frames",)
+            "means184",
+            "184 means (E001)",
+            vectors.means184,
+            vectors.means184_columns,
+            "means184_audio",
+            ("librosa_frames",),
         ),
         Feature(
-            "seed180",
-            "180 means (seed 002)",
-            vectors.seed180,
-            vectors.seed180_columns,
-            "seed180_audio",
-            ("seed_frames",),
+            "means180",
+            "180 means (E002)",
+            vectors.means180,
+            vectors.means180_columns,
+            "means180_audio",
+            ("librosa_frames",),
         ),
         Feature("summary", "frame statistics (ours)", vectors.summary, vectors.summary_columns, "audio", ("frames",)),
         Feature("log_mel", "log-mel image", images.log_mel, images.log_mel_columns, "audio", ("images",)),
         Feature(
-            "seed51",
-            "51 statistics (seed 000)",
-            seed_statistics.seed51,
-            seed_statistics.seed51_columns,
-            "seed51_audio",
-            ("seed_frames",),
+            "statistics51",
+            "51 statistics (E000)",
+            clip_statistics.statistics51,
+            clip_statistics.statistics51_columns,
+            "statistics51_audio",
+            ("librosa_frames",),
         ),
         Feature(
-            "seed51_raw",
+            "statistics51_raw",
             "51 statistics, pitch without autocorrelation",
-            partial(seed_statistics.seed51, cleaned=False),
-            seed_statistics.seed51_columns,
-            "seed51_audio",
-            ("seed_frames",),
+            partial(clip_statistics.statistics51, cleaned=False),
+            clip_statistics.statistics51_columns,
+            "statistics51_audio",
+            ("librosa_frames",),
         ),
         Feature(
-            "seed32",
-            "32 statistics (seed 000, web page)",
-            seed_statistics.seed32,
-            seed_statistics.seed32_columns,
-            "seed51_audio",
-            ("seed_frames",),
+            "statistics32",
+            "32 statistics (E000, web page)",
+            clip_statistics.statistics32,
+            clip_statistics.statistics32_columns,
+            "statistics51_audio",
+            ("librosa_frames",),
         ),
         Feature(
-            "seed186",
-            "180 means and tonal centroids (seed 002)",
-            spectra.seed186,
-            spectra.seed186_columns,
-            "seed180_audio",
-            ("seed_frames",),
+            "means186",
+            "180 means and tonal centroids (E002)",
+            spectra.means186,
+            spectra.means186_columns,
+            "means180_audio",
+            ("librosa_frames",),
         ),
         Feature(
             "contrast",
             "spectral contrast",
             spectra.contrast,
             spectra.contrast_columns,
-            "seed180_audio",
-            ("seed_frames",),
+            "means180_audio",
+            ("librosa_frames",),
         ),
         Feature(
             "plp", "perceptual linear prediction", spectra.plp_statistics, spectra.plp_columns, "audio", ("frames",)
         ),
         Feature("fbank", "log filterbank", spectra.log_fbank, spectra.log_fbank_columns),
         Feature(
-            "further",
-            "further librosa features",
-            spectra.further,
-            spectra.further_columns,
-            "seed_audio",
-            ("seed_frames",),
+            "spectral_shapes",
+            "spectral shapes, tonal centroids, onsets",
+            spectra.spectral_shapes,
+            spectra.spectral_shapes_columns,
+            "means184_audio",
+            ("librosa_frames",),
         ),
         Feature(
-            "seed87",
-            "log-mel, first second (seed 004)",
-            images.seed87,
-            images.seed87_columns,
-            "seed87_audio",
-            ("seed_frames",),
+            "log_mel87",
+            "log-mel, first second (E004)",
+            images.log_mel87,
+            images.log_mel87_columns,
+            "log_mel87_audio",
+            ("librosa_frames",),
         ),
         _grey_image("mel224", "log-mel picture", images.mel224),
         _grey_image("mfcc224", "MFCC picture", images.mfcc224),
@@ -224,7 +229,7 @@ REGISTRY: Mapping[str, Feature] = {
         _moonshine("moonshine_layer2", 2),
         Feature(
             "vggish",
-            "VGGish, a patch every 0.23 s (seed 003)",
+            "VGGish, a patch every 0.23 s (E003)",
             vggish.embeddings,
             vggish.columns,
             "vggish_audio",

@@ -1,4 +1,4 @@
-"""Further vectors read from the spectrum: what the seeds tried, dropped or wished for.
+"""More vectors read from the spectrum: what the student projects tried, dropped or wished for.
 
 Conventions as in ``vectors``: a prepared signal in, float32 of fixed length out, ``…_columns`` names the values;
 all are finite, silence and single frames included. Those that librosa has equal its separate calls.
@@ -10,7 +10,7 @@ import numpy as np
 
 from ser_study.config import Frames
 from ser_study.features import fbank, vectors
-from ser_study.features.frames import N_CONTRAST, Analysis, analyse
+from ser_study.features.frames import N_CONTRAST, Analysis, analyse, rolloff_bins
 from ser_study.features.plp import N_PLP, plp
 from ser_study.features.tonal import tonnetz
 from ser_study.schema import Signal
@@ -22,14 +22,14 @@ _SHAPES = ("bandwidth", "flatness", *(f"rolloff_{share * 100:.0f}" for share in 
 _ONSET = ("onset_mean", "onset_sd", "onset_max")
 
 
-def seed186(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """Seed 002's first version: its 180 means, then those of the six tonal centroids.
+def means186(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """E002's first version: its 180 means, then those of the six tonal centroids.
 
     Parameters
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
-    frames : settings, as for ``vectors.seed180``
+    frames : settings, as for ``vectors.means180``
 
     Returns
     -------
@@ -40,9 +40,9 @@ def seed186(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     return np.concatenate([part.mean(axis=0) for part in parts])
 
 
-def seed186_columns(frames: Frames) -> tuple[str, ...]:
-    """Names of the values of :func:`seed186`."""
-    return (*vectors.seed180_columns(frames), *(f"{name}_mean" for name in _TONNETZ))
+def means186_columns(frames: Frames) -> tuple[str, ...]:
+    """Names of the values of :func:`means186`."""
+    return (*vectors.means180_columns(frames), *(f"{name}_mean" for name in _TONNETZ))
 
 
 def contrast(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
@@ -76,8 +76,8 @@ def log_fbank_columns() -> tuple[str, ...]:
     return tuple(f"fbank_{band:02d}_{statistic}" for statistic in ("mean", "sd") for band in range(_FILTERS))
 
 
-def further(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """What else librosa offers: means and sds of spectral shapes, contrast, tonal centroids and MFCC deltas; onsets.
+def spectral_shapes(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """Means and sds of spectral shapes, contrast, tonal centroids and MFCC deltas; onsets.
 
     Shapes are bandwidth, flatness, rolloffs at 15, 50 and 95 %, and slope and offset of a line through the magnitude.
 
@@ -99,8 +99,8 @@ def further(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     return np.concatenate((*moments, [onset.mean(), onset.std(), onset.max()]), dtype=np.float32, casting="same_kind")
 
 
-def further_columns(frames: Frames) -> tuple[str, ...]:
-    """Names of the values of :func:`further`."""
+def spectral_shapes_columns(frames: Frames) -> tuple[str, ...]:
+    """Names of the values of :func:`spectral_shapes`."""
     contrasts = tuple(f"contrast_{band}" for band in range(N_CONTRAST))
     deltas = [tuple(f"mfcc_{i:02d}_{name}" for i in range(frames.n_mfcc)) for name in ("delta", "delta2")]
     parts = (_SHAPES, contrasts, _TONNETZ, *deltas)
@@ -108,21 +108,21 @@ def further_columns(frames: Frames) -> tuple[str, ...]:
 
 
 def onset_strength(analysis: Analysis) -> np.ndarray:
-    """Mean rise of the mel bands over the frame before, dB, shape (t,); equal to ``librosa.onset.onset_strength``.
+    """Mean rise of the mel bands over the frame before, dB, shape (t,).
 
-    Later by half a frame, since a frame hears an onset before its centre does; 0 until then.
+    Later by half a frame, since a frame reaches an onset before its centre does; 0 until then.
     """
-    rise = np.maximum(np.diff(analysis.mel_db, axis=0), 0).mean(axis=1)
-    late = 1 + analysis.settings.n_fft // (2 * analysis.settings.hop_length)
-    return np.pad(rise, (late, 0))[: analysis.n_frames]
+    from librosa.onset import onset_strength as of_level
+
+    settings = analysis.settings
+    rate = {"sr": analysis.sample_rate, "n_fft": settings.n_fft, "hop_length": settings.hop_length}
+    return of_level(S=analysis.mel_db.T, **rate)
 
 
 def _rolloffs(analysis: Analysis) -> np.ndarray:
     """Frequencies below which shares of the magnitude lie, Hz, (t, 3)."""
-    running = np.cumsum(analysis.magnitude, axis=1)  # in single precision, as librosa sums
     step = analysis.sample_rate / analysis.settings.n_fft
-    total = running[:, -1:]
-    return np.column_stack([np.count_nonzero(running < np.float32(share) * total, axis=1) * step for share in _SHARES])
+    return np.column_stack([rolloff_bins(analysis.magnitude, share) * step for share in _SHARES])
 
 
 def _line(analysis: Analysis) -> np.ndarray:

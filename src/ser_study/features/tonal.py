@@ -27,7 +27,7 @@ _TINY = np.finfo(np.float32).tiny
 def tonnetz(analysis: Analysis) -> np.ndarray:
     """Tonal centroid of each frame, equal to ``librosa.feature.tonnetz(y=signal)``.
 
-    The seed takes them of the whole signal, not of its harmonic part.
+    E002 takes them of the whole signal, not of its harmonic part.
 
     Parameters
     ----------

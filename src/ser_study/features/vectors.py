@@ -1,4 +1,4 @@
-"""One vector a clip: the seeds' means, and our own statistics over the frames.
+"""One vector a clip: the student projects' means, and our own statistics over the frames.
 
 Conventions
 -----------
@@ -40,17 +40,17 @@ _PEAK_DIP = 2.0  # dB that the level must fall between two peaks
 _PEAK_DEPTH = 25.0  # dB below the loudest frame; a lower peak is no syllable
 
 
-def seed184(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """Time means of seed 001: RMS, centroid, rolloff, zero crossings, chroma 12, MFCC 40, mel 128.
+def means184(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """Time means of E001: RMS, centroid, rolloff, zero crossings, chroma 12, MFCC 40, mel 128.
 
-    Chroma is taken from the magnitude and mel is power, not dB, as the seed does. The seed loads at
+    Chroma is taken from the magnitude and mel is power, not dB, as the project does. The project loads at
     22,050 Hz and trims at 60 dB.
 
     Parameters
     ----------
     signal : float32 array, shape (s,)
     sample_rate : Hz
-    frames : settings; the seed's are n_fft 2048, hop 512, 128 mel bands, 40 coefficients
+    frames : settings; the project's are n_fft 2048, hop 512, 128 mel bands, 40 coefficients
 
     Returns
     -------
@@ -62,20 +62,20 @@ def seed184(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     return np.concatenate((means, *_means(analysis.chroma_of_magnitude, analysis.mfcc, analysis.mel)))
 
 
-def seed184_columns(frames: Frames) -> tuple[str, ...]:
-    """Names of the values of :func:`seed184`."""
+def means184_columns(frames: Frames) -> tuple[str, ...]:
+    """Names of the values of :func:`means184`."""
     contours = ("rms_mean", "centroid_mean", "rolloff_mean", "zcr_mean")
     return (*contours, *_chroma_names(), *_mfcc_names(frames, "mean"), *_mel_names(frames, "mean"))
 
 
-def seed180(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
-    """Time means of seed 002: MFCC 40, chroma 12, mel 128.
+def means180(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
+    """Time means of E002: MFCC 40, chroma 12, mel 128.
 
-    The seed loads at 22,050 Hz and does not trim, so prepare the signal with ``trim=False``.
+    The project loads at 22,050 Hz and does not trim, so prepare the signal with ``trim=False``.
 
     Parameters
     ----------
-    signal, sample_rate, frames : as for :func:`seed184`
+    signal, sample_rate, frames : as for :func:`means184`
 
     Returns
     -------
@@ -85,8 +85,8 @@ def seed180(signal: Signal, sample_rate: int, frames: Frames) -> np.ndarray:
     return np.concatenate(_means(analysis.mfcc, analysis.chroma_of_magnitude, analysis.mel))
 
 
-def seed180_columns(frames: Frames) -> tuple[str, ...]:
-    """Names of the values of :func:`seed180`."""
+def means180_columns(frames: Frames) -> tuple[str, ...]:
+    """Names of the values of :func:`means180`."""
     return (*_mfcc_names(frames, "mean"), *_chroma_names(), *_mel_names(frames, "mean"))
 
 

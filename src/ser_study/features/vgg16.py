@@ -150,12 +150,12 @@ def load(path: Path | str):
 def _set_pickled(model, path: Path) -> None:
     """Convolutions are numbered from 0 on through the blocks; kernels are (height, width, in, out) as in Keras."""
     again = "Remove it and fetch it again: ser-study download vgg16."
-    found = read_arrays(path)
-    found = found.get(_PICKLED) if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping):
+    arrays = read_arrays(path)
+    arrays = arrays.get(_PICKLED) if isinstance(arrays, Mapping) else None
+    if not isinstance(arrays, Mapping):
         raise ValueError(f"{path.name} holds no {_PICKLED}, so it is not VGG16. {again}")
     for number, layer in enumerate(layer for layer in model.layers if layer.weights):
-        part = found.get(f"Conv_{number}", {})
+        part = arrays.get(f"Conv_{number}", {})
         wanted = [tuple(weight.shape) for weight in layer.weights]
         shapes = [np.shape(part[name]) if name in part else None for name in ("kernel", "bias")]
         if shapes != wanted:

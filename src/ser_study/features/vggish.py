@@ -7,10 +7,10 @@ names, and the official PCA file. Both come with ``ser-study download vggish``. 
 2. magnitude spectrogram: 25 ms periodic Hann windows every 10 ms, 512-point FFT;
 3. 64 mel bands from 125 to 7,500 Hz (HTK's scale, triangles drawn on the mel axis, no area normalisation),
    ``log(mel + 0.01)``;
-4. patches of 96 frames (0.96 s), one every 0.23 s as in seed 003: 5.405 s give 20 of them;
+4. patches of 96 frames (0.96 s), one every 0.23 s as in E003: 5.405 s give 20 of them;
 5. the network; PCA with whitening, clipped to ±2, in 256 steps from 0 to 255.
 
-The embedding layer ends in a ReLU, as in the release seed 003 used; later releases leave it out.
+The embedding layer ends in a ReLU, as in the release E003 used; later releases leave it out.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def log_mel(signal: Signal, sample_rate: int) -> np.ndarray:
     float64 array, shape (frames, 64); frames start every 160 samples and lie wholly inside the signal.
     """
     if sample_rate != SAMPLE_RATE:
-        raise ValueError(f"VGGish hears {SAMPLE_RATE} Hz, found {sample_rate} Hz; set vggish_audio.sample_rate=16000.")
+        raise ValueError(f"VGGish takes {SAMPLE_RATE} Hz, found {sample_rate} Hz; set vggish_audio.sample_rate=16000.")
     if len(signal) < WINDOW:
         return np.zeros((0, N_MELS))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(signal, np.float64), WINDOW)[::HOP]
@@ -126,7 +126,7 @@ def network(*, relu: bool = True):
 
     Parameters
     ----------
-    relu : end the embedding layer in a ReLU (releases up to 2020, seed 003); later ones do not
+    relu : end the embedding layer in a ReLU (releases up to 2020, E003); later ones do not
     """
     from keras import Input, Model, layers
 
@@ -241,24 +241,24 @@ def _reader(path: Path):
 
     try:
         reader = train.load_checkpoint(str(path))
-        found = reader.get_variable_to_shape_map()
+        shapes = reader.get_variable_to_shape_map()
     except (errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path.name} is no TensorFlow checkpoint ({error}); remove it and fetch it again.") from None
-    _check_variables(variables(), found, path.name)
+    _check_variables(variables(), shapes, path.name)
     return reader
 
 
-def _check_variables(wanted: Mapping[str, tuple], found: Mapping[str, list], file: str) -> None:
-    missing = [name for name in wanted if name not in found]
+def _check_variables(wanted: Mapping[str, tuple], shapes: Mapping[str, list], file: str) -> None:
+    missing = [name for name in wanted if name not in shapes]
     if missing:
         raise ValueError(
             f"{file} lacks {len(missing)} of VGGish's {len(wanted)} variables, first {missing[0]!r}; it holds "
-            f"{len(found)} ({', '.join(sorted(found)[:3])} …). Fetch the official one: ser-study download vggish."
+            f"{len(shapes)} ({', '.join(sorted(shapes)[:3])} …). Fetch the official one: ser-study download vggish."
         )
     for name, shape in wanted.items():
-        if tuple(found[name]) != shape:
+        if tuple(shapes[name]) != shape:
             raise ValueError(
-                f"{file}: {name} has shape {tuple(found[name])}, VGGish's has {shape}. "
+                f"{file}: {name} has shape {tuple(shapes[name])}, VGGish's has {shape}. "
                 "Fetch the official one: ser-study download vggish."
             )
 

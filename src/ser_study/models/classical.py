@@ -38,8 +38,8 @@ class Model:
     fixed: Callable[[Models], dict] = field(default=lambda models: {})  # where nothing may be chosen
     uses: tuple[str, ...] = ()  # settings of config.Models it reads
     libraries: tuple[str, ...] = ()  # besides scikit-learn
-    margins: bool = False  # it gives no probabilities: a temperature is fitted to its margins on valid rows
-    standardised: bool = False  # scaled although its family needs no scaling, as the seeds did
+    margins: bool = False  # it gives no probabilities: a temperature is fitted to its margins on validation rows
+    standardised: bool = False  # scaled although its family needs no scaling, as in the student projects
 
 
 def _weight(models: Models) -> str | None:

@@ -4,8 +4,8 @@ Conventions
 -----------
 Functions take and give predictions tables. The rows of the members are matched by repeat, fold, draw (seed,
 where there is no draw), role, clip and variant, in whatever order they come; members must have the same rows,
-truth and classes. What is learned (weights, a stack) is learned in each fold from that fold's valid rows
-alone, which the members predicted without having seen them. A result says in ``params`` what was combined.
+truth and classes. What is learned (weights, a stack) is learned in each fold from that fold's validation rows
+alone, which the members predicted without being fitted on them. A result says in ``params`` what was combined.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from ser_study.schema import check_columns, classes_in, probability_columns
 
 KEYS = ("corpus", "scheme", "protocol", "repeat", "fold", "draw", "role", "clip_id", "variant")
 FOLD = ("corpus", "scheme", "protocol", "repeat", "fold", "draw")
-FLOOR = (
-    0.01  # smallest probability a stack takes the logarithm of; what lies below says more of the model than the clip
-)
+FLOOR = 0.01  # smallest probability a stack takes the logarithm of; below, it says more of the model than of the clip
 Weights = Sequence[float] | pd.DataFrame | None
 
 
@@ -37,9 +35,9 @@ def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: 
     Parameters
     ----------
     tables : predictions of two members or more
-    weights : one a member, of any scale; a table of ``weights_on_valid`` (other weights in each fold);
+    weights : one a member, of any scale; a table of ``weights_on_validation`` (other weights in each fold);
         or None for equal ones
-    name : written to ``model``
+    name : written to ``model`` and ``experiment``
 
     Returns
     -------
@@ -54,75 +52,76 @@ def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: 
     share = _shares(weights, first, len(tables))  # (n, members)
     mean = np.einsum("mnc,nm->nc", proba, share)
     params = [json.dumps({"members": _members(tables), "weights": np.round(row, 4).tolist()}) for row in share]
-    return _named(_told(first, mean, classes), tables, name).assign(params=params)
+    return _named(_predicted(first, mean, classes), tables, name).assign(params=params)
 
 
-def weights_on_valid(tables: Sequence[pd.DataFrame], *, steps: int = 4) -> pd.DataFrame:
-    """Weights of a vote, chosen in each fold by the UAR of its valid rows.
+def weights_on_validation(tables: Sequence[pd.DataFrame], *, steps: int = 4) -> pd.DataFrame:
+    """Weights of a vote, chosen in each fold by the UAR of its validation rows.
 
     Weights are multiples of 1/``steps`` and sum to 1. Of equal UAR, the weights nearest to equal ones win.
 
     Returns
     -------
-    One row a fold: its keys, ``w_0``, ``w_1``, … in the order of the tables, ``uar_valid``.
+    One row a fold: its keys, ``w_0``, ``w_1``, … in the order of the tables, ``uar_validation``.
 
     Raises
     ------
     ValueError
-        As ``soft_vote``; a fold has no valid rows.
+        As ``soft_vote``; a fold has no validation rows.
     """
     first, proba, classes = _aligned(tables)
     tried = _weight_grid(len(tables), steps)
     rows = []
     for fold, places in _folds(first):
-        valid = places[first["role"].to_numpy()[places] == "valid"]
-        _need_valid(fold, valid, first, least_classes=1)
-        truth = pd.Index(classes).get_indexer(first["truth"].to_numpy()[valid])
-        said = [np.tensordot(weight, proba[:, valid], axes=1).argmax(axis=1) for weight in tried]
-        scores = [_uar(truth, one) for one in said]
+        validation = places[first["role"].to_numpy()[places] == "validation"]
+        _need_validation(fold, validation, first, least_classes=1)
+        truth = pd.Index(classes).get_indexer(first["truth"].to_numpy()[validation])
+        predicted = [np.tensordot(weight, proba[:, validation], axes=1).argmax(axis=1) for weight in tried]
+        scores = [_uar(truth, one) for one in predicted]
         best = int(np.argmax(scores))
-        rows.append({**fold, **{f"w_{i}": w for i, w in enumerate(tried[best])}, "uar_valid": scores[best]})
+        rows.append({**fold, **{f"w_{i}": w for i, w in enumerate(tried[best])}, "uar_validation": scores[best]})
     return pd.DataFrame(rows)
 
 
 def stack(
     tables: Sequence[pd.DataFrame], *, groups: pd.Series | None = None, c: float = Models.stack_c, name: str = "stack"
 ) -> pd.DataFrame:
-    """Logistic regression over the members' log-probabilities, fitted in each fold on its valid rows.
+    """Logistic regression over the members' log-probabilities, fitted in each fold on its validation rows.
 
-    With ``groups`` the valid rows are dealt into five parts, each predicted from the other four; without
+    With ``groups`` the validation rows are dealt into five parts, each predicted from the other four; without
     they are left out, because a stack that knows a speaker's other clips scores far too well on them.
 
     Parameters
     ----------
-    tables : predictions of two members or more, with valid rows
+    tables : predictions of two members or more, with validation rows
     groups : ``clip_id`` → speaker, whose clips stay together; None: test rows only
     c : inverse strength of the penalty
 
     Returns
     -------
-    Predictions in the order of the first table; ``n_train`` counts the rows the stack saw.
+    Predictions in the order of the first table; ``n_train`` counts the rows the stack was fitted on.
 
     Raises
     ------
     ValueError
-        As ``soft_vote``; valid rows of a fold have fewer than two classes (with ``groups``: groups).
+        As ``soft_vote``; validation rows of a fold have fewer than two classes (with ``groups``: groups).
     """
     first, proba, classes = _aligned(tables)
     evidence = np.log(np.clip(np.concatenate(proba, axis=1), FLOOR, None))  # (n, members · C)
     truth, role = first["truth"].to_numpy(), first["role"].to_numpy()
-    result, n_seen = np.zeros((len(first), len(classes))), np.zeros(len(first), int)
+    result, n_fitted = np.zeros((len(first), len(classes))), np.zeros(len(first), int)
     with threadpool_limits(1):
         for fold, places in _folds(first):
-            valid, test = (places[role[places] == which] for which in ("valid", "test"))
-            _need_valid(fold, valid, first, least_classes=2)
-            parts = [(valid, test)] if len(test) else []
-            for seen, unseen in parts + _cross(valid, first["clip_id"].to_numpy(), groups):
-                result[unseen] = _fitted(evidence[seen], truth[seen], evidence[unseen], classes, c)
-                n_seen[unseen] = len(seen)
+            validation, test = (places[role[places] == which] for which in ("validation", "test"))
+            _need_validation(fold, validation, first, least_classes=2)
+            parts = [(validation, test)] if len(test) else []
+            for fit_on, rest in parts + _cross(validation, first["clip_id"].to_numpy(), groups):
+                result[rest] = _stacked(evidence[fit_on], truth[fit_on], evidence[rest], classes, c)
+                n_fitted[rest] = len(fit_on)
     params = json.dumps({"members": _members(tables), "c": c})
-    done = n_seen > 0
-    return _named(_told(first[done], result[done], classes), tables, name).assign(params=params, n_train=n_seen[done])
+    done = n_fitted > 0
+    predicted = _predicted(first[done], result[done], classes)
+    return _named(predicted, tables, name).assign(params=params, n_train=n_fitted[done])
 
 
 def collapse(
@@ -134,7 +133,7 @@ def collapse(
     ----------
     predictions : predictions table
     mapping : class → new class, for every class (see ``emotions_of`` and ``genders_of``)
-    how : "argmax" maps the answer over the old classes, "sum" takes the new class of the largest summed
+    how : "argmax" maps the predicted old class, "sum" takes the new class of the largest summed
         probability; probabilities are summed in both
     scheme : written to ``scheme``; empty: left as it is
 
@@ -156,10 +155,10 @@ def collapse(
     new = sorted({mapping[name] for name in old})
     member = np.array([[mapping[name] == group for group in new] for name in old], float)  # (old, new)
     summed = predictions[probability_columns(old)].to_numpy(float) @ member
-    told = _told(predictions.drop(columns=probability_columns(old)), summed, new)
+    collapsed = _predicted(predictions.drop(columns=probability_columns(old)), summed, new)
     mapped = ["truth", "prediction"] if how == "argmax" else ["truth"]
-    told[mapped] = predictions[mapped].replace(dict(mapping))
-    return told.assign(scheme=scheme) if scheme else told
+    collapsed[mapped] = predictions[mapped].replace(dict(mapping))
+    return collapsed.assign(scheme=scheme) if scheme else collapsed
 
 
 def emotions_of(classes: Iterable[str]) -> dict[str, str]:
@@ -208,8 +207,8 @@ def _with_draw(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(draw=table["seed"]) if "seed" in table and "draw" not in table else table
 
 
-def _uar(truth: np.ndarray, said: np.ndarray) -> float:
-    return float(np.mean([np.mean(said[truth == code] == code) for code in np.unique(truth)]))
+def _uar(truth: np.ndarray, prediction: np.ndarray) -> float:
+    return float(np.mean([np.mean(prediction[truth == code] == code) for code in np.unique(truth)]))
 
 
 def _folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
@@ -219,12 +218,12 @@ def _folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
     return [(dict(zip(keys, fold)), part.index.to_numpy()) for fold, part in table.groupby(keys, sort=True)]
 
 
-def _need_valid(fold: Mapping, valid: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
-    found = len(np.unique(first["truth"].to_numpy()[valid].astype(str)))
-    if found < least_classes:
+def _need_validation(fold: Mapping, validation: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
+    n_classes = len(np.unique(first["truth"].to_numpy()[validation].astype(str)))
+    if n_classes < least_classes:
         raise ValueError(
-            f"Fold {fold} has {len(valid)} valid rows of {found} classes; {least_classes} or more are needed. "
-            "Keep the valid rows of the members (Task.keep_valid)."
+            f"Fold {fold} has {len(validation)} validation rows of {n_classes} classes; {least_classes} or more are "
+            "needed. Keep the validation rows of the members (Task.keep_validation)."
         )
 
 
@@ -253,44 +252,43 @@ def _shares(weights: Weights, first: pd.DataFrame, n_members: int) -> np.ndarray
     return given / total
 
 
-def _cross(valid: np.ndarray, clip_id: np.ndarray, groups: pd.Series | None) -> list:
-    """(seen, unseen) places within the valid rows of a fold, groups kept together; none without groups."""
+def _cross(validation: np.ndarray, clip_id: np.ndarray, groups: pd.Series | None) -> list:
+    """Places within the validation rows of a fold, (to fit on, to predict), by groups; none without groups."""
     if groups is None:
         return []
-    names = groups.loc[clip_id[valid]].to_numpy()
+    names = groups.loc[clip_id[validation]].to_numpy()
     if len(set(names)) < 2:
-        raise ValueError(f"{len(valid)} valid rows of one group; a stack needs two groups to predict them unseen.")
-    parts = GroupKFold(min(5, len(set(names)))).split(valid, groups=names)
-    return [(valid[seen], valid[unseen]) for seen, unseen in parts]
+        raise ValueError(
+            f"{len(validation)} validation rows of one group; a stack needs two groups to predict them unseen."
+        )
+    parts = GroupKFold(min(5, len(set(names)))).split(validation, groups=names)
+    return [(validation[fit_on], validation[rest]) for fit_on, rest in parts]
 
 
-def _fitted(seen: np.ndarray, truth: np.ndarray, unseen: np.ndarray, classes: list[str], c: float) -> np.ndarray:
-    """Probabilities (n, C) of the unseen rows; a class that no seen row has gets 0."""
-    learner = LogisticRegression(C=c, max_iter=1000).fit(seen, truth)
-    told = pd.DataFrame(learner.predict_proba(unseen), columns=learner.classes_)
-    return told.reindex(columns=classes, fill_value=0.0).to_numpy()
+def _stacked(fit_on: np.ndarray, truth: np.ndarray, rest: np.ndarray, classes: list[str], c: float) -> np.ndarray:
+    """Probabilities (n, C) of the rest; a class that no row fitted on has gets 0."""
+    learner = LogisticRegression(C=c, max_iter=1000).fit(fit_on, truth)
+    proba = pd.DataFrame(learner.predict_proba(rest), columns=learner.classes_)
+    return proba.reindex(columns=classes, fill_value=0.0).to_numpy()
 
 
-def _told(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.DataFrame:
-    """Facts with the answers of the probabilities, shape (n, C)."""
+def _predicted(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Facts with the probabilities (n, C) and the likeliest class of each row."""
     proba = proba / proba.sum(axis=1, keepdims=True)
-    said = np.asarray(classes, dtype=object)[proba.argmax(axis=1)]
+    likeliest = np.asarray(classes, dtype=object)[proba.argmax(axis=1)]
     columns = pd.DataFrame(proba.astype(np.float32), columns=probability_columns(classes), index=facts.index)
-    return pd.concat([facts.assign(prediction=said), columns], axis=1)
+    return pd.concat([facts.assign(prediction=likeliest), columns], axis=1)
 
 
 def _members(tables: Sequence[pd.DataFrame]) -> list[str]:
     return [str(table["model"].iloc[0]) if "model" in table else "?" for table in tables]
 
 
-def _named(told: pd.DataFrame, tables: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
-    """The table under its new name; the experiment's name changes where it names model and feature."""
-    swaps = {_members(tables)[0]: name}
-    told = told.assign(model=name)
+def _named(predicted: pd.DataFrame, tables: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
+    """The predictions under their new name, with the features of all members."""
+    columns = {"model": name}
     if all("feature" in table for table in tables):
-        feature = "+".join(dict.fromkeys(str(table["feature"].iloc[0]) for table in tables))
-        swaps[str(told["feature"].iloc[0])] = feature
-        told["feature"] = feature
-    if "experiment" in told:
-        told["experiment"] = "/".join(swaps.get(part, part) for part in str(told["experiment"].iloc[0]).split("/"))
-    return told
+        columns["feature"] = "+".join(dict.fromkeys(str(table["feature"].iloc[0]) for table in tables))
+    if "experiment" in predicted:
+        columns["experiment"] = name
+    return predicted.assign(**columns)

@@ -21,11 +21,11 @@ from ser_study.models import classical, ensembles
 from ser_study.models.classical import Model, Params
 from ser_study.schema import classes_in, probability_columns
 
-LEAST = 1e-4  # probability of a gender; so that what is said given the unlikely one survives rounding
+LEAST = 1e-4  # probability of a gender; so that probabilities given the unlikely one survive rounding
 
 
 class GenderFirst(ClassifierMixin, BaseEstimator):
-    """One classifier hears the gender, and one for each gender the emotion.
+    """One classifier for the gender, and one for each gender for the emotion.
 
     Parameters
     ----------

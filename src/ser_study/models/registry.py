@@ -1,10 +1,10 @@
-"""Every model of the study by name: the league's, the further families', the seeds' and the networks."""
+"""Every model of the study by name: classical families, the student projects' and the networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ser_study.models import classical, deep, hierarchical, seed_models, zoo
+from ser_study.models import baseline_models, classical, deep, hierarchical, zoo
 from ser_study.models.classical import Model
 
 
@@ -18,8 +18,8 @@ def _merged(*parts: Mapping[str, Model]) -> dict[str, Model]:
     return merged
 
 
-LEAGUE: Mapping[str, Model] = _merged(classical.REGISTRY, zoo.REGISTRY)  # classical families with grids of their own
-REGISTRY: Mapping[str, Model] = _merged(LEAGUE, hierarchical.REGISTRY, seed_models.REGISTRY, deep.REGISTRY)
+CLASSICAL: Mapping[str, Model] = _merged(classical.REGISTRY, zoo.REGISTRY)  # families with grids of their own
+REGISTRY: Mapping[str, Model] = _merged(CLASSICAL, hierarchical.REGISTRY, baseline_models.REGISTRY, deep.REGISTRY)
 
 
 def get(name: str) -> Model:

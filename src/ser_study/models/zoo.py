@@ -1,7 +1,7 @@
-"""Further families of classical models, as the AutoML league tables of the field list them.
+"""More families of classical models, those that AutoML tables of the field list.
 
 Grids are short and come from the settings; where nothing may be chosen, the middle value is taken.
-Every estimator runs on one thread and is repeatable for its seed.
+Every estimator runs on one thread and is repeatable for its random seed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class NamedXGBoost(ClassifierMixin, BaseEstimator):
 
 
 class CappedPCA(TransformerMixin, BaseEstimator):
-    """PCA that keeps fewer components where the rows or columns do not allow as many as asked for."""
+    """PCA that keeps fewer components where rows or columns do not allow the number asked for."""
 
     def __init__(self, components: int = 300, random_state: int = 0):
         self.components = components

@@ -1,11 +1,12 @@
-"""The chapters of the study: which there are, where their executed notebooks are kept, which are still true.
+"""The chapters of the study: which there are, where their executed notebooks are cached, which are up to date.
 
 Conventions
 -----------
 A *chapter* is one notebook, or one notebook and one corpus where its parameters cell has ``corpus``.
-An executed notebook is kept under a fingerprint of all it rests on: its text, its parameters, the sources
+An executed notebook is cached under a fingerprint of all it depends on: its text, its parameters, the sources
 of the package, the main libraries, the audio files by name, size and date, and the committed folds.
 While it and the tables and figures it wrote are there unchanged, it is not executed again.
+A chapter's number may end in a letter: ``04b_ablations.ipynb`` is chapter 4b and follows chapter 4.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +30,16 @@ PARAMETERS = ("preset", "overrides", "data")
 RENDER_ONLY = ("cli.py", "report/pages.py", "report/provenance.py")  # sources that change no number
 EXPECTED = {  # s, on two cores; used until the run has times of its own
     "demo": {
-        **{"01_corpus": 12, "02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 40},
-        **{"05_deep_learning": 40, "06_voting": 5, "08_seeds_revisited": 4},
+        **{"01_corpus": 12, "02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 25},
+        **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "08_baselines": 4},
     },
     "quick": {
-        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 560},
-        **{"05_deep_learning": 300, "06_voting": 120, "08_seeds_revisited": 600},
+        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 300},
+        **{"04b_ablations": 260, "05_deep_learning": 300, "06_voting": 120, "08_baselines": 600},
     },
     "full": {
-        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 5400},
-        **{"05_deep_learning": 4000, "06_voting": 300, "08_seeds_revisited": 6000},
+        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
+        **{"04b_ablations": 4500, "05_deep_learning": 4000, "06_voting": 300, "08_baselines": 6000},
     },
 }
 
@@ -51,12 +53,12 @@ class Chapter:
 
     @property
     def number(self) -> str:
-        """Leading digits of the notebook's name."""
+        """What the notebook's name begins with, such as ``04`` or ``04b``."""
         return self.notebook.name.partition("_")[0]
 
     @property
     def page(self) -> str:
-        """Name of the page, and of everything kept for it."""
+        """Name of the page, and of the executed notebook."""
         return f"{self.notebook.stem}_{self.corpus}" if self.corpus else self.notebook.stem
 
 
@@ -75,11 +77,11 @@ def chapters(folder: Path, corpora: Sequence[str]) -> list[Chapter]:
     ValueError
         A notebook lacks one of the parameters that every notebook takes.
     """
-    found = sorted(folder.glob("[0-9]*_*.ipynb"))
-    if not found:
+    notebooks = sorted(folder.glob("[0-9]*_*.ipynb"))
+    if not notebooks:
         raise FileNotFoundError(f"No notebook like 01_corpus.ipynb in {folder.name}/; run from a whole checkout.")
     story = []
-    for notebook in found:
+    for notebook in notebooks:
         names = parameters_of(notebook)
         lacking = [name for name in PARAMETERS if name not in names]
         if lacking:
@@ -113,9 +115,7 @@ def select(story: Sequence[Chapter], *, only: Sequence[str] = (), start: str = "
     """
 
     def places(word: str) -> list[int]:
-        wanted = word.removesuffix(".ipynb")
-        if wanted.isdigit():
-            wanted = wanted.zfill(2)
+        wanted = re.sub(r"^(\d)(?=[a-z]?$)", r"0\1", word.removesuffix(".ipynb"))  # 4 → 04, 4b → 04b
         fits = [i for i, c in enumerate(story) if wanted in (c.number, c.notebook.stem, c.page)]
         if not fits:
             known = ", ".join(dict.fromkeys(chapter.notebook.stem for chapter in story))
@@ -127,10 +127,10 @@ def select(story: Sequence[Chapter], *, only: Sequence[str] = (), start: str = "
     return [chapter for place, chapter in enumerate(story) if place in chosen and place >= first]
 
 
-def parts(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> dict[str, Any]:
-    """Everything the executed chapter rests on, for its fingerprint."""
+def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> dict[str, Any]:
+    """Everything the executed chapter depends on."""
     names = [chapter.corpus] if chapter.corpus else list(corpora)
-    rests_on = {
+    key = {
         "notebook": hashlib.sha256(chapter.notebook.read_bytes()).hexdigest(),
         "parameters": published(chapter, config),
         "sources": _sources(),
@@ -141,17 +141,17 @@ def parts(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]
     if chapter.notebook.stem == FINDINGS:
         own = provenance.read_run(store.run).get("chapters", {}).get(chapter.page, {}).get("files", {})
         tables = contents(store.run / "tables")
-        rests_on["tables"] = {name: known for name, known in tables.items() if f"tables/{name}" not in own}
-    return rests_on
+        key["tables"] = {name: known for name, known in tables.items() if f"tables/{name}" not in own}
+    return key
 
 
-def kept(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> Path:
-    """Where the executed chapter is, or will be, kept."""
-    return store.path(f"notebooks/{chapter.page}", parts(chapter, config, store, corpora), ".ipynb")
+def cached_path(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> Path:
+    """Where the executed chapter is, or will be."""
+    return store.path(f"notebooks/{chapter.page}", cache_key(chapter, config, store, corpora), ".ipynb")
 
 
 def is_current(path: Path, store: Store) -> bool:
-    """Whether the kept notebook ended well and all it wrote is still there unchanged."""
+    """Whether the executed notebook ended well and all it wrote is still there unchanged."""
     record = provenance.read_json(path.with_suffix(".json"))
     if record.get("status") != "done" or not path.is_file():
         return False
@@ -166,9 +166,9 @@ def expected_seconds(chapter: Chapter, config: Config, earlier: Mapping[str, Any
 
 def published(chapter: Chapter, config: Config) -> dict[str, Any]:
     """Parameters that decide what comes out; where the data lie and how to run are left out."""
-    shown = {name: value for name, value in config.overrides.items() if not name.startswith("run.")}
-    given = {"preset": config.preset, "overrides": shown}
-    return given | ({"corpus": chapter.corpus} if chapter.corpus else {})
+    overrides = {name: value for name, value in config.overrides.items() if not name.startswith("run.")}
+    parameters = {"preset": config.preset, "overrides": overrides}
+    return parameters | ({"corpus": chapter.corpus} if chapter.corpus else {})
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -185,8 +185,8 @@ def digest(path: Path) -> str:
 def _sources() -> str:
     """One hash over the package's sources, without those that only render."""
     package = Path(__file__).resolve().parents[1]
-    found = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
-    lines = [f"{name} {digest(package / name)}" for name in found if name not in RENDER_ONLY]
+    modules = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+    lines = [f"{name} {digest(package / name)}" for name in modules if name not in RENDER_ONLY]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ser_study.report.show import FREE_CORPORA
+from ser_study.report.exhibits import FREE_CORPORA
 from ser_study.store import Store
 
 ERROR_MARKER = "papermill-error-cell-tag"
@@ -46,7 +46,7 @@ def scrubber(store: Store) -> Callable[[str], str]:
     hosts = re.compile(rf"(?<![\w-]){re.escape(host)}(?![\w-])") if len(host) > 4 and host != "localhost" else None
 
     def scrub(text: str) -> str:
-        text = places.sub(lambda found: known[found[0]], text)
+        text = places.sub(lambda match: known[match[0]], text)
         return hosts.sub("this-computer", text) if hosts else text
 
     return scrub
@@ -58,7 +58,7 @@ def shorten(text: str) -> str:
 
 
 def cleaned(notebook: Any, *, scrub: Callable[[str], str], parameters: Mapping[str, Any]) -> Any:
-    """An executed notebook fit to be kept and published.
+    """An executed notebook fit to be cached and published.
 
     Parameters
     ----------
@@ -116,5 +116,5 @@ def _settled(text: str) -> str:
 
 
 def clean_log(text: str, scrub: Callable[[str], str]) -> str:
-    """A log fit to be kept: progress bars in their last state, no colours, no paths."""
+    """A log fit to be stored: progress bars in their last state, no colours, no paths."""
     return shorten(scrub(_ANSI.sub("", _settled(text))))

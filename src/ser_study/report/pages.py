@@ -3,7 +3,8 @@
 Conventions
 -----------
 nbconvert turns the cells into the body of an article; a Jinja template of ours puts it in a page with
-contents, neighbours and provenance. Nothing on a page is fetched from anywhere.
+contents, neighbours and provenance. Nothing on a page is fetched from anywhere. Of a cell tagged ``teach`` the code
+is open; one tagged ``explore`` is for JupyterLab alone.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from typing import Any
 from ser_study.config import Config
 from ser_study.report import clean, provenance
 from ser_study.report.chapters import FINDINGS, Chapter
-from ser_study.report.show import table_script
+from ser_study.report.exhibits import table_script
 from ser_study.store import Store, replacing
-from ser_study.words import word
+from ser_study.wording import word
 
 STUDY = "Speech emotion, honestly scored"
 TEMPLATE = Path(__file__).parent / "template"
+NOT_PUBLISHED = {"parameters", "injected-parameters", "explore"}  # tags of cells for JupyterLab alone
 _HEADING = re.compile(r"<h([1-4])\b[^>]*>(.*?)</h\1>", re.DOTALL)
 _NUMBER = re.compile(r'<b class="ser-number">(Table|Figure)</b>')
 _TAG = re.compile(r"<[^>]+>")
+_HAS_HEADING = re.compile(r"^#", re.MULTILINE)
 
 
 def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]]) -> int:
@@ -35,19 +38,19 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
     Parameters
     ----------
     story : all chapters, in order
-    facts : page → what ``run.json`` knows of its execution, ``kept`` naming the executed notebook
+    facts : page → what ``run.json`` holds of its execution, ``notebook`` naming the executed notebook
 
     Returns
     -------
     Number of pages written, the front page included.
     """
     folder = store.derived / "notebooks"
-    there = [c for c in story if c.page in facts and (folder / facts[c.page].get("kept", "")).is_file()]
-    if not there:
+    executed = [c for c in story if c.page in facts and (folder / facts[c.page].get("notebook", "")).is_file()]
+    if not executed:
         return 0
-    articles = {c.page: article(folder / facts[c.page]["kept"], prefix=_number(c)) for c in there}
+    articles = {c.page: article(folder / facts[c.page]["notebook"], prefix=_number(c)) for c in executed}
     run, scrub = provenance.read_run(store.run), clean.scrubber(store)
-    entries = [_entry(chapter, articles[chapter.page], facts[chapter.page]) for chapter in there]
+    entries = [_entry(chapter, articles[chapter.page], facts[chapter.page]) for chapter in executed]
     entries.sort(key=lambda entry: entry["file"] != "index.html")  # the findings come first
     if entries[0]["file"] != "index.html":
         entries.insert(0, _plain_index(entries))
@@ -56,10 +59,10 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
         page = _page(entry, articles[entry["page"]], entries, place, config, run, facts.get(entry["page"], {}))
         with replacing(store.run / entry["file"]) as temporary:
             temporary.write_text(scrub(page), encoding="utf-8")
-    wanted = {entry["file"] for entry in entries}
-    for stray in (store.run / "pages").glob("*.html"):
-        if f"pages/{stray.name}" not in wanted:
-            stray.unlink()
+    written = {entry["file"] for entry in entries}
+    for old in (store.run / "pages").glob("*.html"):
+        if f"pages/{old.name}" not in written:
+            old.unlink()
     return len(entries)
 
 
@@ -69,7 +72,7 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
     Parameters
     ----------
     path : an executed, cleaned notebook
-    prefix : number of the chapter, which tables and figures are numbered within; empty on the front page
+    prefix : number of the chapter, such as ``4b``, for its tables and figures; empty on the front page
 
     Returns
     -------
@@ -78,13 +81,15 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
     """
     import nbformat
 
-    body, _ = _exporter().from_notebook_node(nbformat.read(path, as_version=4))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = published_cells(notebook.cells)
+    body, _ = _exporter().from_notebook_node(notebook)
     counts = {"Table": 0, "Figure": 0}
 
-    def numbered(found: re.Match) -> str:
-        counts[found[1]] += 1
-        number = f"{prefix}.{counts[found[1]]}" if prefix else str(counts[found[1]])
-        return f'<b class="ser-number">{found[1]} {number}</b>'
+    def numbered(match: re.Match) -> str:
+        counts[kind := match[1]] += 1
+        number = f"{prefix}.{counts[kind]}" if prefix else str(counts[kind])
+        return f'<b class="ser-number">{kind} {number}</b>'
 
     body, headings = anchored(_NUMBER.sub(numbered, body))
     first = re.search(r"<h1\b.*?</h1>", body, re.DOTALL)
@@ -97,15 +102,29 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
     }
 
 
+def published_cells(cells: Sequence[Any]) -> list[Any]:
+    """Cells for the page: none tagged as one of ``NOT_PUBLISHED``, nor the words that lead to it alone.
+
+    Those are a Markdown cell without a heading right before it.
+    """
+    published: list[Any] = []
+    for cell in cells:
+        if not NOT_PUBLISHED.intersection(cell.metadata.get("tags", [])):
+            published.append(cell)
+        elif published and published[-1].cell_type == "markdown" and not _HAS_HEADING.search(published[-1].source):
+            published.pop()
+    return published
+
+
 def anchored(body: str) -> tuple[str, list[dict[str, Any]]]:
     """Give every heading an anchor of its own and a link to it; the headings as level, anchor, text."""
     headings: list[dict[str, Any]] = []
 
-    def heading(found: re.Match) -> str:
-        level, inner = int(found[1]), found[2].strip()
+    def heading(match: re.Match) -> str:
+        level, inner = int(match[1]), match[2].strip()
         text = html.unescape(_TAG.sub("", inner)).strip()
         base = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
-        same = sum(known["base"] == base for known in headings)
+        same = sum(other["base"] == base for other in headings)
         anchor = base if not same else f"{base}-{same + 1}"
         headings.append({"level": level, "anchor": anchor, "text": text, "base": base})
         link = (
@@ -114,6 +133,14 @@ def anchored(body: str) -> tuple[str, list[dict[str, Any]]]:
         return f'<h{level} id="{anchor}">{inner}{link}</h{level}>'
 
     return _HEADING.sub(heading, body), headings
+
+
+def plain_table(content: str) -> str:
+    """HTML as pandas writes it without its style sheet, in a box that scrolls; any other HTML as it is."""
+    if 'class="dataframe"' not in content:
+        return content
+    bare = re.sub(r"<style scoped>.*?</style>|<div>|</div>", "", content, flags=re.DOTALL).strip()
+    return f'<div class="scroll pandas" role="region" tabindex="0" aria-label="Table">{bare}</div>'
 
 
 @cache
@@ -138,6 +165,7 @@ def _exporter():
     )
     exporter.register_filter("prose", prose)
     exporter.register_filter("code", code)
+    exporter.register_filter("plain_table", plain_table)
     return exporter
 
 
@@ -154,18 +182,19 @@ def _shell():
 def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """What contents and neighbours need to know of a page."""
     title = text["title"]
-    named = chapter.corpus and chapter.corpus.replace("_", "-") not in title.lower().replace("_", "-")
+    label = f"{title}: {word(chapter.corpus)}" if chapter.corpus else title
     return {
         "page": chapter.page,
         "file": "index.html" if chapter.notebook.stem == FINDINGS else f"pages/{chapter.page}.html",
         "number": _number(chapter),
-        "label": f"{title}: {word(chapter.corpus)}" if named else title,
+        "label": label,
+        "opening": text["opening"].replace(f">{title}</h1>", f">{html.escape(label)}</h1>"),
         "failed": facts.get("status") == "failed",
     }
 
 
 def _number(chapter: Chapter) -> str:
-    return "" if chapter.notebook.stem == FINDINGS else str(int(chapter.number))
+    return "" if chapter.notebook.stem == FINDINGS else chapter.number.lstrip("0")
 
 
 def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -177,7 +206,8 @@ def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "body": f"<p>The findings have not been written yet. These chapters are there:</p><ol>{items}</ol>",
         "sections": [],
     }
-    return {"page": "", "file": "index.html", "number": "", "label": "Overview", "failed": False, "article": text}
+    about = {"number": "", "label": "Overview", "opening": text["opening"], "failed": False}
+    return {"page": "", "file": "index.html", **about, "article": text}
 
 
 def _page(entry, text, entries, place, config, run, facts) -> str:
@@ -193,7 +223,7 @@ def _page(entry, text, entries, place, config, run, facts) -> str:
         root=root,
         run=run,
         kicker=f"Chapter {entry['number']}" if entry["number"] else "Findings" if entry["page"] else "",
-        opening=Markup(text["opening"]),
+        opening=Markup(entry["opening"]),
         notes=_notes(config, run, facts),
         body=Markup(text["body"].replace('href="run:', f'href="{root}')),
         sections=text["sections"],
@@ -211,7 +241,7 @@ def _scripts(body: str) -> str:
 
 
 def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What a reader must know before the numbers: failure, invented voices, light settings, old chapters."""
+    """What a reader must know before the numbers: failure, synthetic voices, light settings, old chapters."""
     notes = []
     if facts.get("status") == "failed":
         why = facts["error"].rstrip(".")
@@ -220,14 +250,14 @@ def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     used = [row.get("corpus") for row in run.get("corpora", [])]
     if config.preset == "demo" or "synthetic" in used:
         text = (
-            "It was made on the built-in synthetic corpus. Those voices are computed and their truth is known, "
+            "It was made on the built-in synthetic corpus, whose voices are computed and whose emotions are known, "
             "so the numbers show that the method works; they say nothing about people."
         )
         notes.append({"kind": "demo", "title": "This is a demonstration.", "text": text})
     if config.preset == "quick":
         text = "Real recordings, with fewer and lighter models. The whole study is the preset “full”."
         notes.append({"kind": "quick", "title": "This is the quick run.", "text": text})
-    stale = [page for page, known in run["chapters"].items() if not known.get("current", True)]
+    stale = [page for page, one in run["chapters"].items() if not one.get("current", True)]
     if stale:
         text = f"Since then the code, the settings or the data have changed: {', '.join(stale)}. Run them again."
         notes.append({"kind": "stale", "title": "Some chapters are from an earlier run.", "text": text})

@@ -1,4 +1,4 @@
-"""Where a report comes from: commit, settings, versions, machine, corpora and times, kept as ``run.json``."""
+"""Where a report comes from: commit, settings, versions, machine, corpora and times, written to ``run.json``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def about_run(
     ----------
     config : settings of the run
     project : the checkout, asked for its commit
-    corpora : one row a corpus: at least ``corpus``, and what the audit found
+    corpora : one row a corpus: at least ``corpus``, and results of its audit
     chapters : page → status, seconds, date and commit of its execution
     """
     overrides = {name: value for name, value in config.overrides.items() if not name.startswith("run.")}
@@ -99,21 +99,21 @@ def commit(project: Path) -> dict[str, Any]:
 
     The reports themselves do not make a checkout dirty.
     """
-    known = _git(project, "rev-parse", "--short=12", "HEAD")
-    if not known:
+    head = _git(project, "rev-parse", "--short=12", "HEAD")
+    if not head:
         return {"commit": "", "dirty": None}
-    return {"commit": known, "dirty": bool(_git(project, "status", "--porcelain", "--", ".", ":!reports"))}
+    return {"commit": head, "dirty": bool(_git(project, "status", "--porcelain", "--", ".", ":!reports"))}
 
 
 def versions() -> dict[str, str]:
     """Installed versions of the libraries that matter, and of Python."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine(config: Config) -> dict[str, Any]:
@@ -128,10 +128,10 @@ def machine(config: Config) -> dict[str, Any]:
 def cpu_model() -> str:
     """Name of the processor as it calls itself."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def _git(project: Path, *words: str) -> str:

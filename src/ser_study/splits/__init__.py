@@ -4,7 +4,7 @@ from ser_study.splits.files import committed_hash, load_or_make, read_folds, wri
 from ser_study.splits.fixed import LISTS, FixedList, coverage, fixed, listed
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
 from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible, separation_table
-from ser_study.splits.rebuilt import KINDS as SEED_KINDS
+from ser_study.splits.rebuilt import KINDS as BASELINE_KINDS
 from ser_study.splits.rebuilt import RECIPES, rebuilt
 from ser_study.splits.subsample import subsample
 from ser_study.splits.units import UNITS
@@ -14,7 +14,7 @@ __all__ = [
     "ONE_SPEAKER_A_FOLD",
     "PROTOCOLS",
     "RECIPES",
-    "SEED_KINDS",
+    "BASELINE_KINDS",
     "UNITS",
     "FixedList",
     "Protocol",

@@ -1,4 +1,4 @@
-"""The test lists of five earlier student systems ("seeds"), mapped to the clips that are present.
+"""The published test lists of the five student projects, mapped to the clips that are present.
 
 A list names test clips by the original file names; the stem decides. Every listed clip that is present is
 in test once, however often it is listed; every other clip of the list's corpora and classes is in train;
@@ -29,7 +29,7 @@ class FixedList:
 
     name: str
     title: str
-    file: str  # below data/folds/seeds
+    file: str  # below data/folds/baselines
     corpora: tuple[str, ...]  # trained on where present
     speech_only: bool  # RAVDESS without its songs
     drops: tuple[str, ...] = ()  # canonical emotions left out
@@ -51,7 +51,7 @@ LISTS: Mapping[str, FixedList] = {
         FixedList("002", "RAVDESS speech and song, random fifth", "002_test.json", ("ravdess",), False),
         FixedList(
             "003",
-            "RAVDESS speech and song, three test and three valid actors",
+            "RAVDESS speech and song, three test and three validation actors",
             "003_actors.json",
             ("ravdess",),
             False,
@@ -127,7 +127,7 @@ def fixed(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
 
     Returns
     -------
-    Folds table with roles train and test, and valid where the list has it (003).
+    Folds table with roles train and test, and validation where the list has it (003).
 
     Raises
     ------
@@ -143,26 +143,28 @@ def fixed(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
     pool = clips[usable].sort_values("clip_id", kind="stable")
     role = _roles_by_actor(pool, chosen, folder) if name == "003" else _roles_by_clip(pool, chosen, folder)
     copies = codes(pool[UNITS["duplicate"]])
-    held = np.isin(copies, copies[role == "test"]) & (copies >= 0)
-    role = np.where(held & (role != "test"), "", role)
-    held = np.isin(copies, copies[role == "valid"]) & (copies >= 0)
-    role = np.where(held & (role == "train"), "", role)
+    is_copy = np.isin(copies, copies[role == "test"]) & (copies >= 0)
+    role = np.where(is_copy & (role != "test"), "", role)
+    is_copy = np.isin(copies, copies[role == "validation"]) & (copies >= 0)
+    role = np.where(is_copy & (role == "train"), "", role)
     folds = as_table(pool["clip_id"], [role], protocol="fixed")
     assert_disjoint(folds, clips, "fixed")
-    check_disjoint(folds, clips, name=f"fixed {name}", separates=chosen.separates, separates_valid=chosen.separates)
+    check_disjoint(
+        folds, clips, name=f"fixed {name}", separates=chosen.separates, separates_validation=chosen.separates
+    )
     return folds
 
 
 def _roles_by_clip(pool: pd.DataFrame, chosen: FixedList, folder: Path) -> np.ndarray:
     wanted = listed(chosen.name, folder=folder)
     here = wanted["corpus"].isin(set(pool["corpus"]))
-    lost = wanted["clip_id"][here & ~wanted["clip_id"].isin(pool["clip_id"])]
+    missing = wanted["clip_id"][here & ~wanted["clip_id"].isin(pool["clip_id"])]
     if not here.any():
         raise ValueError(f"List {chosen.name!r} needs clips of {', '.join(chosen.corpora)}; none is present.")
-    if len(lost):
+    if len(missing):
         raise ValueError(
-            f"{len(lost)} of {int(here.sum())} listed test clips of {chosen.name!r} are missing, "
-            f"first {lost.iloc[0]!r}; complete the corpus, and pass the clips before duplicates are dropped."
+            f"{len(missing)} of {int(here.sum())} listed test clips of {chosen.name!r} are missing, "
+            f"first {missing.iloc[0]!r}; complete the corpus, and pass the clips before duplicates are dropped."
         )
     return np.where(pool["clip_id"].isin(wanted["clip_id"]), "test", "train")
 
@@ -170,21 +172,23 @@ def _roles_by_clip(pool: pd.DataFrame, chosen: FixedList, folder: Path) -> np.nd
 def _roles_by_actor(pool: pd.DataFrame, chosen: FixedList, folder: Path) -> np.ndarray:
     actors = _read(chosen, folder)
     roles = {
-        f"ravdess/{actor:02d}": {"dev": "valid"}.get(part, part) for part, group in actors.items() for actor in group
+        f"ravdess/{actor:02d}": {"dev": "validation"}.get(part, part)
+        for part, group in actors.items()
+        for actor in group
     }
-    lost = sorted(set(roles) - set(pool["speaker"]))
-    if lost:
+    missing = sorted(set(roles) - set(pool["speaker"]))
+    if missing:
         raise ValueError(
-            f"List {chosen.name!r} needs all 24 RAVDESS actors; {len(lost)} are missing, first {lost[0]!r}."
+            f"List {chosen.name!r} needs all 24 RAVDESS actors; {len(missing)} are missing, first {missing[0]!r}."
         )
     return pool["speaker"].map(roles).to_numpy(str)
 
 
 def _read(chosen: FixedList, folder: Path) -> list[str] | dict[str, list[int]]:
-    path = folder / "seeds" / chosen.file
+    path = folder / "baselines" / chosen.file
     if not path.is_file():
         raise FileNotFoundError(
-            f"The list {chosen.file} is not in {folder.name}/seeds; restore data/folds from the checkout."
+            f"The list {chosen.file} is not in {folder.name}/baselines; restore data/folds from the checkout."
         )
     check_hash(path, folder=folder)
     return json.loads(path.read_text(encoding="utf-8"))

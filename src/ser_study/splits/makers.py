@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-A maker returns one array of roles a fold, shape (n,): "train", "valid", "test" or "" for a clip that the
+A maker returns one array of roles a fold, shape (n,): "train", "validation", "test" or "" for a clip that the
 fold does not use. ``repeat`` draws random parts anew; parts made of speakers or sentences stay as they
-are, and what is held for valid rotates.
+are, and what is held for validation rotates.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RAVDESS_FOLDS = (  # six folds of four actors, as published by EmoBox
 )
 ONE_SPEAKER_A_FOLD = ("tess", "emodb", "savee", "jl")
 N_FOLDS = 5  # where a corpus has no folds of its own
-N_INNER = 5  # valid takes one such part of the training speakers where it cannot take a speaker
-VALID_SHARE = 6  # one speaker in six goes to valid where many are left out one by one
+N_INNER = 5  # validation takes one such part of the training speakers where it cannot take a speaker
+VALIDATION_SHARE = 6  # one speaker in six goes to validation where many are left out one by one
 GRADED_SENTENCE = "crema_d/IEO"  # the only CREMA-D sentence spoken at three intensities: a fold of its own
 
 
@@ -104,16 +104,16 @@ def _n_random_folds(task: Task) -> int:
 
 
 def _next(part: int, n_parts: int, step: int = 0) -> int:
-    """The part after this one, cyclic, ``step`` further on and never the part itself."""
+    """The part after this one, cyclic, ``step`` parts skipped, and never the part itself."""
     return (part + 1 + step % (n_parts - 1)) % n_parts
 
 
-def _roles(test: np.ndarray, valid: np.ndarray, train: np.ndarray) -> np.ndarray:
+def _roles(test: np.ndarray, validation: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Masks → role of each clip, empty where unused, shape (n,)."""
-    return np.select([test, valid, train], ["test", "valid", "train"], default="")
+    return np.select([test, validation, train], ["test", "validation", "train"], default="")
 
 
-def _inner_valid(task: Task, pool: np.ndarray) -> np.ndarray:
+def _inner_validation(task: Task, pool: np.ndarray) -> np.ndarray:
     """One part in five of the pool, apart from the rest in the finest trustworthy unit; mask (n,)."""
     rows = np.flatnonzero(pool)
     unit = inner_unit(task.clips.iloc[rows])
@@ -121,9 +121,9 @@ def _inner_valid(task: Task, pool: np.ndarray) -> np.ndarray:
         part = sentence_parts(task.part(rows))
     else:
         part = _dealt_clips(task, rows, ("duplicate", unit), N_INNER, "inner")
-    valid = np.zeros(len(pool), dtype=bool)
-    valid[rows[part == task.repeat % (part.max() + 1)]] = True
-    return valid
+    validation = np.zeros(len(pool), dtype=bool)
+    validation[rows[part == task.repeat % (part.max() + 1)]] = True
+    return validation
 
 
 def _clip_folds(task: Task, units: tuple[str, ...], purpose: str) -> list[np.ndarray]:
@@ -132,12 +132,12 @@ def _clip_folds(task: Task, units: tuple[str, ...], purpose: str) -> list[np.nda
     folds = []
     for fold in range(n_folds):
         test = part == fold
-        valid = part == _next(fold, n_folds)
+        validation = part == _next(fold, n_folds)
         if n_folds == 2:  # the other half is all there is to train on
             pool = np.flatnonzero(~test)
-            valid = np.zeros(len(test), dtype=bool)
-            valid[pool[_dealt_clips(task, pool, units, N_INNER, f"{purpose}/inner") == 0]] = True
-        folds.append(_roles(test, valid, ~test))
+            validation = np.zeros(len(test), dtype=bool)
+            validation[pool[_dealt_clips(task, pool, units, N_INNER, f"{purpose}/inner") == 0]] = True
+        folds.append(_roles(test, validation, ~test))
     return folds
 
 
@@ -152,63 +152,63 @@ def take_disjoint(task: Task) -> list[np.ndarray]:
 
 
 def sentence(task: Task) -> list[np.ndarray]:
-    """Sentence folds; valid is the next one. With two sentences none is left for valid."""
+    """Sentence folds; validation is the next one. With two sentences none is left for validation."""
     part = sentence_parts(task)
     n_folds = int(part.max()) + 1
     folds = []
     for fold in range(n_folds):
-        valid = part == _next(fold, n_folds, task.repeat) if n_folds > 2 else np.zeros(len(part), dtype=bool)
-        folds.append(_roles(part == fold, valid, part != fold))
+        validation = part == _next(fold, n_folds, task.repeat) if n_folds > 2 else np.zeros(len(part), dtype=bool)
+        folds.append(_roles(part == fold, validation, part != fold))
     return folds
 
 
 def speaker(task: Task) -> list[np.ndarray]:
-    """Speaker folds by the rule of the corpus; valid is the next one."""
-    return _speaker_folds(task, speaker_parts(task), n_valid=1)
+    """Speaker folds by the rule of the corpus; validation is the next one."""
+    return _speaker_folds(task, speaker_parts(task), n_validation=1)
 
 
 def leave_one_out(task: Task) -> list[np.ndarray]:
-    """One speaker a fold; a sixth of the speakers, at least one, is valid."""
+    """One speaker a fold; a sixth of the speakers, at least one, is validation."""
     part = codes(task.clips["speaker"])
-    return _speaker_folds(task, part, n_valid=max(1, (int(part.max()) + 1) // VALID_SHARE))
+    return _speaker_folds(task, part, n_validation=max(1, (int(part.max()) + 1) // VALIDATION_SHARE))
 
 
-def _speaker_folds(task: Task, part: np.ndarray, *, n_valid: int) -> list[np.ndarray]:
+def _speaker_folds(task: Task, part: np.ndarray, *, n_validation: int) -> list[np.ndarray]:
     n_folds = int(part.max()) + 1
     folds = []
     for fold in range(n_folds):
         test = part == fold
         if pool_is_large(task.clips[~test]):
-            steps = range(task.repeat * n_valid, (task.repeat + 1) * n_valid)
-            valid = np.isin(part, [_next(fold, n_folds, step) for step in steps])
+            steps = range(task.repeat * n_validation, (task.repeat + 1) * n_validation)
+            validation = np.isin(part, [_next(fold, n_folds, step) for step in steps])
         else:
-            valid = _inner_valid(task, ~test)
-        folds.append(_roles(test, valid, ~test))
+            validation = _inner_validation(task, ~test)
+        folds.append(_roles(test, validation, ~test))
     return folds
 
 
 def speaker_and_sentence(task: Task) -> list[np.ndarray]:
-    """Test: a speaker fold × a sentence fold. Train and valid: neither; the rest is unused."""
+    """Test: a speaker fold × a sentence fold. Train and validation: neither; the rest is unused."""
     speaker, sentence = speaker_parts(task), sentence_parts(task)
     n_speaker, n_sentence = int(speaker.max()) + 1, int(sentence.max()) + 1
     folds = []
     for one, two in product(range(n_speaker), range(n_sentence)):
         test = (speaker == one) & (sentence == two)
         pool = (speaker != one) & (sentence != two)
-        valid, train = np.zeros(len(test), dtype=bool), pool
+        validation, train = np.zeros(len(test), dtype=bool), pool
         if n_sentence > 2:
             held = sentence == _next(two, n_sentence)
-            valid, train = pool & held, pool & ~held
+            validation, train = pool & held, pool & ~held
             if pool_is_large(task.clips[pool]):
                 spared = speaker == _next(one, n_speaker, task.repeat)
-                valid, train = valid & spared, train & ~spared
+                validation, train = validation & spared, train & ~spared
         if test.any():
-            folds.append(_roles(test, valid, train))
+            folds.append(_roles(test, validation, train))
     return folds
 
 
 def cross_corpus(task: Task) -> list[np.ndarray]:
-    """Test on a corpus, train on all others; a sixth of their speakers is valid."""
+    """Test on a corpus, train on all others; a sixth of their speakers is validation."""
     corpus = task.clips["corpus"].to_numpy(str)
     names = np.unique(corpus)
     spared = np.zeros(len(corpus), dtype=bool)
@@ -216,11 +216,11 @@ def cross_corpus(task: Task) -> list[np.ndarray]:
         rows = np.flatnonzero(corpus == name)
         own = task.part(rows)
         if known(own.clips["speaker"]).all() and pool_is_large(own.clips):
-            part = _dealt_speakers(own, VALID_SHARE)
+            part = _dealt_speakers(own, VALIDATION_SHARE)
             spared[rows] = part == task.repeat % (part.max() + 1)
     folds = []
     for name in [task.target] if task.target else names:
         test = corpus == name
-        valid = spared & ~test
-        folds.append(_roles(test, valid if valid.any() else _inner_valid(task, ~test), ~test))
+        validation = spared & ~test
+        folds.append(_roles(test, validation if validation.any() else _inner_validation(task, ~test), ~test))
     return folds

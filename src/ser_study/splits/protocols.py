@@ -35,8 +35,8 @@ class Protocol:
 
     name: str
     title: str
-    separates: tuple[str, ...]  # test against train and valid
-    separates_valid: tuple[str, ...]  # train against valid, where a speaker can be spared
+    separates: tuple[str, ...]  # test against train and validation
+    separates_validation: tuple[str, ...]  # train against validation, where a speaker can be spared
     needs: tuple[str, ...]  # units known for every clip, with two values or more
     explanation: str
     make: Callable[[makers.Task], list[np.ndarray]] | None  # None: read from a list, see ``fixed``
@@ -69,7 +69,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "sentence"),
             (*_TAKE, "sentence"),
             ("sentence",),
-            "No test sentence was heard in training; the voices were. With two sentences there is no valid part.",
+            "No test sentence is in training; the voices are. With two sentences there is no validation part.",
             makers.sentence,
         ),
         Protocol(
@@ -78,8 +78,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "speaker"),
             (*_TAKE, "speaker"),
             ("speaker",),
-            "No test voice was heard in training; the sentences were. "
-            "With two speakers valid holds other sentences of the training speaker.",
+            "No test voice is in training; the sentences are. "
+            "With two speakers validation holds other sentences of the training speaker.",
             makers.speaker,
         ),
         Protocol(
@@ -88,7 +88,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "sentence", "speaker"),
             (*_TAKE, "sentence", "speaker"),
             ("sentence", "speaker"),
-            "Neither the voice nor the sentence of a test clip was heard in training; clips that share one are unused.",
+            "Neither the voice nor the sentence of a test clip is in training; clips that share one are unused.",
             makers.speaker_and_sentence,
         ),
         Protocol(
@@ -106,7 +106,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             tuple(UNITS),
             (*_TAKE, "speaker"),
             ("corpus",),
-            "Trained on other corpora: other voices, sentences and rooms. Valid holds clips of the training corpora.",
+            "Trained on other corpora: other voices, sentences and rooms. Validation clips come from the same corpora.",
             makers.cross_corpus,
         ),
         Protocol(
@@ -115,7 +115,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             ("duplicate",),
             ("duplicate",),
             (),
-            "The exact test clips of an earlier system, whatever they share with its training clips.",
+            "The exact test clips of a student project, whatever they share with its training clips.",
             None,
         ),
     )
@@ -140,7 +140,7 @@ def make(
     protocol : a key of ``PROTOCOLS``, but not ``"fixed"``
     classes : class of each clip, indexed like ``clips``
     config : settings; the seed decides what is random
-    repeat : 0, 1, …; draws random parts anew and rotates valid
+    repeat : 0, 1, …; draws random parts anew and rotates validation
     target : cross-corpus only: the one corpus to test on (empty: each in turn)
 
     Returns
@@ -201,7 +201,9 @@ def assert_disjoint(folds: pd.DataFrame, clips: pd.DataFrame, protocol: str) -> 
         ``Fold 3 of 'speaker_independent' has speaker ravdess/07 in train and test.``
     """
     chosen = get(protocol)
-    check_disjoint(folds, clips, name=protocol, separates=chosen.separates, separates_valid=chosen.separates_valid)
+    check_disjoint(
+        folds, clips, name=protocol, separates=chosen.separates, separates_validation=chosen.separates_validation
+    )
 
 
 def separation_table() -> pd.DataFrame:

@@ -1,11 +1,11 @@
-"""Folds for rebuilding the student systems ("seeds"): the published list, fresh splits made the same way,
+"""Folds for rebuilding the student projects: the published list, fresh splits made the same way,
 cross-validation inside the training part, and the leak-free counterparts.
 
 Conventions
 -----------
 The clips come before duplicates are dropped, as for ``fixed``: a listed test clip stays and its copies leave
 training. Only the leak-free protocols drop them, as the rest of the study does. Everywhere but in ``inner``
-and where no sentence can be spared, part of the training clips is ``valid`` (for 003 its dev actors), by which
+and where no sentence can be spared, part of the training clips is ``validation`` (for 003 its dev actors), by which
 hyperparameters are chosen.
 """
 
@@ -25,27 +25,27 @@ from ser_study.splits.makers import Task, cross_corpus, sentence_parts, speaker_
 from ser_study.splits.protocols import as_table
 from ser_study.splits.units import UNITS, check_disjoint, codes, deal, groups, known, pool_is_large
 
-N_PARTS = 5  # one is valid
+N_PARTS = 5  # one is validation
 BY_CLIP, BY_SPEAKER = ("duplicate",), ("duplicate", "take", "speaker")
 APART: Mapping[str, tuple[str, ...]] = {  # kind → what its test shares with nothing else
-    "seed_list": BY_CLIP,
-    "seed_fresh": BY_CLIP,
-    "seed_inner": BY_CLIP,
-    "seed_sentences": ("duplicate", "take", "sentence"),
-    "seed_speakers": BY_SPEAKER,
-    "seed_corpora": tuple(UNITS),
+    "baseline_list": BY_CLIP,
+    "baseline_fresh": BY_CLIP,
+    "baseline_inner": BY_CLIP,
+    "baseline_sentences": ("duplicate", "take", "sentence"),
+    "baseline_speakers": BY_SPEAKER,
+    "baseline_corpora": tuple(UNITS),
 }
 KINDS = tuple(APART)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a system split its clips."""
+    """How a project split its clips."""
 
     published: str  # key of ``fixed.LISTS``: which corpora, songs and emotions
     test_share: float
     stratified: bool = False
-    by_actor: int = 0  # actors in test, and as many in valid
+    by_actor: int = 0  # actors in test, and as many in validation
     remade: int = 0  # seed of a split that is made here because the list is not at hand
 
 
@@ -62,15 +62,15 @@ RECIPES: Mapping[str, Recipe] = {
 def rebuilt(
     kind: str, name: str, clips: pd.DataFrame, classes: pd.Series, *, config: Config, folder: Path, draw: int = 0
 ) -> pd.DataFrame:
-    """Folds of a rebuilt system.
+    """Folds of a rebuilt project.
 
     Parameters
     ----------
-    kind : ``seed_list`` (the published test clips), ``seed_fresh`` (a new split of the same recipe),
-        ``seed_inner`` (cross-validation inside the published training part; 003: train against dev actors),
-        ``seed_speakers`` (nobody on both sides; every speaker is tested once), ``seed_sentences`` (no sentence on
-        both sides, the same voices; clips whose sentence is unknown are left out) or ``seed_corpora``
-        (every corpus tested once, trained on the others)
+    kind : ``baseline_list`` (the published test clips), ``baseline_fresh`` (a new split of the same recipe),
+        ``baseline_inner`` (cross-validation inside the published training part; 003: train against dev actors),
+        ``baseline_speakers`` (nobody on both sides; every speaker is tested once), ``baseline_sentences`` (no
+        sentence on both sides, the same voices; clips whose sentence is unknown are left out) or
+        ``baseline_corpora`` (every corpus tested once, trained on the others)
     name : a key of ``RECIPES``
     clips : clips table with duplicates and the column ``silent``
     classes : class of each clip, indexed like ``clips``; clips without one are left out
@@ -84,7 +84,7 @@ def rebuilt(
     Raises
     ------
     ValueError
-        An unknown kind or system, one corpus where several are needed, listed clips that are missing, or a shared
+        An unknown kind or project, one corpus where several are needed, listed clips that are missing, or a shared
         unit (see ``check_disjoint``).
     """
     if kind not in KINDS or name not in RECIPES:
@@ -96,39 +96,39 @@ def rebuilt(
     task = Task(clips.iloc[order].reset_index(drop=True), classes.iloc[order].reset_index(drop=True), config, draw)
     folds = as_table(task.clips["clip_id"], _roles(kind, task, recipe, folder), protocol=kind)
     apart = BY_SPEAKER if recipe.by_actor and APART[kind] == BY_CLIP else APART[kind]
-    inside = BY_SPEAKER if kind == "seed_corpora" else apart
-    check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_valid=inside)
+    inside = BY_SPEAKER if kind == "baseline_corpora" else apart
+    check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_validation=inside)
     return folds
 
 
 def _roles(kind: str, task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
     """Role of every clip in every fold of a kind."""
-    if kind == "seed_speakers":
+    if kind == "baseline_speakers":
         return _rotation(task, recipe, folder) if recipe.by_actor else _joint(task, speaker_parts, _spares_speaker)
-    if kind == "seed_sentences":
-        return _on(task, known(task.clips["statement"]), lambda told: _joint(told, sentence_parts, _spares_sentence))
-    if kind == "seed_corpora":
+    if kind == "baseline_sentences":
+        return _on(task, known(task.clips["statement"]), lambda part: _joint(part, sentence_parts, _spares_sentence))
+    if kind == "baseline_corpora":
         return _across(task)
-    if kind == "seed_fresh":
+    if kind == "baseline_fresh":
         return [_fresh(task, recipe, task.config.seed * 100 + task.repeat)]
     role = _published(task, recipe, folder)
-    return _inner(task, role, task.config.seeds.inner_folds, recipe) if kind == "seed_inner" else [role]
+    return _inner(task, role, task.config.baselines.inner_folds, recipe) if kind == "baseline_inner" else [role]
 
 
 def _published(task: Task, recipe: Recipe, folder: Path) -> np.ndarray:
     """Roles by the list, or by the published recipe where the list is not at hand."""
     if recipe.remade:
-        return _with_valid(task, _shuffled(task, recipe, recipe.remade, n_splits=2))
+        return _with_validation(task, _shuffled(task, recipe, recipe.remade, n_splits=2))
     listed = fixed(task.clips, recipe.published, folder=folder).set_index("clip_id")["role"]
     role = task.clips["clip_id"].map(listed).fillna("").to_numpy(str)
-    return role if recipe.by_actor else _with_valid(task, role)
+    return role if recipe.by_actor else _with_validation(task, role)
 
 
 def _fresh(task: Task, recipe: Recipe, seed: int) -> np.ndarray:
     if recipe.by_actor:
         actors = np.random.default_rng(seed).permutation(np.unique(task.clips["speaker"].to_numpy(str)))
         return _by_actor(task, actors[: recipe.by_actor], actors[recipe.by_actor : 2 * recipe.by_actor])
-    return _with_valid(task, _shuffled(task, recipe, seed, n_splits=1))
+    return _with_validation(task, _shuffled(task, recipe, seed, n_splits=1))
 
 
 def _shuffled(task: Task, recipe: Recipe, seed: int, *, n_splits: int) -> np.ndarray:
@@ -141,15 +141,15 @@ def _shuffled(task: Task, recipe: Recipe, seed: int, *, n_splits: int) -> np.nda
     else:
         test[np.random.default_rng(seed).permutation(n)[: int(np.ceil(recipe.test_share * n))]] = True
     copies = codes(task.clips["sha256"])
-    held = np.isin(copies, copies[test]) & (copies >= 0)
-    return np.select([test, ~held], ["test", "train"], default="")
+    is_copy = np.isin(copies, copies[test]) & (copies >= 0)
+    return np.select([test, ~is_copy], ["test", "train"], default="")
 
 
-def _with_valid(task: Task, role: np.ndarray) -> np.ndarray:
-    """A fifth of the training clips becomes valid, by class, copies together; the same in every draw."""
+def _with_validation(task: Task, role: np.ndarray) -> np.ndarray:
+    """A fifth of the training clips becomes validation, by class, copies together; the same in every draw."""
     rows = np.flatnonzero(role == "train")
-    role = role.astype("<U5")
-    role[rows[_dealt(task, rows, N_PARTS, "seed valid") == 0]] = "valid"
+    role = role.astype("<U10")
+    role[rows[_dealt(task, rows, N_PARTS, "seed valid") == 0]] = "validation"
     return role
 
 
@@ -161,15 +161,15 @@ def _dealt(task: Task, rows: np.ndarray, n_parts: int, purpose: str) -> np.ndarr
 
 
 def _inner(task: Task, role: np.ndarray, n_folds: int, recipe: Recipe) -> list[np.ndarray]:
-    """The published training part in folds of its own; nothing of the test part takes part."""
+    """Cross-validation inside the published training part; no test clip takes part."""
     if recipe.by_actor:
-        return [np.where(role == "test", "", np.where(role == "valid", "test", role))]
-    rows = np.flatnonzero((role == "train") | (role == "valid"))
+        return [np.where(role == "test", "", np.where(role == "validation", "test", role))]
+    rows = np.flatnonzero((role == "train") | (role == "validation"))
     part = _dealt(task, rows, n_folds, "seed inner")
     folds = []
     for fold in range(n_folds):
-        one = np.zeros(len(role), dtype="<U5")
-        one[rows] = np.select([part == fold, part == (fold + 1) % n_folds], ["test", "valid"], default="train")
+        one = np.zeros(len(role), dtype="<U10")
+        one[rows] = np.select([part == fold, part == (fold + 1) % n_folds], ["test", "validation"], default="train")
         folds.append(one)
     return folds
 
@@ -177,7 +177,7 @@ def _inner(task: Task, role: np.ndarray, n_folds: int, recipe: Recipe) -> list[n
 def _joint(task: Task, parts_of: Callable, spares: Callable) -> list[np.ndarray]:
     """Folds of several corpora at once: in fold i the i-th part (of speakers, of sentences) of every corpus is tested.
 
-    A corpus with fewer parts is all training in the later folds. Valid is the next part of each
+    A corpus with fewer parts is all training in the later folds. Validation is the next part of each
     corpus that can spare one.
     """
     corpus = task.clips["corpus"].to_numpy(str)
@@ -190,8 +190,8 @@ def _joint(task: Task, parts_of: Callable, spares: Callable) -> list[np.ndarray]
         spare[rows] = spares(task.clips.iloc[rows], part[rows])
     folds = []
     for fold in range(size.max()):
-        test, valid = part == fold, spare & (part == (fold + 1) % size)
-        folds.append(np.where(clean, np.select([test, valid], ["test", "valid"], default="train"), ""))
+        test, validation = part == fold, spare & (part == (fold + 1) % size)
+        folds.append(np.where(clean, np.select([test, validation], ["test", "validation"], default="train"), ""))
     return folds
 
 
@@ -215,7 +215,7 @@ def _on(task: Task, able: np.ndarray, make: Callable) -> list[np.ndarray]:
     """Folds of some of the clips; the others have no role."""
     folds = []
     for roles in make(task.part(np.flatnonzero(able))):
-        role = np.full(len(able), "", dtype="<U5")
+        role = np.full(len(able), "", dtype="<U10")
         role[able] = roles
         folds.append(role)
     return folds
@@ -226,7 +226,7 @@ def _rotation(task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
     role = fixed(task.clips, recipe.published, folder=folder).set_index("clip_id")["role"]
     known = task.clips["clip_id"].map(role).to_numpy()
     speaker = task.clips["speaker"].to_numpy(str)
-    held = [np.unique(speaker[known == which]) for which in ("test", "valid")]
+    held = [np.unique(speaker[known == which]) for which in ("test", "validation")]
     others = np.setdiff1d(np.unique(speaker), np.concatenate(held))
     parts = [*held, *np.array_split(others, max(1, len(others) // recipe.by_actor))]
     clean = _clean(task.clips)
@@ -234,9 +234,9 @@ def _rotation(task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
     return [np.where(clean, role, "") for role in roles]
 
 
-def _by_actor(task: Task, test: Sequence[str], valid: Sequence[str]) -> np.ndarray:
+def _by_actor(task: Task, test: Sequence[str], validation: Sequence[str]) -> np.ndarray:
     speaker = task.clips["speaker"]
-    return np.select([speaker.isin(test), speaker.isin(valid)], ["test", "valid"], default="train")
+    return np.select([speaker.isin(test), speaker.isin(validation)], ["test", "validation"], default="train")
 
 
 def _clean(clips: pd.DataFrame) -> np.ndarray:
@@ -247,5 +247,5 @@ def _clean(clips: pd.DataFrame) -> np.ndarray:
 
 
 def corpora_of(name: str) -> tuple[str, ...]:
-    """Corpora that a system was trained on, as named in the clips table."""
+    """Corpora that a project was trained on, as named in the clips table."""
     return get_list(RECIPES[name].published).corpora

@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def subsample(folds: pd.DataFrame, classes: pd.Series, n: int, *, rng: np.random.Generator) -> pd.DataFrame:
-    """Cut the training rows of each fold to ``n``, stratified by class; valid and test stay whole.
+    """Cut the training rows of each fold to ``n``, stratified by class; validation and test stay whole.
 
     Parameters
     ----------

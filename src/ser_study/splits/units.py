@@ -6,9 +6,9 @@ A unit is a column of the clips table whose values must not be shared: the decod
 (``duplicate``), the recording again of the same thing (``take``), the ``sentence``, the ``speaker``,
 the ``corpus``. An empty value is unknown and equals no other value.
 
-Test is separated from train and valid in all units that a protocol declares. Valid is separated from
-train in the same way, but for one declared exception: a speaker goes to valid only where two others of
-the same corpus remain for training. Where none can (TESS: two actresses), valid is separated from
+Test is separated from train and validation in all units that a protocol declares. Validation is separated from
+train in the same way, but for one declared exception: a speaker goes to validation only where two others of
+the same corpus remain for training. Where none can (TESS: two actresses), validation is separated from
 train by sentence inside the training speakers, or by take where sentences are unknown.
 """
 
@@ -30,7 +30,7 @@ UNITS: Mapping[str, str] = {  # unit → column of the clips table
     "speaker": "speaker",
     "corpus": "corpus",
 }
-MIN_POOL_SPEAKERS = 3  # one for valid, two for train
+MIN_POOL_SPEAKERS = 3  # one for validation, two for train
 
 
 def known(values: pd.Series) -> np.ndarray:
@@ -83,12 +83,12 @@ def deal(strata: np.ndarray, *, n_parts: int, rng: np.random.Generator, sizes: n
 
 
 def pool_is_large(pool: pd.DataFrame) -> bool:
-    """Whether some corpus of the pool (train and valid together) can give a speaker to valid."""
+    """Whether some corpus of the pool (train and validation together) can give a speaker to validation."""
     return bool(pool.groupby("corpus")["speaker"].nunique().max() >= MIN_POOL_SPEAKERS) if len(pool) else False
 
 
 def inner_unit(pool: pd.DataFrame) -> str:
-    """Unit that separates valid from train where no speaker can be spared."""
+    """Unit that separates validation from train where no speaker can be spared."""
     for unit in ("sentence", "take"):
         values = pool[UNITS[unit]]
         if known(values).all() and values.nunique() > 1:
@@ -96,16 +96,21 @@ def inner_unit(pool: pd.DataFrame) -> str:
     return "duplicate"
 
 
-def valid_units(pool: pd.DataFrame, separates_valid: Sequence[str]) -> tuple[str, ...]:
-    """Units in which train and valid of one fold must differ, given the clips of both."""
-    if "speaker" not in separates_valid or pool_is_large(pool):
-        return tuple(separates_valid)
-    kept = {unit for unit in separates_valid if unit != "speaker"} | {inner_unit(pool)}
-    return tuple(unit for unit in UNITS if unit in kept)
+def validation_units(pool: pd.DataFrame, separates_validation: Sequence[str]) -> tuple[str, ...]:
+    """Units in which train and validation of one fold must differ, given the clips of both."""
+    if "speaker" not in separates_validation or pool_is_large(pool):
+        return tuple(separates_validation)
+    units = {unit for unit in separates_validation if unit != "speaker"} | {inner_unit(pool)}
+    return tuple(unit for unit in UNITS if unit in units)
 
 
 def check_disjoint(
-    folds: pd.DataFrame, clips: pd.DataFrame, *, name: str, separates: Sequence[str], separates_valid: Sequence[str]
+    folds: pd.DataFrame,
+    clips: pd.DataFrame,
+    *,
+    name: str,
+    separates: Sequence[str],
+    separates_validation: Sequence[str],
 ) -> None:
     """Check that the roles of each fold share no clip and no value of the declared units.
 
@@ -115,7 +120,7 @@ def check_disjoint(
     clips : clips table that holds every clip of the folds
     name : of the protocol, for the message
     separates : units between test and the other two roles
-    separates_valid : units between train and valid, where a speaker can be spared
+    separates_validation : units between train and validation, where a speaker can be spared
 
     Raises
     ------
@@ -128,9 +133,9 @@ def check_disjoint(
     role = folds["role"].to_numpy()
     for (_, fold), rows in folds.groupby(["repeat", "fold"], sort=True).indices.items():
         at = {which: place[rows[role[rows] == which]] for which in ROLES}
-        pool = clips.iloc[np.union1d(at["train"], at["valid"])]
-        for one, other in (("train", "test"), ("valid", "test"), ("train", "valid")):
-            units = separates if other == "test" else valid_units(pool, separates_valid)
+        pool = clips.iloc[np.union1d(at["train"], at["validation"])]
+        for one, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
+            units = separates if other == "test" else validation_units(pool, separates_validation)
             for unit in ("clip", *units):
                 code = coded[unit]
                 shared = np.setdiff1d(np.intersect1d(code[at[one]], code[at[other]]), [-1])
@@ -144,11 +149,11 @@ def _rows_of(folds: pd.DataFrame, clips: pd.DataFrame, name: str) -> np.ndarray:
     check_columns(folds, FOLD_COLUMNS, what="folds")
     place = pd.Index(clips["clip_id"]).get_indexer(folds["clip_id"])
     if (place < 0).any():
-        lost = folds["clip_id"].to_numpy()[place < 0]
+        unknown = folds["clip_id"].to_numpy()[place < 0]
         raise ValueError(
-            f"Folds of {name!r} name {len(set(lost))} clips that the clips table lacks, first {lost[0]!r}."
+            f"Folds of {name!r} name {len(set(unknown))} clips that the clips table lacks, first {unknown[0]!r}."
         )
-    strange = set(folds["role"]) - set(ROLES)
-    if strange:
-        raise ValueError(f"Folds of {name!r} hold roles {sorted(strange)}; use {', '.join(ROLES)}.")
+    undefined = set(folds["role"]) - set(ROLES)
+    if undefined:
+        raise ValueError(f"Folds of {name!r} hold roles {sorted(undefined)}; use {', '.join(ROLES)}.")
     return place

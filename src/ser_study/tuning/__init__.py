@@ -2,14 +2,14 @@
 
 Conventions
 -----------
-A search sees train and valid rows of *inner* folds only; whoever calls it keeps the test rows away. Scores
+A search sees train and validation rows of *inner* folds only; whoever calls it keeps the test rows away. Scores
 are means over the inner folds, higher is better. A trial reports its running mean after every fold, so that
 a poor one is stopped early ("pruned"). Optuna lives in ``studies`` and is imported when a search starts.
 """
 
+from ser_study.tuning.baseline_spaces import SPACES, get
 from ser_study.tuning.fitting import randomised, tune
 from ser_study.tuning.folds import inner_folds
-from ser_study.tuning.seed_spaces import SPACES, get
 from ser_study.tuning.spaces import Choice, Published, Real, Space, Whole, n_points
 from ser_study.tuning.trials import Search, search
 

@@ -24,7 +24,7 @@ from ser_study.config import Config
 from ser_study.evaluation import metrics
 from ser_study.schema import FeatureSet
 from ser_study.store import Store
-from ser_study.tuning.seed_spaces import get
+from ser_study.tuning.baseline_spaces import get
 from ser_study.tuning.spaces import Space
 from ser_study.tuning.trials import TRIAL_COLUMNS, VERSION, Search, search
 
@@ -36,15 +36,15 @@ class Rows:
     values: np.ndarray
     classes: tuple[str, ...]
     codes: np.ndarray
-    parts: Mapping[int, tuple[np.ndarray, np.ndarray]]  # fold → places of its train rows, of its valid rows
+    places: Mapping[int, tuple[np.ndarray, np.ndarray]]  # fold → places of its train rows, of its validation rows
 
     @property
     def digest(self) -> str:
         """Fingerprint of values, classes and folds."""
         content = hashlib.sha256(np.ascontiguousarray(self.values).tobytes())
         content.update(self.codes.astype(np.int64).tobytes())
-        for fold, places in self.parts.items():
-            content.update(str(fold).encode() + b"".join(part.astype(np.int64).tobytes() for part in places))
+        for fold, roles in self.places.items():
+            content.update(str(fold).encode() + b"".join(part.astype(np.int64).tobytes() for part in roles))
         return content.hexdigest()
 
 
@@ -54,11 +54,11 @@ def rows_of(features: FeatureSet, truth: pd.Series, folds: pd.DataFrame) -> Rows
     Raises
     ------
     ValueError
-        A fold holds another role than train and valid, or lacks one; a clip has no features or no class.
+        A fold holds another role than train and validation, or lacks one; a clip has no features or no class.
     """
-    strange = set(folds["role"]) - {"train", "valid"}
+    strange = set(folds["role"]) - {"train", "validation"}
     if strange:
-        raise ValueError(f"Inner folds hold roles {sorted(strange)}; a search may see train and valid rows only.")
+        raise ValueError(f"Inner folds hold roles {sorted(strange)}; a search may see train and validation rows only.")
     used = folds[["clip_id", "variant"]].drop_duplicates().sort_values(["variant", "clip_id"], ignore_index=True)
     wanted = truth.reindex(used["clip_id"])
     if wanted.isna().any():
@@ -67,13 +67,13 @@ def rows_of(features: FeatureSet, truth: pd.Series, folds: pd.DataFrame) -> Rows
     values = [features.rows(rows["clip_id"].to_numpy(), variant=number) for number, rows in used.groupby("variant")]
     classes, codes = np.unique(wanted.to_numpy(str), return_inverse=True)
     place = pd.MultiIndex.from_frame(used)
-    parts = {}
+    places = {}
     for fold, rows in folds.groupby("fold", sort=True):
         where, role = place.get_indexer(pd.MultiIndex.from_frame(rows[["clip_id", "variant"]])), rows["role"].to_numpy()
-        parts[int(fold)] = (where[role == "train"], where[role == "valid"])
-        if not all(len(part) for part in parts[int(fold)]):
-            raise ValueError(f"Inner fold {fold} lacks train or valid rows; make the folds with inner_folds.")
-    return Rows(np.concatenate(values), tuple(classes), codes, parts)
+        places[int(fold)] = (where[role == "train"], where[role == "validation"])
+        if not all(len(part) for part in places[int(fold)]):
+            raise ValueError(f"Inner fold {fold} lacks train or validation rows; make the folds with inner_folds.")
+    return Rows(np.concatenate(values), tuple(classes), codes, places)
 
 
 def fitted(estimator: Any, values: np.ndarray, codes: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -110,7 +110,7 @@ def tune(
     space : a space or its name
     features : values of the training part, every variant that the folds name
     truth : class of each clip, indexed by ``clip_id``
-    folds : inner folds (train and valid rows only), as ``inner_folds`` makes them
+    folds : inner folds (train and validation rows only), as ``inner_folds`` makes them
     name : of the search; empty: the space's
     trials : finished trials wanted; 0: ``tuning.trials`` (a random search: as many as published)
     metric : a key of ``metrics.COUNT_METRICS``; empty: the space's
@@ -123,28 +123,33 @@ def tune(
     Raises
     ------
     ValueError
-        A role other than train and valid, a clip without features or class.
+        A role other than train and validation, a clip without features or class.
     RuntimeError
         Fits fail more often than they end.
     """
     space = get(space) if isinstance(space, str) else space
     rows, metric, name = rows_of(features, truth, folds), metric or space.metric, name or space.name
     seed = settings.random_state(config, f"estimators/{name}")
-    kept = {"name": name, "parts": _parts(space, rows, metric, seed, config), "trials": trials, "store": store}
+    options = {
+        "name": name,
+        "cache_key": _cache_key(space, rows, metric, seed, config),
+        "trials": trials,
+        "store": store,
+    }
     if space.method == "random":
-        return randomised(space, rows, seed=seed, metric=metric, config=config, **kept)
+        return randomised(space, rows, seed=seed, metric=metric, config=config, **options)
     scorer = _scorer(space, rows, metric, seed, config)
     with threadpool_limits(1):  # results must not depend on the number of threads
-        return search(space.dimensions, scorer, list(rows.parts), reports=reports, config=config, **kept)
+        return search(space.dimensions, scorer, list(rows.places), reports=reports, config=config, **options)
 
 
 def _scorer(space: Space, rows: Rows, metric: str, seed: int, config: Config) -> Callable:
     def score(params: Mapping[str, Any], fold: int) -> float:
-        train, valid = rows.parts[fold]
+        train, validation = rows.places[fold]
         estimator, present = fitted(space.build(params, seed, config), rows.values[train], rows.codes[train])
-        prediction = present[np.asarray(estimator.predict(rows.values[valid]), dtype=int)]
+        prediction = present[np.asarray(estimator.predict(rows.values[validation]), dtype=int)]
         _released(estimator)
-        return score_of(rows.codes[valid], prediction, metric, len(rows.classes))
+        return score_of(rows.codes[validation], prediction, metric, len(rows.classes))
 
     return score
 
@@ -156,7 +161,7 @@ def _released(estimator: Any) -> None:
         last.release()
 
 
-def _parts(space: Space, rows: Rows, metric: str, seed: int, config: Config) -> dict[str, Any]:
+def _cache_key(space: Space, rows: Rows, metric: str, seed: int, config: Config) -> dict[str, Any]:
     return {
         "space": space.name,
         "build": f"{getattr(space.build, '__module__', '')}.{getattr(space.build, '__qualname__', repr(space.build))}",
@@ -185,7 +190,7 @@ def randomised(
     space: Space,
     rows: Rows,
     *,
-    parts: Mapping[str, Any],
+    cache_key: Mapping[str, Any],
     seed: int,
     metric: str,
     name: str,
@@ -198,7 +203,7 @@ def randomised(
     Parameters
     ----------
     space : a space of lists of values
-    rows, parts : rows of the inner folds and what the scores rest on
+    rows, cache_key : rows of the inner folds and what the scores depend on
     trials : draws; 0: as many as published
 
     Returns
@@ -210,7 +215,7 @@ def randomised(
     def make() -> pd.DataFrame:
         return _drawn(space, space.build({}, seed, config), rows, n_draws, seed, metric)
 
-    table = store.cached(f"tuning/{name}", {**parts, "search": VERSION, "method": "random", "draws": n_draws}, make)
+    table = store.cached(f"tuning/{name}", {**cache_key, "search": VERSION, "method": "random", "draws": n_draws}, make)
     best = table.loc[table["value"].idxmax()]
     return Search(name, json.loads(best["params"]), float(best["value"]), table)
 
@@ -227,7 +232,7 @@ def _drawn(space: Space, estimator: Any, rows: Rows, n_draws: int, seed: int, me
         {space.prefix + key: list(one.values) for key, one in space.dimensions.items()},
         n_iter=n_draws,
         scoring=scoring,
-        cv=list(rows.parts.values()),
+        cv=list(rows.places.values()),
         refit=False,
         random_state=seed,
         error_score="raise",
@@ -237,7 +242,7 @@ def _drawn(space: Space, estimator: Any, rows: Rows, n_draws: int, seed: int, me
         if isinstance(estimator, Pipeline):  # what no draw changes is fitted once a fold, not once a draw
             estimator.set_params(memory=memory)
         hunt.fit(rows.values, rows.codes)
-    return _draws(hunt.cv_results_, len(rows.parts), space.prefix)
+    return _draws(hunt.cv_results_, len(rows.places), space.prefix)
 
 
 def _draws(results: Mapping[str, Any], n_folds: int, prefix: str) -> pd.DataFrame:

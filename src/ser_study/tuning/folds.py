@@ -1,4 +1,4 @@
-"""Inner folds: the training part of an outer fold, dealt into train and valid once more."""
+"""Inner folds: the training part of an outer fold, dealt into train and validation once more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inner_folds(
     rng: np.random.Generator,
     variants: Sequence[int] = (0,),
 ) -> pd.DataFrame:
-    """Folds inside a training part; every clip is valid once.
+    """Folds inside a training part; every clip is validation once.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def inner_folds(
         stratified by class), or a unit: "speaker", "sentence", "take"
     n : number of folds; fewer where there are fewer groups
     rng : random stream that deals the groups
-    variants : rows of each training clip (0 = clean); valid rows are always the clean ones
+    variants : rows of each training clip (0 = clean); validation rows are always the clean ones
 
     Returns
     -------
-    Folds table of protocol ``inner_<by>`` with roles train and valid, folds from 1.
+    Folds table of protocol ``inner_<by>`` with roles train and validation, folds from 1.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _table(ids: np.ndarray, part: np.ndarray, by: str, variants: Sequence[int]) 
         head = {"protocol": f"inner_{by}", "repeat": 0, "fold": fold + 1}
         for variant in variants:
             frames.append(pd.DataFrame({**head, "clip_id": ids[part != fold], "variant": variant, "role": "train"}))
-        frames.append(pd.DataFrame({**head, "clip_id": ids[part == fold], "variant": 0, "role": "valid"}))
+        frames.append(pd.DataFrame({**head, "clip_id": ids[part == fold], "variant": 0, "role": "validation"}))
     return pd.concat(frames, ignore_index=True)[list(FOLD_COLUMNS)]
 
 
@@ -97,7 +97,7 @@ def _check_apart(folds: pd.DataFrame, group: pd.Series, by: str) -> None:
     """Raise ``ValueError`` where a group has rows in both roles of one fold, or a role is empty."""
     for fold, rows in folds.groupby("fold"):
         inside = {role: set(group.loc[part["clip_id"]]) for role, part in rows.groupby("role")}
-        shared = inside.get("train", set()) & inside.get("valid", set())
+        shared = inside.get("train", set()) & inside.get("validation", set())
         if shared or len(inside) != 2:
             what = f"{len(shared)} groups in both roles" if shared else "only one role"
             raise ValueError(f"Inner fold {fold} by {by} has {what}; this is a bug, please report it.")

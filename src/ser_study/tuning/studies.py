@@ -1,21 +1,17 @@
-"""Optuna's part of a search: where a study is kept, who works on which trial, and what is drawn next.
+"""Optuna's part of a search: where a study is kept, what is drawn next, and who works on it.
 
 Several processes, one study
 ----------------------------
-A study lives in an SQLite file below ``data/derived/tuning``, or in the database of ``tuning.storage``,
-which several machines can share. Each process takes one trial at a time, only while finished and running
-trials together are fewer than wanted, and waits while others run the last ones; so they end together with
-exactly the wanted number.
+A study lives in a journal file below ``data/derived/tuning``, on which one process works at a time while others wait
+for its lock, or in the database of ``tuning.storage``, which several machines share: each takes one trial after the
+other until enough are finished (Optuna's ``MaxTrialsCallback``).
 
-A process can be killed at any instant. Its trial then stays "running" until somebody sees that nobody is
-behind it, and its place is free again:
+A process can be killed at any instant. The lock of a file is free then, so whoever holds it next knows that its
+running trials are lost. On a database Optuna's heartbeat tells: a trial without a sign of life for ``tuning.silence``
+seconds is lost. Lost trials count for nothing.
 
-- file: every process holds a lock that the system lets go of when the process dies, so this shows at once;
-- database: every trial gives a sign of life each ``tuning.beat`` seconds. Whoever sees none for
-  ``tuning.silence`` seconds of its own clock gives the trial up, so clocks of machines may differ.
-
-Seeds
------
+Random streams
+--------------
 The draw of a trial is seeded by the study's seed and the trial's *rank*: the smallest number from 0 that no
 other trial has, lost ones apart. A killed and resumed search of one process therefore draws what an
 uninterrupted one draws. Several processes have different ranks, hence different draws; but what each draw
@@ -25,29 +21,29 @@ knows depends on who finished first, so their trials are repeatable in number an
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-import uuid
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
+from optuna.storages import RDBStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from ser_study.config import Tuning
-from ser_study.store import locked
 from ser_study.tuning.spaces import Dimensions, n_points, points
 
-REASON, WORKER, BEAT, RANK = "reason", "worker", "beat", "rank"  # what is noted with a trial
+REASON, RANK = "reason", "rank"  # what is noted with a trial
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Whether a trial ended without a result of its own: its process died, or it was one too many."""
+    """Whether a trial ended without a result of its own: its process died."""
     return trial.state == TrialState.FAIL and REASON not in trial.user_attrs
 
 
@@ -91,96 +87,7 @@ class Ranked(optuna.samplers.BaseSampler):
         return self.inner.sample_independent(study, trial, param_name, param_distribution)
 
 
-class LocalLease:
-    """Work on a study that is a file here: one asks at a time, and the dead are known at once."""
-
-    pause = 0.1  # s between looks while others run the last trials
-
-    def __init__(self, path: Path):
-        self.path, self.name = path, uuid.uuid4().hex
-
-    def _lock(self, worker: str) -> FileLock:
-        return FileLock(self.path.with_name(f".{self.path.stem}.{worker}.lock"), timeout=0)
-
-    @contextmanager
-    def work(self) -> Iterator[None]:
-        """Be known as alive."""
-        lock = self._lock(self.name)
-        try:
-            with lock:
-                yield
-        finally:
-            Path(lock.lock_file).unlink(missing_ok=True)
-
-    def turn(self):
-        """Nobody else takes a trial meanwhile."""
-        return locked(self.path)
-
-    def is_dead(self, trial: FrozenTrial) -> bool:
-        """Whether no living process is behind a running trial; asked in one's turn."""
-        worker = trial.user_attrs.get(WORKER)
-        if worker is None:  # killed between taking the trial and signing it
-            return True
-        if worker == self.name:
-            return False
-        lock = self._lock(worker)
-        try:
-            with lock:
-                pass
-        except Timeout:
-            return False
-        Path(lock.lock_file).unlink(missing_ok=True)
-        return True
-
-    def alive(self, trial: optuna.Trial):
-        """Nothing to do: the lock says it."""
-        return nullcontext()
-
-
-class SharedLease:
-    """Work on a study in a database: signs of life, and no clock but one's own."""
-
-    pause = 1.0  # s
-
-    def __init__(self, tuning: Tuning):
-        self.tuning, self.name, self.seen = tuning, uuid.uuid4().hex, {}
-
-    def work(self):
-        """Nothing to hold."""
-        return nullcontext()
-
-    def turn(self):
-        """Others may take a trial at the same time; ``surplus`` sorts it out."""
-        return nullcontext()
-
-    def is_dead(self, trial: FrozenTrial) -> bool:
-        """Whether a running trial has given no new sign of life while we looked."""
-        beat, now = trial.user_attrs.get(BEAT), time.monotonic()
-        if trial.number not in self.seen or self.seen[trial.number][0] != beat:
-            self.seen[trial.number] = (beat, now)
-        return now - self.seen[trial.number][1] > self.tuning.silence
-
-    @contextmanager
-    def alive(self, trial: optuna.Trial) -> Iterator[None]:
-        """Give signs of life while the block runs."""
-        done = threading.Event()
-
-        def beat() -> None:
-            count = 0
-            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # given up by others
-                while not done.wait(self.tuning.beat if count else 0):
-                    count += 1
-                    trial.set_user_attr(BEAT, count)
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-
+@contextmanager
 def open_study(
     name: str,
     path: Path,
@@ -189,12 +96,12 @@ def open_study(
     *,
     tuning: Tuning,
     fresh_since: float = 0.0,
-) -> tuple[optuna.Study, LocalLease | SharedLease]:
-    """The study of that name, made where it is not there yet, and a lease to work on it.
+) -> Iterator[optuna.Study]:
+    """The study of that name, made where it is not there yet, to work on within the block.
 
     Parameters
     ----------
-    name : of the study; in a shared database it must say what the study rests on
+    name : of the study; in a shared database it must say what the study depends on
     path : file of the study where ``tuning.storage`` names no database
     fresh_since : s since 1970; a study begun before is begun anew
 
@@ -204,15 +111,18 @@ def open_study(
         The database does not answer or its address is wrong.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # the heartbeat
     how = {"study_name": name, "sampler": sampler, "pruner": pruner, "direction": "maximize", "load_if_exists": True}
-    lease = SharedLease(tuning) if tuning.storage else LocalLease(path)
-    with lease.turn():
-        storage = _shared(tuning.storage) if tuning.storage else _storage(f"sqlite:///{path.resolve().as_posix()}")
+    with nullcontext() if tuning.storage else FileLock(path.with_name(f".{path.name}.lock")):
+        storage = _database(tuning) if tuning.storage else _file(path)
         study = optuna.create_study(storage=storage, **how)
         if _begun(study) < fresh_since:
             optuna.delete_study(study_name=name, storage=storage)
             study = optuna.create_study(storage=storage, **how)
-    return study, lease
+        if not tuning.storage:
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                study.tell(trial.number, state=TrialState.FAIL)  # we hold the lock, so nobody is behind it
+        yield study
 
 
 def _begun(study: optuna.Study) -> float:
@@ -221,48 +131,25 @@ def _begun(study: optuna.Study) -> float:
     return min(taken).timestamp() if taken else np.inf
 
 
-def _shared(url: str) -> optuna.storages.RDBStorage:
+def _file(path: Path) -> optuna.storages.JournalStorage:
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+
+
+def _database(tuning: Tuning) -> RDBStorage:
     """The shared database; two processes that make its tables at the same time may be in each other's way."""
-    for wait in (0.2, 0.6, 0.0):
+    wait = {"connect_args": {"timeout": 60}} if tuning.storage.startswith("sqlite") else {}
+    for pause in (0.2, 0.6, 0.0):
         try:
-            return _storage(url)
+            return RDBStorage(
+                tuning.storage, engine_kwargs=wait, heartbeat_interval=tuning.beat, grace_period=tuning.silence
+            )
         except Exception as error:  # every database library has errors of its own
             cause = error
-            time.sleep(wait)
-    raise ValueError(  # the address may hold a password, so it is not told
+            time.sleep(pause)
+    raise ValueError(  # the address may hold a password, so it is not shown
         f"The storage of tuning.storage does not work ({type(cause).__name__}); give an address such as "
         "sqlite:////folder/studies.sqlite3 or postgresql://host/database, or leave it empty."
     ) from cause
-
-
-def _storage(url: str) -> optuna.storages.RDBStorage:
-    wait = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-    return optuna.storages.RDBStorage(url, engine_kwargs=wait)
-
-
-def take(study: optuna.Study, lease: Any, wanted: int) -> tuple[optuna.Trial | None, list[FrozenTrial]]:
-    """A trial to run, or None while there is none to take; and all trials as they stand."""
-    with lease.turn():
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if lease.is_dead(trial):
-                with suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):  # others saw it too
-                    study.tell(trial.number, state=TrialState.FAIL)
-        trials = study.get_trials(deepcopy=False)
-        if sum(trial.state in (*DONE, TrialState.RUNNING) for trial in trials) >= wanted:
-            return None, trials
-        taken = study.ask()
-        taken.set_user_attr(RANK, study.sampler.rank)
-        taken.set_user_attr(WORKER, lease.name)
-    if _is_surplus(study, taken.number, wanted):
-        study.tell(taken, state=TrialState.FAIL)
-        return None, trials
-    return taken, trials
-
-
-def _is_surplus(study: optuna.Study, number: int, wanted: int) -> bool:
-    """Whether enough trials with lower numbers are finished or running; numbers are given once by the storage."""
-    before = [trial for trial in study.get_trials(deepcopy=False) if trial.number < number]
-    return sum(trial.state in (*DONE, TrialState.RUNNING) for trial in before) >= wanted
 
 
 def facts(trial: FrozenTrial) -> Mapping[str, Any]:

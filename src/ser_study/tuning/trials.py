@@ -6,7 +6,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,6 +20,7 @@ from ser_study.tuning.spaces import Dimensions, n_points, suggest
 
 VERSION = 1  # rises when trials are drawn, scored or pruned in another way
 TRIAL_COLUMNS = ("number", "state", "value", "folds", "seconds", "params", "reason")
+PAUSE = 0.5  # s between looks while another process runs a trial that decides
 MOST_FAILURES = 5  # failed fits, when they outnumber the finished trials, that end a search
 
 Score = Callable[[Mapping[str, Any], Any], float]
@@ -57,7 +60,7 @@ def search(
     folds: Sequence[Hashable],
     *,
     name: str,
-    parts: Mapping[str, Any],
+    cache_key: Mapping[str, Any],
     config: Config,
     store: Store,
     trials: int = 0,
@@ -72,7 +75,7 @@ def search(
         being better; equal arguments must give equal numbers
     folds : inner folds in the order they are tried, whatever ``score`` understands
     name : readable name of the search
-    parts : everything the scores depend on: data, folds, versions
+    cache_key : everything the scores depend on: data, folds, versions
     trials : finished trials wanted, complete or pruned; 0: ``tuning.trials``. More can be asked for later
     reports : False keeps silent after the folds, as the student systems did, so that nothing is ever pruned
 
@@ -91,20 +94,20 @@ def search(
         raise ValueError(f"The search {name!r} has no inner folds; give it at least one.")
     size, budget = n_points(dimensions), trials or config.tuning.trials
     wanted = min(budget, size) if size is not None else budget
-    study, lease = _opened(dimensions, wanted, name, parts, config, store, reports)
-    with lease.work():
-        finished = _worked_off(study, lease, dimensions, score, folds, wanted, name, reports)
+    with _study(dimensions, wanted, name, cache_key, config, store, reports) as study:
+        finished = _all_trials(study, _objective(dimensions, score, folds, reports), wanted, name)
     return _result(name, finished, wanted)
 
 
-def _opened(dimensions, wanted, name, parts, config: Config, store: Store, reports: bool):
+def _study(dimensions, wanted, name, cache_key, config: Config, store: Store, reports: bool):
+    """The study of a search, open to work on."""
     import optuna
 
     from ser_study.tuning import studies
 
     startup = config.tuning.startup
     seed = settings.random_state(config, f"tuning/{name}")
-    rests_on = {
+    depends_on = {
         "search": VERSION,
         "optuna": optuna.__version__,
         "dimensions": {key: [type(one).__name__, settings.as_dict(one)] for key, one in dimensions.items()},
@@ -112,58 +115,67 @@ def _opened(dimensions, wanted, name, parts, config: Config, store: Store, repor
         "startup": startup,
         "reports": reports,
         "seed": seed,
-        "parts": parts,
+        "scores": cache_key,
     }
-    path = store.path(f"tuning/{name}", rests_on, ".sqlite3")
+    path = store.path(f"tuning/{name}", depends_on, ".journal")
     path.parent.mkdir(parents=True, exist_ok=True)
     sampler = studies.Ranked(dimensions, seed=seed, startup=startup, wanted=wanted)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=startup) if reports else optuna.pruners.NopPruner()
-    title = f"{name}-{settings.fingerprint(rests_on)[:16]}"
+    title = f"{name}-{settings.fingerprint(depends_on)[:16]}"
     return studies.open_study(title, path, sampler, pruner, tuning=config.tuning, fresh_since=store.fresh_since)
 
 
-def _worked_off(study, lease, dimensions, score, folds, wanted: int, name: str, reports: bool) -> list:
-    """Run trials until enough are finished, here or elsewhere; all trials."""
-    from ser_study.tuning import studies
-
-    while True:
-        trial, known = studies.take(study, lease, wanted)
-        finished = [one for one in known if one.state in studies.DONE]
-        failed = [one.user_attrs[studies.REASON] for one in known if studies.REASON in one.user_attrs]
-        if len(finished) >= wanted:
-            return known
-        if len(failed) >= MOST_FAILURES and len(failed) > len(finished):
-            if trial is not None:
-                study.tell(trial, state=studies.TrialState.FAIL)
-            raise RuntimeError(
-                f"The search {name!r} had {len(failed)} failed and {len(finished)} finished trials, the last: "
-                f"{failed[-1]} Mend the space or the data, then run again with --force."
-            )
-        if trial is None:
-            time.sleep(lease.pause)
-            continue
-        with lease.alive(trial):
-            _attempt(study, trial, dimensions, score, folds, reports)
-
-
-def _attempt(study, trial, dimensions, score, folds, reports: bool) -> None:
-    """One trial, from its parameters to its state; a failed fit is noted with its reason."""
+def _all_trials(study, objective: Callable, wanted: int, name: str) -> list:
+    """Run trials until enough are finished, here or elsewhere; all trials as they stand then."""
     import optuna
 
-    state = optuna.trial.TrialState
-    try:
-        value = _mean_score(trial, suggest(trial, dimensions), score, folds, reports)
-    except optuna.TrialPruned:
-        study.tell(trial, state=state.PRUNED, skip_if_finished=True)
-    except optuna.exceptions.UpdateFinishedTrialError:
-        pass  # this process was silent for so long (a sleeping laptop) that others gave the trial up
-    except Exception as error:  # a point at which the model cannot be fitted must not end the search
-        from ser_study.tuning.studies import REASON
+    from ser_study.tuning.studies import DONE, TrialState
 
-        trial.set_user_attr(REASON, f"{type(error).__name__}: {error}"[:500])
-        study.tell(trial, state=state.FAIL, skip_if_finished=True)
-    else:
-        study.tell(trial, value, skip_if_finished=True)
+    enough = optuna.study.MaxTrialsCallback(wanted, states=DONE)
+    while True:
+        trials = study.get_trials(deepcopy=False)
+        done = [trial.number for trial in trials if trial.state in DONE][:wanted]
+        if len(done) < wanted:
+            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # silent for so long that others gave it up
+                study.optimize(objective, callbacks=[partial(_check_failures, name=name), enough], catch=(Exception,))
+        elif any(trial.state == TrialState.RUNNING and trial.number < done[-1] for trial in trials):
+            time.sleep(PAUSE)  # of another process, and among the first ones that decide
+            optuna.storages.fail_stale_trials(study)
+        else:
+            return trials
+
+
+def _check_failures(study, _, *, name: str) -> None:
+    """End a search whose fits fail more often than they end."""
+    from ser_study.tuning.studies import DONE, REASON
+
+    trials = study.get_trials(deepcopy=False)
+    failed = [trial.user_attrs[REASON] for trial in trials if REASON in trial.user_attrs]
+    finished = sum(trial.state in DONE for trial in trials)
+    if len(failed) >= MOST_FAILURES and len(failed) > finished:
+        raise RuntimeError(
+            f"The search {name!r} had {len(failed)} failed and {finished} finished trials, the last: "
+            f"{failed[-1]} Mend the space or the data, then run again with --force."
+        )
+
+
+def _objective(dimensions: Dimensions, score: Score, folds: Sequence[Hashable], reports: bool) -> Callable:
+    """What Optuna maximises; a fit that fails is noted with its reason."""
+    import optuna
+
+    from ser_study.tuning.studies import RANK, REASON
+
+    def objective(trial: Any) -> float:
+        trial.set_user_attr(RANK, trial.study.sampler.rank)
+        try:
+            return _mean_score(trial, suggest(trial, dimensions), score, folds, reports)
+        except (optuna.TrialPruned, optuna.exceptions.UpdateFinishedTrialError):
+            raise
+        except Exception as error:  # a point at which the model cannot be fitted must not end the search
+            trial.set_user_attr(REASON, f"{type(error).__name__}: {error}"[:500])
+            raise
+
+    return objective
 
 
 def _mean_score(trial, params: Mapping[str, Any], score: Score, folds, reports: bool) -> float:

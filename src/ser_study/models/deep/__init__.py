@@ -1,7 +1,7 @@
 """Networks: one table, one scikit-learn-like classifier. Keras is imported when a network is built.
 
 ``REGISTRY`` holds a row a network beside the classical models; ``classifier`` makes one with settings
-of its own. A network has nothing to choose on valid rows: it is stopped by them.
+of its own. A network has nothing to choose on validation rows: it is stopped by them.
 """
 
 from __future__ import annotations

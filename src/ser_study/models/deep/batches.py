@@ -1,7 +1,7 @@
 """Rows for a Keras model, batch by batch, in a new order every epoch and without idle time between epochs.
 
-Arrays given to ``fit`` itself fare worse on TensorFlow (Keras 3.15, TensorFlow 2.21). Once a seed is set, every epoch
-visits the rows in one and the same order. And what has read an epoch is only closed when the tuner of ``tf.data``
+Arrays given to ``fit`` itself fare worse on TensorFlow (Keras 3.15, TensorFlow 2.21). Once a random seed is set, every
+epoch visits the rows in one and the same order. And what has read an epoch is only closed when the tuner of ``tf.data``
 wakes, which sleeps twice as long each time, so that an epoch takes 0.64, 1.28, … 20.5, 41 s and nothing between.
 """
 

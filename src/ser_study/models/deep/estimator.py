@@ -1,6 +1,6 @@
-"""A network as a scikit-learn classifier: class names in, probabilities out, training watched on valid rows.
+"""A network as a scikit-learn classifier: class names in, probabilities out, training watched on validation rows.
 
-Runs on any Keras backend (``KERAS_BACKEND``). Two fits with the same seed on the same CPU agree to 1e-4.
+Runs on any Keras backend (``KERAS_BACKEND``). Two fits with the same random seed on the same CPU agree to 1e-4.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ser_study.config import Training
 from ser_study.models.deep import preparation, table
 from ser_study.models.deep.batches import batches
 
-HISTORY = ("epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "seconds")
+HISTORY = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
 _WATCHED = "val_log_loss"  # cross-entropy without penalties and class weights
 
 
@@ -55,7 +55,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
     ----------
     network : name of a network
     params : settings that differ from the published ones
-    seed : of weights, dropout and the order of the clips
+    seed : random seed of weights, dropout and the order of the clips
     training : patience, limit of epochs, share of clips to watch, determinism
     class_weight : "" or "balanced"
 
@@ -86,7 +86,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         self,
         values: np.ndarray,
         truth: np.ndarray,
-        valid: tuple[np.ndarray, np.ndarray] | None = None,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
         groups: np.ndarray | None = None,
     ) -> KerasClassifier:
         """Train until the loss on the watched rows stops falling; the best epoch's weights are kept.
@@ -95,9 +95,9 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         ----------
         values : training rows, (n, …)
         truth : class names, (n,)
-        valid : values and class names to watch; None: a share of the training clips, which are then not
+        validation : values and class names to watch; None: a share of the training clips, which are then not
             trained on. Where that share is 0 the network runs to its last epoch
-        groups : clip of each row, so that copies of a clip stay together; None: each row is its own
+        groups : clip of each row, so that augmented rows of a clip stay with it; None: each row is its own
 
         Raises
         ------
@@ -107,10 +107,10 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             The loss became infinite in the first epoch.
         """
         settings, truth = self.training or Training(), np.asarray(truth)
-        if valid is None and settings.valid_share:
+        if validation is None and settings.validation_share:
             groups = np.arange(len(truth)) if groups is None else groups
-            out = held_out(truth, groups, settings.valid_share, self.seed)
-            values, truth, valid = values[~out], truth[~out], (values[out], truth[out])
+            out = held_out(truth, groups, settings.validation_share, self.seed)
+            values, truth, validation = values[~out], truth[~out], (values[out], truth[out])
         self.classes_, codes = np.unique(truth, return_inverse=True)
         network = table.get(self.network)
         self.settings_ = network.settings(self.params)
@@ -122,7 +122,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = network.make(inside.shape[1:], len(self.classes_), self.settings_)
         self.n_parameters_ = self.model_.count_params()
         self._compile()
-        self._train(inside, codes, self._watched(valid), settings)
+        self._train(inside, codes, self._watched(validation), settings)
         return self
 
     def predict_proba(self, values: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(values).argmax(axis=1)]
 
     def summary(self) -> dict[str, Any]:
-        """What came of the training, as plain values: sizes, epochs, seconds, learning curves."""
+        """The training as plain values: sizes, epochs, seconds, learning curves."""
         check_is_fitted(self, "history_")
         curves = {name: self.history_[name].round(4).tolist() for name in HISTORY[1:]}
         return {
@@ -180,15 +180,15 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             jit_compile="auto",  # XLA on accelerators; on a CPU it takes two to five times as long
         )
 
-    def _watched(self, valid) -> tuple[np.ndarray, np.ndarray] | None:
-        """Prepared valid rows of the classes that training has; None where there are none."""
-        if valid is None:
+    def _watched(self, validation) -> tuple[np.ndarray, np.ndarray] | None:
+        """Prepared validation rows of the classes that training has; None where there are none."""
+        if validation is None:
             return None
-        known = np.isin(valid[1], self.classes_)
+        known = np.isin(validation[1], self.classes_)
         if not known.any():
             return None
-        codes = np.searchsorted(self.classes_, np.asarray(valid[1])[known])
-        return self.preparation_.transform(table.get(self.network).shaped(valid[0][known])), codes
+        codes = np.searchsorted(self.classes_, np.asarray(validation[1])[known])
+        return self.preparation_.transform(table.get(self.network).shaped(validation[0][known])), codes
 
     def _train(self, values, codes, watched, settings: Training) -> None:
         import keras
@@ -207,7 +207,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter() - clock.pop()),
         )
         size = self.settings_["batch"]
-        told = self.model_.fit(
+        history = self.model_.fit(
             batches(values, codes, size=size, seed=self.seed),
             shuffle=False,  # the rows are shuffled already
             epochs=limit,
@@ -216,12 +216,12 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             callbacks=[tick, keras.callbacks.TerminateOnNaN(), *([stop] if watched else [])],
             verbose=0,
         ).history
-        self._remember(told, clock, stop.best_epoch + 1 if watched else len(clock))
+        self._remember(history, clock, stop.best_epoch + 1 if watched else len(clock))
 
-    def _remember(self, told: Mapping[str, list], clock: list[float], best_epoch: int) -> None:
+    def _remember(self, history: Mapping[str, list], clock: list[float], best_epoch: int) -> None:
         nothing = [np.nan] * len(clock)
         columns = ("log_loss", "accuracy", _WATCHED, "val_accuracy")
-        curves = [told.get(name, nothing) for name in columns]
+        curves = [history.get(name, nothing) for name in columns]
         self.history_ = pd.DataFrame(dict(zip(HISTORY, [range(1, len(clock) + 1), *curves, clock])))
         self.best_epoch_ = best_epoch
         self.seconds_per_epoch_ = float(np.median(clock[1:] or clock))
@@ -241,7 +241,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
 
 def seeded(seed: int, deterministic: bool) -> None:
     """Forget earlier networks and start every random stream anew."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its remarks about the processor are no news to readers
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its remarks about the processor help no reader
     import keras
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network has a graph of its own

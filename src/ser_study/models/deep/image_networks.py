@@ -1,4 +1,4 @@
-"""Networks on images: seed 004's CNN–BiLSTM with attention, and the large image networks of seed 002."""
+"""Networks on images: the CNN–BiLSTM with attention of E004, and the large image networks of E002."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ser_study.models.deep.sequence_networks import pooled
 
 _CAFFE = {"scale": 255.0, "offset": (-103.939, -116.779, -123.68)}  # blue, green, red less their means
 _PLUS_MINUS = {"scale": 2.0, "offset": -1.0}
-LARGE = {  # class of keras.applications, what its pixels look like, and whether seed 002 put a dense head on it
+LARGE = {  # class of keras.applications, what its pixels look like, and whether E002 put a dense head on it
     "vgg16": ("VGG16", _CAFFE, True),
     "vgg19": ("VGG19", _CAFFE, True),
     "mobilenet": ("MobileNet", _PLUS_MINUS, False),
@@ -28,7 +28,7 @@ def _block(net, channels: int, pool: tuple[int, int], dropout: float):
     return layers.Dropout(dropout)(layers.ReLU()(layers.MaxPooling2D(pool)(net)))
 
 
-def _seen(net, params: Mapping[str, Any], pools):
+def _convolved(net, params: Mapping[str, Any], pools):
     """Three blocks of convolutions."""
     for channels, pool in zip((16, 32, 64), pools):
         net = _block(net, channels, pool, params["dropout"])
@@ -48,28 +48,28 @@ def _read(inputs, steps, n_classes: int, params: Mapping[str, Any], name: str):
 
 
 def cnn_bilstm_one_step(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """As seed 004 runs: all of the image becomes one step, so recurrence and attention see nothing in time
+    """As E004 runs: all of the image becomes one step, so recurrence and attention see nothing in time
     (the weight of that step is always 1)."""
     from keras import Input, layers
 
     inputs = Input(shape)
-    net = _seen(inputs, params, ((2, 2), (4, 4), (4, 4)))
+    net = _convolved(inputs, params, ((2, 2), (4, 4), (4, 4)))
     return _read(inputs, layers.Reshape((1, -1))(net), n_classes, params, "cnn_bilstm_one_step")
 
 
 def cnn_bilstm(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """What seed 004 means: the same blocks, pooled less in time, then a BiLSTM and attention over time."""
+    """What E004 means: the same blocks, pooled less in time, then a BiLSTM and attention over time."""
     from keras import Input, layers
 
     inputs = Input(shape)
-    net = _seen(inputs, params, ((4, 2), (1, 4), (1, 4)))
+    net = _convolved(inputs, params, ((4, 2), (1, 4), (1, 4)))
     return _read(inputs, layers.Reshape((net.shape[1], -1))(net), n_classes, params, "cnn_bilstm")
 
 
 def cnn_bilstm_chunks(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """Seed 004's chunks cut along time: each is seen by the same blocks and becomes one step.
+    """Chunks as in E004, cut along time: each passes the same blocks and becomes one step.
 
-    The seed cuts 128 rows every 64 along the mel axis, which gives one chunk. Here ``chunk`` frames every
+    E004 cuts 128 rows every 64 along the mel axis, which gives one chunk. Here ``chunk`` frames every
     ``chunk_hop``; frames after the last whole chunk are left out.
     """
     from keras import Input, layers, ops
@@ -79,8 +79,8 @@ def cnn_bilstm_chunks(shape: Shape, n_classes: int, params: Mapping[str, Any]):
     chunks = ops.stack([inputs[:, start : start + size] for start in starts], axis=1)
     # all chunks as one batch, so that they share their normalisation
     pieces = ops.reshape(chunks, (-1, size, *shape[1:]))
-    seen = layers.Flatten()(_seen(pieces, params, ((2, 2), (4, 4), (4, 4))))
-    steps = ops.reshape(seen, (-1, len(starts), seen.shape[-1]))
+    vectors = layers.Flatten()(_convolved(pieces, params, ((2, 2), (4, 4), (4, 4))))
+    steps = ops.reshape(vectors, (-1, len(starts), vectors.shape[-1]))
     return _read(inputs, steps, n_classes, params, "cnn_bilstm_chunks")
 
 
@@ -118,9 +118,9 @@ def large(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 
 
 _LSTM = {"dropout": 0.2, "lstm_dropout": 0.4, "layers": 1, "batch": 128, "epochs": 25}
-SEED_004 = Network(
-    "cnn_bilstm_004_seed",
-    "CNN–BiLSTM–attention over one step (seed 004)",
+CNN_BILSTM_004 = Network(
+    "cnn_bilstm_004",
+    "CNN–BiLSTM–attention over one step (E004)",
     "image",
     cnn_bilstm_one_step,
     {**_LSTM, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "hidden": 64},  # of the two published checkpoints
@@ -142,14 +142,14 @@ _IMAGES = {
     for name, row in LARGE.items()
 }
 NETWORKS = (
-    SEED_004,
-    SEED_004.varied("h256", "hidden size 256", hidden=256),
+    CNN_BILSTM_004,
+    CNN_BILSTM_004.varied("h256", "hidden size 256", hidden=256),
     Network(
         "cnn_bilstm",
         "CNN–BiLSTM–attention over time",
         "image",
         cnn_bilstm,
-        {**_LSTM, "lr": 1e-3, "hidden": 64, "epochs": 15},  # ten more lower its valid loss by .03 nats
+        {**_LSTM, "lr": 1e-3, "hidden": 64, "epochs": 15},  # ten more lower its validation loss by .03 nats
         "pixel",
     ),
     Network(

@@ -14,7 +14,7 @@ SHARED = {  # settings that every network has
     "optimizer": "adam",  # or "sgd"
     "batch": 64,  # clips a step
     "epochs": 40,  # at most
-    "unwatched": 0,  # first epochs whose valid loss stops nothing and whose weights are not kept
+    "unwatched": 0,  # first epochs whose validation loss stops nothing and whose weights are not kept
 }
 
 
@@ -69,8 +69,8 @@ class Network:
             "any": "values with one to three axes a clip",
         }[self.kind]
         if len(shape) not in axes:
-            raise ValueError(f"Network {self.name!r} reads {wanted}; found values of shape (n, {_shown(shape)}).")
+            raise ValueError(f"Network {self.name!r} reads {wanted}; found values of shape (n, {_axes(shape)}).")
 
 
-def _shown(shape: Shape) -> str:
+def _axes(shape: Shape) -> str:
     return ", ".join(map(str, shape))

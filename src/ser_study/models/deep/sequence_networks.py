@@ -34,7 +34,7 @@ def pooled(frames, hidden: int, name: str = "attention"):
 
 
 def bigru(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """Normalisation, dropout, one bidirectional GRU, dropout, normalisation, dense (seed 003)."""
+    """Normalisation, dropout, one bidirectional GRU, dropout, normalisation, dense (E003)."""
     from keras import Model, layers
 
     inputs, net = _frames(shape)
@@ -67,7 +67,7 @@ def attention(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 
 
 def cnn_lstm(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """Two convolutions over time with pooling, then an LSTM (the future work of seed 000)."""
+    """Two convolutions over time with pooling, then an LSTM (the future work of E000)."""
     from keras import Model, layers
 
     inputs, net = _frames(shape)
@@ -81,7 +81,7 @@ def cnn_lstm(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 
 _BIGRU = Network(
     "bigru_003",
-    "BiGRU on embeddings (seed 003)",
+    "BiGRU on embeddings (E003)",
     "sequence",
     bigru,
     {"lr": 1e-4, "batch": 128, "epochs": 160, "dropout": 0.6, "hidden": 128},

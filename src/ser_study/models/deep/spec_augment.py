@@ -1,4 +1,4 @@
-"""What a network hears while it is trained on spectra: masked, and a share of the rows each epoch.
+"""Training on spectra: masked input, and a share of the rows each epoch.
 
 Keras is imported with this module, which is itself imported only when a network is trained.
 """
@@ -50,24 +50,24 @@ class SpecAugment(keras.layers.Layer):
 
 
 class Shares(keras.utils.PyDataset):
-    """Rows in random order, batch by batch; an epoch is as many rows as there are clips, not as there are copies.
+    """Rows in random order, batch by batch; an epoch is as many rows as there are clips, not counting augmentation.
 
     So augmentation makes an epoch no longer, and epochs of trainings with and without it compare. Over
-    ``1 + copies`` epochs every row is heard about once.
+    ``1 + n_augmented`` epochs every row is used about once.
 
     Parameters
     ----------
     values : (n, …), cast to float32 batch by batch
     codes : classes, (n,)
     batch : rows a step
-    copies : augmented copies of each clip among the rows
+    n_augmented : augmented rows of each clip, beside the clean one
     seed : of the order
     """
 
-    def __init__(self, values: np.ndarray, codes: np.ndarray, *, batch: int, copies: int = 0, seed: int = 0):
+    def __init__(self, values: np.ndarray, codes: np.ndarray, *, batch: int, n_augmented: int = 0, seed: int = 0):
         super().__init__(workers=2)  # with one, TensorFlow idles between epochs (see ``batches``)
         self.values, self.codes, self.batch = values, codes, batch
-        self.count = max(1, len(values) // (1 + copies))
+        self.count = max(1, len(values) // (1 + n_augmented))
         self.generator = np.random.default_rng(seed)
         self.waiting = np.empty(0, dtype=int)
         self.on_epoch_end()

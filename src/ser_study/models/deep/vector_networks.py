@@ -21,7 +21,7 @@ def _penalty(params: Mapping[str, Any]):
 
 
 def conv1d(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """Six convolutions along the columns (seed 001); 813,575 parameters for 184 columns and 7 classes."""
+    """Six convolutions along the columns (E001); 813,575 parameters for 184 columns and 7 classes."""
     from keras import Input, Model, layers
 
     inputs = Input(shape)
@@ -37,7 +37,7 @@ def conv1d(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 
 
 def conv8(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """Eight convolutions and three dense layers (seed 002, deep half)."""
+    """Eight convolutions and three dense layers (E002, deep half)."""
     from keras import Input, Model, layers
 
     inputs = Input(shape)
@@ -57,7 +57,7 @@ def conv8(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 
 
 def columns_rnn(shape: Shape, n_classes: int, params: Mapping[str, Any]):
-    """A simple recurrent layer that reads the columns one after the other (seed 002; it does not work)."""
+    """A simple recurrent layer that reads the columns one after the other (E002; it does not work)."""
     from keras import Input, Model, layers
 
     inputs = Input(shape)
@@ -80,10 +80,10 @@ def head(shape: Shape, n_classes: int, params: Mapping[str, Any]):
 _SGD = {"optimizer": "sgd", "lr": 0.01, "momentum": 0.9}
 CONV8 = Network(
     "conv8_002",
-    "8-conv CNN on principal components (seed 002)",
+    "8-conv CNN on principal components (E002)",
     "vector",
     conv8,
-    # the seed stopped by nothing: valid loss rises long before accuracy does, so only the last epochs are compared
+    # E002 stopped by nothing: validation loss rises long before accuracy does, so only the last epochs are compared
     {**_SGD, "batch": 16, "epochs": 60, "unwatched": 50, "dropout": 0.6, "units": 4096, "l1": 0.0, "l2": 0.0},
     "pca95",
     published=True,  # 300 epochs there; the notebook's learning rate is .001, the README's .01
@@ -102,7 +102,7 @@ STUDY = (
 NETWORKS = (
     Network(
         "conv1d_001",
-        "Conv1D on 184 means (seed 001)",
+        "Conv1D on 184 means (E001)",
         "vector",
         conv1d,
         # 50 epochs there, stopped by nothing; its accuracy goes on rising when its loss no longer falls
@@ -111,10 +111,10 @@ NETWORKS = (
     ),
     CONV8,
     *STUDY,
-    Network("rnn_002", "simple RNN over columns (seed 002)", "vector", columns_rnn, {"hidden": 128, "epochs": 20}),
+    Network("rnn_002", "simple RNN over columns (E002)", "vector", columns_rnn, {"hidden": 128, "epochs": 20}),
     Network(
         "vgg16_head_002",
-        "dense head on VGG16's bottleneck (seed 002)",
+        "dense head on VGG16's bottleneck (E002)",
         "any",
         head,
         {**_SGD, "batch": 64, "epochs": 30, "units": (4096, 4096), "dropout": 0.5},

@@ -57,6 +57,7 @@
     const ITable = await window.serTables;
     document.querySelectorAll("[data-ser-table]").forEach((table) => enhance(ITable, table));
   };
+  window.serEnhance = start; // JupyterLab calls it again for each new table
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else setTimeout(start, 50);
 })();

@@ -1,0 +1,85 @@
+"""What a run publishes for others to compute with: all scores, all predictions, and the clips without their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ser_study.experiments import benchmark
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.folds import smallest_training
+from ser_study.store import replacing
+from ser_study.study import Study
+
+SCORE_COLUMNS = [
+    *("corpus", "protocol", "feature", "model", "metric", "value", "low", "high", "interval"),
+    *("n", "n_speakers", "n_train", "experiment", "scheme", "leak", "fixed", "size", "source"),
+]
+MAIN_METRICS = ("uar", "accuracy", "macro_f1")
+
+
+def all_scores(study: Study) -> pd.DataFrame:
+    """Scores of the benchmark, the ladder (full and equal size) and across corpora (``SCORE_COLUMNS``).
+
+    ``fixed`` says that no hyperparameter was chosen, ``size`` is the number of training rows that every fold was
+    cut to, ``source`` the corpora trained on where these are not the tested one; empty where it does not apply.
+    """
+    config, possible = study.config, study.possible
+    full = benchmark.ladder(config, possible)
+    sizes = smallest_training(full, study.selections, config=config, store=study.store)
+    experiments = [
+        *benchmark.benchmark(config, possible),
+        *full,
+        *benchmark.equal_size(config, full, sizes),
+        *benchmark.across(config, possible),
+    ]
+    scores = study.scores(experiments).merge(_declarations(experiments), on="experiment", how="left")
+    return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)
+
+
+def _declarations(experiments: Iterable[Experiment]) -> pd.DataFrame:
+    """What the columns of scores do not tell of an experiment: ``experiment, fixed, size, source``."""
+    rows = [
+        (e.name, e.fixed, str(e.size or "") or None, "+".join(e.sources) or None) for e in dict.fromkeys(experiments)
+    ]
+    return pd.DataFrame(rows, columns=["experiment", "fixed", "size", "source"])
+
+
+def main_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """UAR, accuracy and macro F1 of every experiment."""
+    return scores[scores["metric"].isin(MAIN_METRICS)].reset_index(drop=True)
+
+
+def publish(scores: pd.DataFrame, study: Study) -> None:
+    """Write ``tables/scores.csv``, ``predictions.parquet`` and ``clips.parquet`` of the run.
+
+    Parameters
+    ----------
+    scores : ``all_scores``
+    """
+    run = study.store.run
+    with replacing(run / "tables" / "scores.csv") as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.6g")
+    with replacing(run / "clips.parquet") as temporary:
+        clips = pd.concat([part.clips for part in study.selections.values()], ignore_index=True)
+        clips.drop(columns=["path"]).to_parquet(temporary, index=False)
+    _write_predictions(benchmark.published(study.config, study.possible), study)
+
+
+def _write_predictions(experiments: Iterable[Experiment], study: Study) -> None:
+    """One file with the predictions of all these experiments, written one experiment at a time."""
+    classes = sorted({e for part in study.selections.values() for e in part.clips["emotion"].unique()})
+    probabilities = [f"p_{name}" for name in classes]
+    writer = None
+    with replacing(study.store.run / "predictions.parquet") as temporary:
+        for experiment in experiments:
+            table = study.predictions(experiment)
+            columns = [column for column in table.columns if not column.startswith("p_")]
+            arrow = pa.Table.from_pandas(table.reindex(columns=columns + probabilities), preserve_index=False)
+            writer = writer or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
+            writer.write_table(arrow.cast(writer.schema))
+        if writer:
+            writer.close()

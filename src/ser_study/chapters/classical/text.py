@@ -1,0 +1,140 @@
+"""Titles, captions and sentences of the chapter, computed from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ser_study import corpora
+from ser_study.chapters.classical.headline import OWN_SPEAKERS
+from ser_study.config import Config
+from ser_study.evaluation import summaries
+from ser_study.plotting import dots
+from ser_study.study import Study
+from ser_study.wording import Caption, interval, listed, percent, share, voices, word
+
+LABELS: Mapping[str, str] = {
+    **{"uar": "UAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "kappa": "κ", "mcc": "MCC", "auc": "AUC"},
+    **{"n": "clips", "n_speakers": "speakers", "f1": "F1", "nested": "chosen in each fold", "value": "UAR"},
+    **{"random": "random split", "speaker_independent": "new speakers", "n_votes": "votes"},
+    **{"fit_s": "fit, s", "search_s": "search, s", "predict_ms": "predict, ms a clip"},
+}
+NO_SYSTEM = "No corpus of this run has validation speakers, so no system is chosen and there is nothing to show here."
+
+
+def introduction(scores: pd.DataFrame, config: Config) -> str:
+    """What was run."""
+    table = summaries.uar(scores)
+    names = {column: listed(word(name) for name in dict.fromkeys(table[column])) for column in table}
+    return (
+        f"{len(table)} experiments on {names['corpus']}. Features: {names['feature']}. Models: {names['model']}. "
+        f"Intervals are {percent(config.evaluation.level)} intervals over speakers; with three speakers or fewer "
+        "they cover clips of these voices only."
+    )
+
+
+def inflation(pairs: pd.DataFrame) -> Caption:
+    """Random split beside new speakers."""
+    if pairs.empty:
+        return Caption("inflation", "", empty="No corpus of this run has both a random split and speaker folds.")
+    title = dots.inflation_title(pairs)
+    alt = f"{title}. For each corpus and model two dots on one line: UAR on a random split and on new speakers."
+    return Caption("inflation", dots.inflation_caption(pairs), alt)
+
+
+def gaps() -> Caption:
+    """Random split and new speakers for every feature set."""
+    return Caption("gaps", "UAR on a random split and on new speakers, and the change.", labels=LABELS)
+
+
+def matrix_title(scores: pd.DataFrame) -> str:
+    """Which combination does best on average."""
+    best = scores[scores["model"] != "dummy"].groupby(["feature", "model"])["value"].agg(["mean", "size"])
+    best = best[best["size"] == best["size"].max()]["mean"]
+    feature, model = best.idxmax()
+    return f"On new speakers {word(feature)} with {word(model)} scores highest on average: UAR {share(best.max())}"
+
+
+def score_matrix(scores: pd.DataFrame) -> Caption:
+    """Features and models on new speakers."""
+    if scores.empty:
+        return Caption("score_matrix", "", empty="No corpus of this run has speaker folds.")
+    low, high = share(scores["value"].min(), 2), share(scores["value"].max(), 2)
+    alt = f"{matrix_title(scores)}. Heat maps of feature by model, one for each corpus; UAR from {low} to {high}."
+    words = "UAR on speakers that were not in training. Dash: not run (trees on thousands of features)."
+    return Caption("score_matrix", words, alt)
+
+
+def headline(systems: pd.DataFrame) -> Caption:
+    """The chosen systems."""
+    words = "The chosen system of each corpus and its UAR on new speakers."
+    finding = headline_sentence(systems) if len(systems) else ""
+    return Caption("headline", words, empty=NO_SYSTEM, finding=finding, labels=LABELS)
+
+
+def headline_sentence(systems: pd.DataFrame) -> str:
+    """The chosen systems and what they score."""
+    scores = [
+        f"{word(row['corpus'])} {interval(row['value'], row['low'], row['high'])}"
+        f"{voices(row['interval'])} ({word(row['feature'])}, {word(row['model'])})"
+        for _, row in systems.iterrows()
+    ]
+    sentence = f"UAR on new speakers: {'; '.join(scores)}."
+    without = [word(name) for name in systems.loc[systems["chosen_by"] != OWN_SPEAKERS, "corpus"]]
+    if without:
+        verb, whose = ("has", "its system was") if len(without) == 1 else ("have", "their systems were")
+        sentence += f" {listed(without)} {verb} no speaker to spare for validation, so {whose} chosen on other corpora."
+    return sentence
+
+
+def overall() -> Caption:
+    """All scores of the chosen systems."""
+    words = "Scores of the chosen systems on new speakers, predictions of all folds together."
+    return Caption("overall", words, empty=NO_SYSTEM, labels=LABELS)
+
+
+def listeners(study: Study) -> Caption:
+    """What is known of human listeners on each corpus, with its caveats."""
+    names = dict.fromkeys(corpora.corpus_of(name) for name in study.selections)
+    about = {name: corpora.module(name).INFO for name in names}
+    lines = "\n".join(f"- **{info.title}**: {info.human}" for info in about.values() if info.human)
+    words = "Listeners on the same clips; ties of the plurality count as wrong."
+    empty = f"No corpus of this run has the answers of listeners clip by clip.\n\n{lines}".strip()
+    return Caption("listeners", words, empty=empty, finding=lines, labels=LABELS)
+
+
+def probabilities() -> Caption:
+    """Scores of the probabilities."""
+    words = "Probabilities of the chosen systems on new speakers. Lower is better."
+    return Caption("probabilities", words, empty=NO_SYSTEM)
+
+
+def times(table: pd.DataFrame) -> Caption:
+    """All classical models with their times."""
+    words = "All classical models on validation speakers, with times of one fold on one thread."
+    empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
+    finding = times_sentence(table) if len(table) else ""
+    return Caption("benchmark_times", words, empty=empty, finding=finding, labels=LABELS)
+
+
+def times_sentence(table: pd.DataFrame) -> str:
+    """The best model, and the fastest within two points of it."""
+    best = table.loc[table["uar"].idxmax()]
+    near = table[table["uar"] >= best["uar"] - 0.02]
+    fastest = near.loc[near["fit_s"].idxmin()]
+    first = (
+        f"On validation speakers of {word(best['corpus'])}, {word(best['model'])} has the highest UAR "
+        f"({share(best['uar'])}, {best['fit_s']:.3f} s a fit)"
+    )
+    if fastest["model"] == best["model"]:
+        return f"{first}, and nothing within two points of it is faster."
+    return (
+        f"{first}; the fastest within two points of it is {word(fastest['model'])} "
+        f"({share(fastest['uar'])}, {fastest['fit_s']:.3f} s)."
+    )
+
+
+def scores() -> Caption:
+    """Main metrics of every experiment."""
+    return Caption("scores_main", "Main metrics of every experiment; all metrics are in tables/scores.csv.")

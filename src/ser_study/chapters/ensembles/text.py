@@ -1,0 +1,167 @@
+"""What chapter 06 says: captions of its tables and figures, and sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study.chapters.ensembles.gender import RIVALS, SYSTEMS
+from ser_study.wording import Caption, listed, minus, p_text, share, signed, word
+
+NO_VOTES = "No selection here has the four speakers that a vote needs to be decided by."
+NO_RAVDESS = "RAVDESS is not here, so there is nothing to compare."
+INTERVAL = {"low": "from", "high": "to", "p_holm": "p (Holm)", "n": "clips"}
+
+
+def candidates(table: pd.DataFrame) -> Caption:
+    """The systems that votes are made of."""
+    return Caption(
+        "vote_candidates",
+        "UAR on validation speakers of every single system; no test row is read.",
+        empty=NO_VOTES,
+        labels={"uar_validation": "UAR, validation speakers"},
+    )
+
+
+def votes(table: pd.DataFrame) -> Caption:
+    """Votes against the best single system."""
+    return Caption(
+        "votes",
+        "UAR on new speakers; the change is against the best single system.",
+        empty=NO_VOTES,
+        labels={"uar": "UAR", "uar_validation": "UAR, validation speakers", "difference": "change", **INTERVAL},
+    )
+
+
+def votes_figure(table: pd.DataFrame) -> Caption:
+    """The change each vote brings, and the best vote of every selection."""
+    rows = [
+        f"{word(row.corpus)}, {row.system} {signed(100 * row.difference)}"
+        for row in table[table["difference"].notna()].itertuples()
+    ]
+    return Caption(
+        "vote_differences",
+        "Change of UAR from the best single system to each vote, on the same test clips; bars: 95 % intervals over "
+        "speakers.",
+        alt=f"One row a vote, its change in points. {'; '.join(rows)}.",
+        empty="" if table.empty else "The votes need two models or two feature sets; this run has one system.",
+        finding=votes_finding(table),
+    )
+
+
+def votes_title(table: pd.DataFrame) -> str:
+    """How many votes are above the single system beyond chance."""
+    voted = table[table["difference"].notna()]
+    better = int(((voted["difference"] > 0) & (voted["p_holm"] < 0.05)).sum())
+    worse = int(((voted["difference"] < 0) & (voted["p_holm"] < 0.05)).sum())
+    tail = f", {worse} below" if worse else ""
+    return f"{better} of {len(voted)} votes are above the best single system by more than chance explains{tail}"
+
+
+def votes_finding(table: pd.DataFrame) -> str:
+    """The vote of every selection that is best on validation speakers, against the single system, effect before p."""
+    lines = []
+    for corpus, rows in table.groupby("corpus", sort=False):
+        voted = rows[rows["difference"].notna()]
+        if voted.empty:
+            continue
+        one = voted.loc[voted["uar_validation"].idxmax()]
+        span = f"[{minus(100 * one['low'])}, {minus(100 * one['high'])}]"
+        note = f" ({one['note']})" if one["note"] else ""
+        lines.append(
+            f"- **{word(corpus)}**: the {one['system']}, best on validation speakers, is "
+            f"{signed(100 * one['difference'])} points {span} from the single system on test speakers, p (Holm) "
+            f"{p_text(one['p_holm'])}{note}."
+        )
+    return "\n".join(lines)
+
+
+def baseline_votes(table: pd.DataFrame) -> Caption:
+    """The student projects' votes, rebuilt."""
+    return Caption(
+        "baseline_votes",
+        "Accuracy on the projects' own lists, where the same speakers are in training and test.",
+        empty="No vote of a student project is in this run: it needs RAVDESS (see chapter 08) and the preset `full`.",
+        finding=_baseline_finding(table) if len(table) else "",
+        labels={"best_model": "best model", "gain": "vote − best model", "n_seeds": "training seeds"},
+    )
+
+
+def _baseline_finding(table: pd.DataFrame) -> str:
+    """How many votes are above their best model, and the largest gain."""
+    best = table.loc[table["gain"].idxmax()]
+    above = int((table["gain"] > 0).sum())
+    return (
+        f"{above} of {len(table)} votes {'is' if above == 1 else 'are'} above the best rebuilt model of the same list; "
+        f"the largest change is {signed(100 * best['gain'])} points ({word(best['model'])}, {best['id']})."
+    )
+
+
+def emotions(table: pd.DataFrame) -> Caption:
+    """Gender first against emotion alone."""
+    return Caption(
+        "gender_first",
+        "Eight emotions on new speakers; the change is against the flat model.",
+        empty=NO_RAVDESS,
+        labels={"value": "UAR", "difference": "change", "difference_low": "change from", "difference_high": "change to",
+                "n_speakers": "speakers", "gender_accuracy": "gender, accuracy", **INTERVAL},
+    )  # fmt: skip
+
+
+def emotions_figure(table: pd.DataFrame) -> Caption:
+    """UAR of every system."""
+    rows = [f"{word(row.corpus)}, {SYSTEMS[row.system]} {share(row.value)}" for row in table.itertuples()]
+    return Caption(
+        "gender_first_scores",
+        "UAR over eight emotions on new speakers; bars: 95 % intervals over speakers.",
+        alt=f"One panel a selection, one row a system. {'; '.join(rows)}.",
+        finding=emotions_finding(table),
+    )
+
+
+def emotions_title(table: pd.DataFrame) -> str:
+    """The change that the best of the systems with gender brings on each selection."""
+    changes = []
+    for corpus, rows in table.groupby("corpus", sort=False):
+        best = rows[rows["system"].isin(RIVALS)]["difference"].astype(float).max()
+        changes.append(f"{signed(100 * best)} points on {word(corpus)}")
+    return f"Gender changes UAR by at best {listed(changes)}"
+
+
+def emotions_finding(table: pd.DataFrame) -> str:
+    """For each selection, what the best system gains on flat, and the most that two steps could."""
+    if table.empty:
+        return ""
+    parts = []
+    for corpus, rows in table.groupby("corpus", sort=False):
+        rows = rows.set_index("system")
+        best = rows.loc[list(RIVALS), "difference"].astype(float).idxmax()
+        gain, bound = (signed(100 * rows.loc[name, "difference"]) for name in (best, "oracle"))
+        verdict = "" if rows.loc[best, "p_holm"] < 0.05 else ", which chance can explain"
+        parts.append(
+            f"{word(corpus)}: emotion alone {share(rows.loc['flat', 'value'])}; best of the others, {SYSTEMS[best]}, "
+            f"{gain} points{verdict}; with the true gender given {bound}"
+        )
+    return f"UAR of the emotions. {listed(parts)}."
+
+
+def genders(table: pd.DataFrame) -> Caption:
+    """What one wrong label costs."""
+    return Caption(
+        "gender_labels",
+        "Gender recognition with true labels and with those of E000.",
+        empty="This comparison needs RAVDESS speech and TESS.",
+        finding=_genders_finding(table) if len(table) else "",
+        labels={"trained_on": "trained on", "recall_female": "recall, women", "recall_male": "recall, men",
+                "n": "clips", "n_speakers": "speakers"},
+    )  # fmt: skip
+
+
+def _genders_finding(table: pd.DataFrame) -> str:
+    """Accuracy with true and with wrong labels, corpus by corpus."""
+    parts = []
+    for corpus, rows in table.groupby("corpus", sort=False):
+        by_labels = rows.set_index("labels")["accuracy"]
+        parts.append(
+            f"{word(corpus)} {share(by_labels['true'])} with true labels, {share(by_labels['as E000'])} as E000"
+        )
+    return f"Accuracy of the gender: {listed(parts)}."

@@ -1,0 +1,108 @@
+"""Tables of the front page, read from the tables that the other chapters wrote; nothing is computed anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ser_study.evaluation import summaries
+from ser_study.experiments import ledger
+from ser_study.study import Study
+from ser_study.wording import share, voices, word
+
+CHAPTERS = {  # table → chapter that writes it
+    "scores": "04",
+    "headline": "04",
+    "listeners": "04",
+    "corpora": "02",
+    "ladder": "03",
+    "ladder_speakers": "03",
+}
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The tables of a run that the front page needs."""
+
+    scores: pd.DataFrame
+    headline: pd.DataFrame
+    listeners: pd.DataFrame
+    corpora: pd.DataFrame
+    ladder: pd.DataFrame
+    ladder_speakers: pd.DataFrame
+
+
+def read(study: Study) -> RunTables:
+    """The tables that the earlier chapters wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        A table is missing; the message names the chapter to run.
+    """
+    tables = {}
+    for name, chapter in CHAPTERS.items():
+        path = study.store.run / "tables" / f"{name}.csv"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The table {name}.csv of this run is missing; chapter {chapter} writes it: "
+                f"python run_all.py --from {chapter}."
+            )
+        tables[name] = pd.read_csv(path)
+    return RunTables(**tables)
+
+
+def benchmark(run: RunTables) -> pd.DataFrame:
+    """Scores of feature × model: tuned, on all clips and the own classes of each corpus, without a declared leak."""
+    scores = run.scores
+    plain = scores["leak"].isna() & scores["source"].isna() & (scores["scheme"] == "native")
+    return scores[plain & ~scores["fixed"].astype(bool) & (scores["size"].fillna(0) == 0)]
+
+
+def inflation(run: RunTables) -> pd.DataFrame:
+    """Random and speaker-independent UAR of every corpus and model, with the feature set that is best on average."""
+    scores = benchmark(run)
+    return summaries.inflation(scores, summaries.common_feature(scores))
+
+
+def chance(run: RunTables) -> dict[str, float]:
+    """Corpus → one over its number of classes."""
+    return dict(zip(run.corpora["corpus"], 1 / run.corpora["classes"]))
+
+
+def listeners(run: RunTables) -> dict[str, float]:
+    """Corpus → UAR of one listener, where listeners judged the clips."""
+    return summaries.listener_lines(run.listeners)
+
+
+def headline(run: RunTables) -> pd.DataFrame:
+    """The chosen system of each corpus.
+
+    Columns: ``corpus, system, random split, new speakers, interval, listeners, chance``.
+    """
+    keys = ["corpus", "feature", "model"]
+    uar = summaries.uar(benchmark(run))
+    random = uar[uar["protocol"] == "random"].set_index(keys)["value"].rename("random split")
+    table = run.headline.join(random, on=keys)
+    table = table.assign(listeners=table["corpus"].map(listeners(run)), chance=table["corpus"].map(chance(run)))
+    bounds = zip(table["low"], table["high"], table["interval"])
+    spans = [f"[{share(low)}, {share(high)}]{voices(kind)}" for low, high, kind in bounds]
+    systems = [f"{word(feature)}, {word(model)}" for feature, model in zip(table["feature"], table["model"])]
+    table = table.assign(system=systems, interval=spans).rename(columns={"value": "new speakers"})
+    return table[["corpus", "system", "random split", "new speakers", "interval", "listeners", "chance"]]
+
+
+def baselines(study: Study) -> pd.DataFrame:
+    """Accuracy rows of the student projects, with their verdicts; empty where chapter 08 is not in this run."""
+    paths = [study.store.run / "tables" / f"{name}.csv" for name in ("baselines", "baseline_verdicts")]
+    if not all(path.is_file() for path in paths):
+        return pd.DataFrame()
+    scores, verdicts = map(pd.read_csv, paths)
+    table = scores.merge(verdicts[["id", "metric", "verdict"]], on=["id", "metric"])
+    return table[table["metric"] == "accuracy"].reset_index(drop=True)
+
+
+def test_evaluations(study: Study) -> pd.DataFrame:
+    """How often each corpus was scored: declared experiments, and evaluations during development."""
+    return ledger.counts(study.store)

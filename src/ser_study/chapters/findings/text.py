@@ -1,0 +1,154 @@
+"""Captions and sentences of the front page, computed from the tables of the run."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study import corpora as corpus_info
+from ser_study.chapters.findings import tables
+from ser_study.chapters.findings.tables import RunTables
+from ser_study.experiments.baselines import speaker_disjoint
+from ser_study.plotting import baselines as baseline_plots
+from ser_study.plotting import dots
+from ser_study.wording import Caption, listed, share, word
+
+
+def introduction(run: RunTables) -> str:
+    """The first paragraph: the scores on new speakers and by how much a random split flatters."""
+    best = tables.headline(run)
+    if best.empty:
+        return "This run holds no score on new speakers; run chapter 04."
+    scores = [
+        f"**{share(row['new speakers'])}** on {word(row['corpus'])}" + _listeners(row["listeners"])
+        for _, row in best.iterrows()
+    ]
+    points = 100 * (best["random split"] - best["new speakers"])
+    text = (
+        "With classical features and models, on speakers that were not in training, mean recall over the emotions "
+        f"(UAR) is {listed(scores)}. "
+    )
+    if len(best) > 1:
+        return text + (
+            f"The same systems on a random split score {points.min():.0f} to {points.max():.0f} points more. "
+            "That difference comes from knowing the speaker, and the other take where clips were recorded twice."
+        )
+    return text + (
+        f"The same system on a random split scores {points.iloc[0]:.0f} points more. "
+        "That difference comes from knowing the speaker."
+    )
+
+
+def _listeners(value: float) -> str:
+    return f" (listeners {share(value)})" if value == value else ""
+
+
+def inflation(run: RunTables) -> Caption:
+    """The main figure: random split against new speakers."""
+    pairs = tables.inflation(run)
+    return Caption("front_inflation", dots.inflation_caption(pairs), alt=dots.inflation_title(pairs))
+
+
+def corpus_notes(run: RunTables) -> dict[str, str]:
+    """Speakers and classes of each corpus, for the main figure."""
+    columns = (run.corpora[name] for name in ("corpus", "speakers", "classes"))
+    return {name: f"{speakers} speakers, {classes} emotions" for name, speakers, classes in zip(*columns)}
+
+
+def headline(run: RunTables) -> Caption:
+    """The chosen system of each corpus; what choosing it is worth; how it compares with listeners."""
+    words = "UAR on new speakers beside a random split, listeners and chance."
+    finding = "\n\n".join([_nested(run), _beside_listeners(run)])
+    return Caption("front_headline", words, finding=finding)
+
+
+def _nested(run: RunTables) -> str:
+    """What the choice of the system is worth: the score when it is made anew in each fold."""
+    nested = run.headline[run.headline["nested"].notna()]
+    if nested.empty:
+        return "No corpus of this run has validation speakers to choose by."
+    scores = listed(f"{word(row['corpus'])} {share(row['nested'])}" for _, row in nested.iterrows())
+    return (
+        "Every speaker is a validation speaker in one fold and a test speaker in another, so this choice has seen "
+        f"them all. Choosing anew in each fold, by that fold's validation speakers alone, gives {scores}."
+    )
+
+
+def _beside_listeners(run: RunTables) -> str:
+    """How the chosen systems compare with single listeners."""
+    table = tables.headline(run)
+    known = table[table["listeners"].notna()]
+    if known.empty:
+        return "Nobody judged these clips one by one, so there is no human line."
+    scores = [
+        f"{word(row['corpus'])} {share(row['new speakers'])} {row['interval']} against {share(row['listeners'])}"
+        for _, row in known.iterrows()
+    ]
+    text = f"Compared with one listener: {listed(scores)}. "
+    low = run.headline.set_index("corpus")["low"].reindex(known["corpus"]).to_numpy()
+    above = known[low > known["listeners"].to_numpy()]
+    if len(above):
+        text += (
+            f"On {listed(word(name) for name in above['corpus'])} a model trained on the actors' intentions scores "
+            "higher than listeners, who reported what they heard: the intention is in the voice, but people do not "
+            "always hear it. "
+        )
+    if "emodb" in set(known["corpus"]):
+        every = corpus_info.module("emodb").INFO.human_figures["mean class recall, all 816 recordings"]
+        text += (
+            "EMO-DB's line is for clips that were kept because these listeners recognised them; on all its recordings "
+            f"it is {share(every)}. "
+        )
+    return text
+
+
+def ladder(run: RunTables) -> Caption:
+    """The figure of the protocols, from the leakiest to the strictest."""
+    equal = run.ladder[run.ladder["size"] == "equal"].pivot(index="corpus", columns="protocol", values="value")
+    lost = 100 * (equal["random"] - equal["speaker_independent"])
+    low, high = lost.min(), lost.max()
+    span = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+    return Caption(
+        "front_ladder",
+        "UAR of one model, one feature set, fixed hyperparameters. Filled: equal training size; hollow: all clips.",
+        alt=f"At equal training size new speakers cost {span} points",
+    )
+
+
+def baselines(table: pd.DataFrame) -> Caption:
+    """The figure of the student projects, of ``tables.baselines``."""
+    title = baseline_plots.overview_title(table, speaker_disjoint=speaker_disjoint()) if len(table) else ""
+    return Caption(
+        "front_baselines",
+        "Chapter 08 has every rebuilt model, paired differences, and what their tests share with training.",
+        alt=title,
+        empty="They are not in this run: chapter 08 needs the recordings of RAVDESS, TESS and CREMA-D.",
+    )
+
+
+def tess(run: RunTables) -> str:
+    """TESS actress by actress: random, left out, and at equal training size."""
+    table = run.ladder_speakers[run.ladder_speakers["corpus"] == "tess"]
+    if table.empty:
+        return "TESS is not part of this run."
+    best = tables.headline(run).set_index("corpus").loc["tess"]
+    each = [
+        f"{row['speaker'].partition('/')[2]} falls from {share(row['random'])} to {share(row['speaker_independent'])}"
+        for _, row in table.iterrows()
+    ]
+    return (
+        f"On a random split the chosen system scores {share(best['random split'])}; trained on one actress and tested "
+        f"on the other, {share(best['new speakers'])}. At equal training size (n = {int(table['n_train'].iloc[0]):,}), "
+        f"with one model and fixed hyperparameters, {listed(each)}. Two speakers say nothing about speakers in "
+        "general; they do show that the random split measured familiarity with the speaker."
+    )
+
+
+def test_evaluations() -> Caption:
+    """How often each corpus was scored."""
+    words = "Test-set evaluations of each corpus so far: declared experiments, and evaluations during development."
+    return Caption("test_evaluations", words)
+
+
+def corpora() -> Caption:
+    """The corpora of the run."""
+    return Caption("front_corpora", "Corpora of this run.")

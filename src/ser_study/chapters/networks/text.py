@@ -1,0 +1,235 @@
+"""What chapter 05 says: captions of its tables and figures, and sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ser_study.config import Config
+from ser_study.evaluation import metrics
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import BASELINE
+from ser_study.wording import Caption, listed, minus, share, signed, word
+
+LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
+EPOCHS = {"seconds_per_epoch": "s per epoch", "best_epoch": "best epoch"}
+AS_PUBLISHED = "as published"  # the row of the regularisation study that the others are compared with
+
+
+def introduction(predictions: Mapping[Experiment, pd.DataFrame], config: Config) -> str:
+    """How many networks are trained, where, and with how many random seeds."""
+    names = list(dict.fromkeys(one.model for one in predictions))
+    n_seeds = config.training.seeds
+    times = "once" if n_seeds == 1 else f"{n_seeds} times with different random seeds"
+    on_lists = any(one.selection.startswith(BASELINE) for one in predictions)
+    place = "" if on_lists else (
+        "No network of the student projects is in this run: their recordings or the settings leave them out. What "
+        f"follows shows how a network is trained and reported, on the {word(next(iter(predictions)).selection)}. "
+    )  # fmt: skip
+    n_all = config.baselines.training_seeds
+    more = f" `--set training.seeds={n_all}` adds the other random seeds; finished trainings are not repeated."
+    more = more if n_seeds < n_all else ""
+    many = "One network is" if len(names) == 1 else f"{len(names)} networks are"
+    return place + (
+        f"{many} trained here, {'each ' if len(names) > 1 else ''}{times}: {listed(word(name) for name in names)}. "
+        f"Training ends {config.training.patience} epochs after the lowest validation loss, or at the network's own "
+        f"limit, and the weights of the best epoch are kept.{more}"
+    )
+
+
+def scores(table: pd.DataFrame) -> Caption:
+    """Scores of the networks, and the best network of every split."""
+    best = table.loc[table.groupby("split", sort=False)["accuracy"].idxmax()]
+    rows = [
+        f"{row.split}: {word(row.network)} {share(row.accuracy)} (UAR {share(row.uar)})" for row in best.itertuples()
+    ]
+    return Caption(
+        "networks",
+        "Test accuracy and UAR: mean over training seeds, one test-set evaluation each.",
+        finding=f"Highest accuracy on each split: {'; '.join(rows)}. The best row is named after the fact: with many "
+        "rows it is a little too good.",
+        labels={"uar": "UAR", "sd": "sd over training seeds", "n": "test clips", "n_seeds": "training seeds"},
+    )
+
+
+def learning_curves_title(curves: pd.DataFrame) -> str:
+    """How many networks stop early."""
+    last = curves.groupby("network")["epoch"].max()
+    early = [name for name, rows in curves.groupby("network") if rows.loc[rows["best"], "epoch"].min() < last[name]]
+    return f"{len(early)} of {len(last)} networks do best on validation rows before their last epoch"
+
+
+def learning_curves(curves: pd.DataFrame) -> Caption:
+    """Loss by epoch."""
+    best = curves[curves["best"]].groupby("network", sort=False)["epoch"].median()
+    epochs = listed(f"{word(name)} {epoch:.0f}" for name, epoch in best.items())
+    return Caption(
+        "learning_curves",
+        "Loss by epoch, first training of each network. Dropout is on while the training loss is taken, so it can lie "
+        "above the validation loss. A network that its authors never stopped early is watched in its last epochs only.",
+        alt=f"{learning_curves_title(curves)}. One panel a network, training and validation loss against the epoch. "
+        f"Epochs whose weights are kept: {epochs}.",
+    )
+
+
+def sizes(table: pd.DataFrame) -> Caption:
+    """Parameters and times; the largest and the slowest network."""
+    large, slow = table.loc[table["parameters"].idxmax()], table.loc[table["seconds_per_epoch"].idxmax()]
+    finding = (
+        f"From {int(table['parameters'].min()):,} to {int(large['parameters']):,} parameters "
+        f"({word(large['network'])}); {table['seconds_per_epoch'].min():.1f} to {slow['seconds_per_epoch']:.1f} s an "
+        f"epoch ({word(slow['network'])}), {table['minutes'].sum():.0f} minutes of training in all."
+    )
+    return Caption(
+        "network_sizes",
+        "Parameters, epochs and training time of every network on this machine.",
+        finding=finding,
+        labels={"title": "network", **EPOCHS},
+    )
+
+
+def costs_title(table: pd.DataFrame) -> str:
+    """The most accurate and the fastest system."""
+    ms = table["extract_ms"] + table["predict_ms"]
+    best, fast = table["accuracy"].idxmax(), ms.idxmin()
+    if best == fast:
+        return f"{_system(table.loc[best])} is both the most accurate and the fastest ({ms[best]:.0f} ms a clip)"
+    return (
+        f"{_system(table.loc[best])} is the most accurate at {ms[best]:.0f} ms a clip, {_system(table.loc[fast])} the "
+        f"fastest at {ms[fast]:.0f} ms"
+    )
+
+
+def costs(table: pd.DataFrame) -> Caption:
+    """Scores and times side by side."""
+    return Caption(
+        "costs",
+        "The list of E000: scores, and median times of one clip (classical models: one core; networks: all).",
+        empty="Left out: it needs the recordings of the student project E000 as sound.",
+        finding=_costs_finding(table) if len(table) else "",
+        labels={"uar": "UAR", "n": "test clips", "extract_ms": "features, ms a clip", "fit_s": "training, s",
+                "predict_ms": "answer, ms a clip", "megabytes": "model, MB"},
+    )  # fmt: skip
+
+
+def costs_figure(table: pd.DataFrame) -> Caption:
+    """Accuracy against time."""
+    rows = [
+        f"{_system(row)}: {share(row['accuracy'])}, {row['extract_ms'] + row['predict_ms']:.0f} ms"
+        for _, row in table.iterrows()
+    ]
+    return Caption(
+        "costs_scatter",
+        "Accuracy on the list of E000 against the time from the audio file to the answer, median of twenty clips.",
+        alt=f"Accuracy against milliseconds a clip on a logarithmic axis. {'; '.join(rows)}.",
+    )
+
+
+def _costs_finding(table: pd.DataFrame) -> str:
+    """E000's LightGBM against the network, and what the highest score costs."""
+    by_model = table.set_index("model")
+    best = table.loc[table["accuracy"].idxmax()]
+    sentence = f"Highest accuracy: {_system(best)} ({share(best['accuracy'])}), "
+    sentence += f"{best['extract_ms'] + best['predict_ms']:.0f} ms a clip from file to answer."
+    if {"lightgbm_000", "cnn_lstm_000"} <= set(by_model.index):
+        trees, network = by_model.loc["lightgbm_000"], by_model.loc["cnn_lstm_000"]
+        sentence += (
+            f" {word('lightgbm_000')} has {share(trees['accuracy'])} after {trees['fit_s']:.1f} s of training and "
+            f"{trees['extract_ms'] + trees['predict_ms']:.0f} ms a clip, {word('cnn_lstm_000')} "
+            f"{share(network['accuracy'])} after {network['fit_s']:.0f} s and "
+            f"{network['extract_ms'] + network['predict_ms']:.0f} ms."
+        )
+    return sentence
+
+
+def _system(row: pd.Series) -> str:
+    return f"{word(row['feature'])} with {word(row['model'])}"
+
+
+def regularisation_title(table: pd.DataFrame) -> str:
+    """The setting with the best validation accuracy."""
+    best = table.loc[table["validation_accuracy"].idxmax()]
+    return f"Best on validation rows: {best['changed']} ({share(best['validation_accuracy'])})"
+
+
+def regularisation(table: pd.DataFrame) -> Caption:
+    """One change at a time, compared on validation rows."""
+    return Caption(
+        "regularisation",
+        "The 8-layer CNN of E002 with dense layers of 1,024 units, one change at a time; validation rows, as many "
+        "steps of training each.",
+        empty="Left out: it needs the recordings of E002's deep half and the preset `full`.",
+        finding=_regularisation_finding(table) if len(table) else "",
+        labels={"gap": "training − validation", "n_validation": "validation clips", **EPOCHS},
+    )
+
+
+def regularisation_figure(table: pd.DataFrame) -> Caption:
+    """Training and validation accuracy of every setting."""
+    rows = [
+        f"{row.changed}: training {share(row.accuracy)}, validation {share(row.validation_accuracy)}"
+        for row in table.itertuples()
+    ]
+    return Caption(
+        "regularisation_gap",
+        "Accuracy at the best epoch, on training rows (with dropout on) and on validation rows.",
+        alt=f"One row a setting, best validation accuracy on top. {'; '.join(rows)}.",
+    )
+
+
+def _regularisation_finding(table: pd.DataFrame) -> str:
+    """Which changes raise and which lower the validation accuracy, and how far apart two of them may lie by chance."""
+    base = table.loc[table["changed"] == AS_PUBLISHED, "validation_accuracy"].iloc[0]
+    others = table[table["changed"] != AS_PUBLISHED]
+    changes = [f"{row.changed}: {minus(100 * (row.validation_accuracy - base))}" for row in others.itertuples()]
+    n = table["n_validation"].iloc[0]
+    noise = 100 * 1.96 * np.sqrt(2 * base * (1 - base) / n)
+    return (
+        f"Validation accuracy against the published settings ({share(base)} on {n} clips), in points: "
+        f"{'; '.join(changes)}. Two networks of equal worth differ by up to {noise:.0f} points (95 %). What slows "
+        "learning down looks harmful in so few epochs."
+    )
+
+
+def stages(table: pd.DataFrame, predictions: Mapping[Experiment, pd.DataFrame]) -> Caption:
+    """Stages of fine-tuning on validation speakers, and what the kept weights score on test speakers."""
+    findings = [_stages_finding(table[table["corpus"] == one.selection], own) for one, own in predictions.items()]
+    return Caption(
+        "finetuning",
+        "Stages of fine-tuning, on validation speakers.",
+        empty="Left out: it takes a quarter of an hour a fold on two cores (preset `complete`, or "
+        "`--set finetuning.folds=1`), and real recordings.",
+        finding=" ".join(findings),
+        labels={"lr": "learning rate", "validation_uar": "UAR, validation", "n_trainable": "trainable parameters",
+                **EPOCHS},
+    )  # fmt: skip
+
+
+def _stages_finding(rows: pd.DataFrame, predictions: pd.DataFrame) -> str:
+    """One selection: UAR on validation speakers stage by stage, and of the kept weights on test speakers."""
+    test = predictions[predictions["role"] == "test"]
+    means = rows.groupby("stage", sort=False)["validation_uar"].mean()
+    undone = int((~rows["kept"].astype(bool)).sum())
+    points = 100 * (means.iloc[-1] - means.iloc[0])
+    n_folds = len(rows[["repeat", "fold"]].drop_duplicates())
+    steps = listed(f"{share(value)} with {LEARNING[stage]}" for stage, value in means.items())
+    return (
+        f"{word(rows['corpus'].iloc[0])}, {n_folds} {'fold' if n_folds == 1 else 'folds'}: UAR on validation speakers "
+        f"{steps} learning ({signed(points)} points from first to last; {undone} of "
+        f"{len(rows)} stages undone). The kept weights reach {share(metrics.uar_of(test))} on "
+        f"{test['clip_id'].nunique()} clips of test speakers."
+    )
+
+
+def image_networks(table: pd.DataFrame) -> Caption:
+    """Sizes of the image networks."""
+    small, large = table.loc[table["parameters"].idxmin()], table.loc[table["parameters"].idxmax()]
+    return Caption(
+        "image_networks",
+        "Image networks for 224-pixel log-mel images and sixteen classes, with their parameters.",
+        finding=f"From {small['parameters'] / 1e6:.0f} million parameters ({small['title']}) to "
+        f"{large['parameters'] / 1e6:.0f} million ({large['title']}).",
+        labels={"title": "network"},
+    )

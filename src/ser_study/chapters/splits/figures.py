@@ -1,0 +1,269 @@
+"""Figures of chapter 03, all from plain tables.
+
+Conventions
+-----------
+A score is a share between 0 and 1. ``low`` and ``high`` bound its interval and are NaN where none is known.
+``chance`` maps a corpus to the UAR of guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from ser_study.chapters.splits import text
+from ser_study.plotting import dots
+from ser_study.plotting.marks import (
+    above,
+    beside,
+    chance_line,
+    chance_text,
+    hide_rest,
+    need,
+    readable,
+    row_axis,
+    score_axis,
+    score_text,
+    whisker,
+)
+from ser_study.plotting.palette import (
+    GREY,
+    INK,
+    MAP,
+    PAPER,
+    PROTOCOLS,
+    STUDY_COLOURS,
+    WIDTH,
+    canvas,
+    colours,
+    styled,
+)
+from ser_study.schema import FOLD_COLUMNS, ROLES
+from ser_study.wording import word
+
+SPLIT_COLOURS = {"KFold": STUDY_COLOURS["random"], "GroupKFold": STUDY_COLOURS["speaker_independent"]}
+
+
+@styled
+def fold_scores(scores: pd.DataFrame, selection: str) -> Figure:
+    """Score of every fold of two cross-validations, with their means.
+
+    Parameters
+    ----------
+    scores : ``split, fold, score``; splits ``KFold`` and ``GroupKFold``
+    """
+    import seaborn
+
+    need(scores, ("split", "fold", "score"), what="fold score")
+    figure, axes = canvas(1, 1, height=2.1, title=text.fold_scores_title(scores, selection))
+    ax, order = axes[0, 0], list(SPLIT_COLOURS)
+    look = {"x": "score", "y": "split", "hue": "split", "order": order, "hue_order": order, "palette": SPLIT_COLOURS}
+    seaborn.stripplot(scores, **look, jitter=False, size=6, alpha=0.7, legend=False, ax=ax)
+    for y, name in enumerate(order):
+        mean = scores.loc[scores["split"] == name, "score"].mean()
+        ax.plot([mean, mean], [y - 0.3, y + 0.3], color=SPLIT_COLOURS[name], linewidth=2.5)
+        beside(ax, y, f"mean {score_text(mean)}")
+    row_axis(ax, [f"{name} ({meaning})" for name, meaning in zip(order, ("random split", "new speakers"))])
+    score_axis(ax, metric="balanced accuracy of a fold")
+    ax.set_ylabel("")
+    return figure
+
+
+@styled
+def fold_map(folds: pd.DataFrame, clips: pd.DataFrame, selection: str) -> Figure:
+    """Roles in the first fold: speakers × sentences, coloured by role, one panel a protocol.
+
+    A cell that holds clips of several roles is striped in their proportion. Augmented rows are left out.
+
+    Parameters
+    ----------
+    folds : folds table, one or more protocols of one selection
+    clips : clips table; a missing statement counts as one unknown sentence
+    """
+    need(folds, FOLD_COLUMNS, what="folds")
+    need(clips, ("clip_id", "speaker", "statement"), what="clips")
+    used = set(folds["protocol"])
+    protocols = [*(name for name in PROTOCOLS if name in used), *sorted(used.difference(PROTOCOLS))]
+    columns = min(len(protocols), 3)
+    rows = -(-len(protocols) // columns)
+    title = text.fold_map_title(selection)
+    figure, axes = canvas(rows, columns, height=0.9 + 2.6 * rows, title=title, sharex=True, sharey=True)
+    for ax, protocol in zip(axes.flat, protocols):
+        image, speakers, statements = _roles_image(folds[folds["protocol"] == protocol], clips)
+        ax.imshow(image, aspect="auto", interpolation="nearest", extent=(0, statements, speakers, 0), rasterized=True)
+        ax.set_title(word(protocol))
+        ax.spines[:].set_visible(False)
+        ax.set(xticks=[], yticks=[])
+    for ax in axes[:, 0]:
+        ax.set_ylabel(f"{speakers} speakers")
+    for ax in axes.flat[max(len(protocols) - columns, 0) : len(protocols)]:
+        ax.set_xlabel(f"{statements} sentence{'s' * (statements != 1)}")
+    hide_rest(axes, len(protocols))
+    key = [Patch(color=STUDY_COLOURS[role], label=role) for role in ROLES]
+    figure.legend(handles=[*key, Patch(color=GREY, alpha=0.3, label="unused")], loc="outside lower left", ncols=4)
+    return figure
+
+
+def _roles_image(folds: pd.DataFrame, clips: pd.DataFrame) -> tuple[np.ndarray, int, int]:
+    """RGBA image (speakers, 12 × statements, 4) of the first fold, and the two numbers."""
+    first = folds.sort_values(["repeat", "fold"]).iloc[0]
+    rows = folds[(folds["repeat"] == first["repeat"]) & (folds["fold"] == first["fold"]) & (folds["variant"] == 0)]
+    joined = clips[["clip_id", "speaker", "statement"]].fillna({"speaker": "unknown", "statement": "unknown"})
+    joined = joined.merge(rows[["clip_id", "role"]], on="clip_id", how="left").fillna({"role": "unused"})
+    speakers, statements = sorted(set(joined["speaker"])), sorted(set(joined["statement"]))
+    stripes = 12 if len(statements) <= 40 else 4
+    image = np.zeros((len(speakers), stripes * len(statements), 4))
+    tones = {role: (*to_rgb(STUDY_COLOURS[role]), 1.0) for role in ROLES} | {"unused": (*to_rgb(GREY), 0.3)}
+    for (speaker, statement), cell in joined.groupby(["speaker", "statement"]):
+        roles = np.array(sorted(cell["role"], key=list(tones).index))
+        picked = roles[((np.arange(stripes) + 0.5) / stripes * len(roles)).astype(int)]
+        start = stripes * statements.index(statement)
+        image[speakers.index(speaker), start : start + stripes] = [tones[role] for role in picked]
+    return image, len(speakers), len(statements)
+
+
+def ladder(scores: pd.DataFrame, chance: Mapping[str, float], listeners: Mapping[str, float]) -> Figure:
+    """UAR by protocol, one panel a corpus, with chance and listeners.
+
+    Parameters
+    ----------
+    scores : of ``tables.ladder``
+    """
+    return dots.ladder(scores, title=text.ladder_title(scores), chance=chance, human=listeners)
+
+
+@styled
+def curve(scores: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
+    """Score against the number of training speakers, with its band: one panel a corpus; None without scores.
+
+    Parameters
+    ----------
+    scores : ``corpus, train_speakers, value, low, high``
+    """
+    if scores.empty:
+        return None
+    need(scores, ("corpus", "train_speakers", "value", "low", "high"), what="learning curve")
+    corpora = list(dict.fromkeys(scores["corpus"]))
+    columns = min(len(corpora), 2)
+    rows = -(-len(corpora) // columns)
+    figure, axes = canvas(rows, columns, height=0.6 + 2.7 * rows, title=text.curve_title(scores), sharey=True)
+    top = min(1.02, float(np.nanmax(scores[["value", "high"]].to_numpy(float))) + 0.08)
+    ticks = np.arange(0, top, 0.1 if top < 0.7 else 0.25)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("UAR (0–1)")
+    for ax, corpus in zip(axes.flat, corpora):
+        _curve_panel(ax, scores[scores["corpus"] == corpus].sort_values("train_speakers"))
+        ax.set_yticks(ticks, [score_text(value) if value else "0" for value in ticks])
+        ax.set(ylim=(0, top), title=word(corpus), xlabel="training speakers (number)")
+        if corpus in chance:
+            ax.axhline(chance[corpus], color=INK, linestyle=":", linewidth=1.4)
+            place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
+            ax.annotate(chance_text(chance[corpus]), (1, chance[corpus]), (-4, -3), **place)
+    hide_rest(axes, len(corpora))
+    return figure
+
+
+def _curve_panel(ax: Axes, scores: pd.DataFrame) -> None:
+    tone, x = STUDY_COLOURS["speaker_independent"], scores["train_speakers"].astype(float)
+    ax.fill_between(x, scores["low"], scores["high"], color=tone, alpha=0.2, linewidth=0)
+    ax.plot(x, scores["value"], marker="o", color=tone, markersize=5)
+    beside(ax, scores["value"].iloc[-1], score_text(scores["value"].iloc[-1]), shift=6)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(x.to_list(), [f"{number:g}" for number in x])
+    ax.minorticks_off()
+    ax.grid(axis="y")
+
+
+@styled
+def across(matrix: pd.DataFrame) -> Figure | None:
+    """UAR when training on one corpus (row) and testing on another (column); the outlined diagonal is within.
+
+    Parameters
+    ----------
+    matrix : UAR, index the training corpus, columns the test corpus; NaN where not run; empty: None is returned
+    """
+    if matrix.empty:
+        return None
+    import seaborn
+
+    values, rows = matrix.to_numpy(float), [word(name) for name in matrix.index]
+    columns = [word(name) for name in matrix.columns]
+    side = 0.72 * max(values.shape) + 0.075 * max(map(len, [*rows, *columns])) + 0.8
+    size = {"width": min(max(side + 1.2, 5.5), WIDTH), "height": side + 0.5}
+    figure, axes = canvas(1, 1, title=text.across_title(matrix), **size)
+    ax, bar = axes[0, 0], {"label": "UAR (0–1)", "shrink": 0.8}
+    tiles = {"cmap": MAP, "linewidths": 1.5, "linecolor": PAPER, "xticklabels": False, "yticklabels": False}
+    annotation = {"annot": matrix.map(score_text).to_numpy(), "fmt": "", "annot_kws": {"fontsize": 10.5}}
+    seaborn.heatmap(matrix, ax=ax, cbar_kws=bar, **annotation, **tiles)
+    for label in ax.texts:  # seaborn writes white on tones that are too light for it
+        column, row = label.get_position()
+        label.set_color(readable(ax.collections[0].to_rgba(values[int(row), int(column)])))
+    for row, column in np.argwhere(np.isnan(values)):
+        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center")
+    for row, name in enumerate(matrix.index):
+        if name in matrix.columns:
+            corner = (list(matrix.columns).index(name) + 0.03, row + 0.03)
+            ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=INK, linewidth=2))
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
+    ax.tick_params(length=0)
+    ax.set_aspect("equal", anchor="N")
+    ax.set(xlabel="tested on", ylabel="trained on")
+    return figure
+
+
+@styled
+def shuffled(shuffled: pd.DataFrame, ladder: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
+    """Scores on shuffled labels against the score on the true ones: one panel a corpus, one row a protocol.
+
+    Parameters
+    ----------
+    shuffled : ``corpus, protocol, draw, value``; empty: None is returned
+    ladder : of ``tables.ladder``, for the scores on the true labels
+    """
+    if shuffled.empty:
+        return None
+    need(shuffled, ("corpus", "protocol", "value"), what="shuffled label")
+    corpora = list(dict.fromkeys(shuffled["corpus"]))
+    n_rows = shuffled.groupby("corpus", sort=False)["protocol"].nunique()
+    height = 1.0 + 0.75 * len(corpora) + 0.42 * int(n_rows.sum())
+    title, ratios = text.shuffled_title(shuffled, chance), (0.8 + n_rows).tolist()
+    figure, axes = canvas(len(corpora), 1, height=height, title=title, sharex=True, height_ratios=ratios)
+    for ax, corpus in zip(axes.flat, corpora):
+        full = ladder[(ladder["corpus"] == corpus) & (ladder["size"] == "full")].set_index("protocol")["value"]
+        _shuffled_panel(ax, shuffled[shuffled["corpus"] == corpus], full.to_dict())
+        score_axis(ax)
+        chance_line(ax, chance.get(corpus))
+        ax.set_title(word(corpus), pad=14)
+        ax.label_outer()
+    above(axes[0, 0], "shuffled")
+    key = [
+        Line2D(
+            [], [], color=GREY, marker="o", markersize=4, linestyle="none", label="labels shuffled, one dot a repeat"
+        ),
+        Line2D([], [], color=INK, marker="D", linestyle="none", label="true labels"),
+    ]
+    figure.legend(handles=key, loc="outside lower left", ncols=2)
+    return figure
+
+
+def _shuffled_panel(ax: Axes, shuffled: pd.DataFrame, true: Mapping[str, float]) -> None:
+    protocols = list(dict.fromkeys(shuffled["protocol"]))
+    tones = colours(protocols)
+    for y, name in enumerate(protocols):
+        scores = np.sort(shuffled.loc[shuffled["protocol"] == name, "value"].to_numpy(float))
+        whisker(ax, y, scores[0], scores[-1], colour=GREY, width=1)
+        scatter = (np.arange(len(scores)) * 0.618034 % 1 - 0.5) * 0.4
+        ax.plot(scores, y + scatter, "o", color=GREY, markersize=4, alpha=0.8, mew=0)
+        if name in true:
+            ax.plot(true[name], y, "D", color=tones[name], markersize=7.5)
+            ax.annotate(score_text(true[name]), (true[name], y), (8, 0), textcoords="offset points", va="center")
+        beside(ax, y, f"{score_text(scores[0])} to {score_text(scores[-1])}")
+    row_axis(ax, [word(name) for name in protocols])

@@ -1,0 +1,130 @@
+"""Tables of chapter 03: the protocols, the ladder, single speakers, the learning curve, and training across corpora."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ser_study import splits
+from ser_study.chapters.splits import declare
+from ser_study.evaluation import summaries, tables
+from ser_study.experiments import benchmark, folds, selections
+from ser_study.experiments.experiment import Experiment
+from ser_study.study import Study
+from ser_study.wording import interval
+
+EXAMPLES = ("ravdess-speech", "emodb", "synthetic", "crema_d")  # speakers × sentences that fit a picture
+CURVE_COLUMNS = ["corpus", "model", "train_speakers", "value", "low", "high", "interval", "n", "n_train"]
+
+
+def protocols() -> pd.DataFrame:
+    """Every protocol, what it keeps apart, and what that means."""
+    rows = [
+        {"protocol": p.name, "keeps apart": ", ".join(p.separates) or "nothing", "meaning": p.explanation}
+        for p in splits.PROTOCOLS.values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def chance(study: Study) -> dict[str, float]:
+    """UAR of guessing on each selection."""
+    return selections.chance_levels(study.selections)
+
+
+def listeners(study: Study) -> dict[str, float]:
+    """UAR of a single listener on each corpus that has listeners' answers."""
+    clips = {name: part.clips for name, part in study.selections.items()}
+    return summaries.listener_lines(summaries.listeners(clips))
+
+
+def example_selection(study: Study) -> str:
+    """A selection with named speakers, few enough of them and of sentences for a picture of its splits."""
+    named = [name for name, allowed in study.possible.items() if "speaker_independent" in allowed]
+    named = named or [name for name, part in study.selections.items() if part.n_speakers > 1] or list(study.selections)
+    return next((name for name in EXAMPLES if name in named), named[0])
+
+
+def example_folds(study: Study, selection: str) -> pd.DataFrame:
+    """Folds of every protocol of the ladder on one selection."""
+    declared = [e for e in benchmark.ladder(study.config, study.possible) if e.selection == selection and not e.leak]
+    return pd.concat([study.folds(selection, one.protocol) for one in declared], ignore_index=True)
+
+
+def fold_scores(wrong: np.ndarray, right: np.ndarray) -> pd.DataFrame:
+    """Scores of two cross-validations, one row a fold: ``split, fold, score``."""
+    parts = {"KFold": np.asarray(wrong), "GroupKFold": np.asarray(right)}
+    each = [pd.DataFrame({"split": name, "fold": range(1, len(s) + 1), "score": s}) for name, s in parts.items()]
+    return pd.concat(each, ignore_index=True)
+
+
+def equal_sizes(study: Study) -> dict[str, int]:
+    """Training clips of the smallest fold of the ladder, for each selection."""
+    full = benchmark.ladder(study.config, study.possible)
+    return folds.smallest_training(full, study.selections, config=study.config, store=study.store)
+
+
+def equal_ladder(study: Study) -> list[Experiment]:
+    """The ladder with every training set cut to the size of the smallest."""
+    full = benchmark.ladder(study.config, study.possible)
+    return benchmark.equal_size(study.config, full, equal_sizes(study))
+
+
+def ladder(study: Study) -> pd.DataFrame:
+    """UAR of every step: ``corpus, protocol, size, value, low, high, interval, n, n_train``; size "full" or "equal"."""
+    declared = {"full": benchmark.ladder(study.config, study.possible), "equal": equal_ladder(study)}
+    each = []
+    for size, experiments in declared.items():
+        steps = {one.name: benchmark.step_of(one) for one in experiments}
+        scores = summaries.uar(study.scores(experiments))
+        each.append(scores.assign(protocol=scores["experiment"].map(steps), size=size))
+    columns = ["corpus", "protocol", "size", "value", "low", "high", "interval", "n", "n_train"]
+    return pd.concat(each, ignore_index=True)[columns]
+
+
+def ladder_summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row a corpus and protocol: equal size and full size side by side."""
+    intervals = [interval(*row) for row in scores[["value", "low", "high"]].itertuples(index=False)]
+    columns = {"index": ["corpus", "protocol"], "columns": "size", "values": ["uar", "n_train"]}
+    wide = scores.assign(uar=intervals).pivot(**columns)
+    wide = wide.reindex(list(dict.fromkeys(zip(scores["corpus"], scores["protocol"]))))
+    wide.columns = [f"{size} size" if what == "uar" else f"training rows, {size}" for what, size in wide.columns]
+    return wide.reset_index()
+
+
+def ladder_speakers(study: Study) -> pd.DataFrame:
+    """UAR of each speaker at equal training size, on a random split and left out, fewest speakers first."""
+    pair = ["random", "speaker_independent"]
+    chosen = [one for one in equal_ladder(study) if not one.leak and one.protocol in pair]
+    each = []
+    for one, predictions in study.predict(chosen).items():
+        clips = study.selections[one.selection].clips
+        each += [tables.speaker_scores(part, clips) for _, part in predictions.groupby("draw")]
+    scores = pd.concat(each).groupby(["corpus", "speaker", "protocol"], sort=False)["uar"].mean().unstack("protocol")
+    scores = scores.reindex(columns=pair)
+    scores = scores.assign(change=scores["speaker_independent"] - scores["random"]).reset_index()
+    order = scores.groupby("corpus")["speaker"].transform("size")
+    scores = scores.assign(order=order, n_train=scores["corpus"].map(equal_sizes(study)))
+    scores = scores.sort_values(["order", "corpus", "speaker"])
+    return scores[["corpus", "speaker", *pair, "change", "n_train"]].reset_index(drop=True)
+
+
+def curve(study: Study) -> pd.DataFrame:
+    """Speaker-independent UAR by number of training speakers (``CURVE_COLUMNS``); empty without enough speakers."""
+    declared = declare.curve(study)
+    if not declared:
+        return pd.DataFrame(columns=CURVE_COLUMNS)
+    scores = summaries.uar(study.scores(declared))
+    numbers = {one.name: one.train_speakers for one in declared}
+    return scores.assign(train_speakers=scores["experiment"].map(numbers))[CURVE_COLUMNS]
+
+
+def across(study: Study) -> pd.DataFrame:
+    """UAR by training corpus (rows) and test corpus (columns); empty with fewer than two corpora."""
+    declared = benchmark.across(study.config, study.possible)
+    if not declared:
+        return pd.DataFrame()
+    scores = summaries.uar(study.scores(declared))
+    sources = {one.name: one.sources[0] if one.sources else one.selection for one in declared}
+    scores = scores.assign(source=scores["experiment"].map(sources))
+    names = list(dict.fromkeys(scores["corpus"]))
+    return scores.pivot(index="source", columns="corpus", values="value").reindex(index=names, columns=names)

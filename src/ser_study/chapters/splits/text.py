@@ -1,0 +1,217 @@
+"""Titles, captions and sentences of chapter 03, all computed from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ser_study.study import Study
+from ser_study.wording import Caption, listed, minus, p_text, sentence, share, word
+
+SPEAKER_STEP = ("random", "speaker_independent")
+
+
+def protocols() -> Caption:
+    """Caption of the protocols."""
+    return Caption("protocols", "The protocols, and the units that test shares with neither training nor validation.")
+
+
+def fold_scores_title(scores: pd.DataFrame, selection: str) -> str:
+    """Mean score of the two cross-validations."""
+    mean = scores.groupby("split")["score"].mean()
+    wrong, right = mean["KFold"], mean["GroupKFold"]
+    return f"{sentence(word(selection))}: {share(wrong)} with shuffled folds, {share(right)} on new speakers"
+
+
+def fold_scores(scores: pd.DataFrame, selection: str) -> Caption:
+    """Caption of the two cross-validations, and by how much they differ."""
+    by_split = scores.groupby("split")["score"]
+    mean, sd = by_split.mean(), by_split.std()
+    lost, n = 100 * (mean["KFold"] - mean["GroupKFold"]), scores["fold"].nunique()
+    lowest, highest = by_split.min()["GroupKFold"], by_split.max()["GroupKFold"]
+    return Caption(
+        "fold_scores",
+        f"Balanced accuracy of {n} folds (dots) and their mean (line): the same clips, features and model, two splits.",
+        alt=fold_scores_title(scores, selection),
+        finding=(
+            f"`KFold` scores {share(mean['KFold'])} ± {share(sd['KFold'])} (mean and sd over {n} folds), `GroupKFold` "
+            f"{share(mean['GroupKFold'])} ± {share(sd['GroupKFold'])}: {minus(lost, 0)} points less. Only the split "
+            f"differs. On new speakers the folds range from {share(lowest)} to {share(highest)}: voices differ, and a "
+            "mean without that range says little about the next speaker."
+        ),
+    )
+
+
+def fold_map_title(selection: str) -> str:
+    """What the map of folds shows."""
+    return f"First fold of each protocol: {word(selection)}"
+
+
+def fold_map(selection: str) -> Caption:
+    """Caption of the map of folds."""
+    return Caption(
+        "fold_map",
+        "Rows are speakers, columns are sentences. Stripes: a cell whose clips have several roles. Grey: not used in "
+        "this fold.",
+        alt=f"{fold_map_title(selection)}. Speakers by sentences, coloured by training, validation and test.",
+    )
+
+
+def shared_units() -> Caption:
+    """Caption of the shared units."""
+    labels = {"statement": "sentence", "take": "other take", "n_train": "training clips a fold"}
+    return Caption(
+        "shared_units", "Share of test clips whose speaker, sentence or other take is in training.", labels=labels
+    )
+
+
+def _wide(scores: pd.DataFrame) -> pd.DataFrame:
+    """Equal-size UAR, corpus × protocol."""
+    wide = scores[scores["size"] == "equal"].pivot(index="corpus", columns="protocol", values="value")
+    return wide.reindex(columns=wide.columns.union(SPEAKER_STEP, sort=False))
+
+
+def ladder_title(scores: pd.DataFrame) -> str:
+    """What new speakers cost at equal training size."""
+    wide = _wide(scores)
+    lost = 100 * (wide["random"] - wide["speaker_independent"]).dropna()
+    if lost.empty:
+        return "No selection names two speakers, so none can be tested on new speakers"
+    if len(lost) == 1:
+        return f"New speakers cost {minus(lost.iloc[0], 0)} points at equal training size"
+    return f"At equal training size new speakers cost {minus(lost.min(), 0)} to {minus(lost.max(), 0)} points"
+
+
+def ladder(scores: pd.DataFrame) -> Caption:
+    """Caption of the ladder; its alternative text holds the scores."""
+    wide = _wide(scores)[list(SPEAKER_STEP)].set_axis(["random", "new speakers"], axis=1)
+    parts = [
+        f"{word(corpus)}: " + ", ".join(f"{name} {share(value)}" for name, value in row.dropna().items())
+        for corpus, row in wide.iterrows()
+    ]
+    return Caption(
+        "ladder",
+        "UAR of one model with fixed hyperparameters, by protocol. Bars: 95 % intervals over speakers (with three or "
+        "fewer: over clips).",
+        alt="UAR at equal training size. " + "; ".join(parts) + ".",
+    )
+
+
+def costs(steps: pd.DataFrame) -> Caption:
+    """Caption of the steps: which are beyond chance, and which a corpus is too small to show."""
+    speaker = steps[(steps["step_from"] == SPEAKER_STEP[0]) & (steps["step_to"] == SPEAKER_STEP[1])]
+    significant, untestable = speaker[speaker["p_holm"] < 0.05], speaker[speaker["note"] != ""]
+    each = [
+        f"{word(row['family'])} ({minus(100 * row['difference'])} points, p {p_text(row['p_holm'])})"
+        for _, row in significant.iterrows()
+    ]
+    finding = f"The step from a random split to new speakers is significant on {listed(each)}." if each else (
+        "No corpus here shows a significant step from a random split to new speakers."
+    )  # fmt: skip
+    if len(untestable):
+        names = listed(word(name) for name in untestable["family"])
+        finding += f" On {names} there are too few speakers for any such test."
+    labels = {"p_holm": "p (Holm)", "n_speakers": "speakers"}
+    return Caption("steps", "What each step costs, at equal training size.", finding=finding, labels=labels)
+
+
+def ladder_speakers(study: Study) -> Caption:
+    """Caption of the scores of single speakers, and which corpora have only two."""
+    pairs = [word(name) for name, part in study.selections.items() if part.n_speakers == 2]
+    finding = (
+        f"On {listed(pairs)}, training without the test speaker means training on one person. The hyperparameters of "
+        "tuned systems then come from the other corpora (not nested by speaker); the ladder here tunes nothing."
+    )
+    labels = {"random": "random split", "speaker_independent": "new speakers", "n_train": "training clips"}
+    return Caption(
+        "ladder_speakers",
+        "UAR of each speaker at equal training size.",
+        finding=finding if pairs else "No corpus of this run has only two speakers.",
+        labels=labels,
+    )
+
+
+def curve_title(scores: pd.DataFrame) -> str:
+    """How much the largest number of training speakers gains over the smallest, on the corpus that gains most."""
+    by_corpus = scores.sort_values("train_speakers").groupby("corpus")
+    gain = by_corpus["value"].last() - by_corpus["value"].first()
+    best = gain.idxmax()
+    few, many = by_corpus["train_speakers"].first()[best], by_corpus["train_speakers"].last()[best]
+    if few == many:
+        return f"With {few} training speakers, {word(best)} scores {share(by_corpus['value'].last()[best])}"
+    return f"From {few} to {many} training speakers, {word(best)} gains {minus(100 * gain[best], 0)} points"
+
+
+def curve(scores: pd.DataFrame) -> Caption:
+    """Caption of the learning curve."""
+    return Caption(
+        "learning_curve",
+        "UAR on new speakers against the number of training speakers; band: 95 % interval.",
+        alt=curve_title(scores) if len(scores) else "",
+        empty="No selection has enough speakers for a learning curve.",
+    )
+
+
+def across_title(matrix: pd.DataFrame) -> str:
+    """Median UAR between corpora, and within."""
+    values = matrix.to_numpy(float)
+    between = values[~np.eye(len(values), dtype=bool)]
+    within = np.diag(values)[~np.isnan(np.diag(values))]  # none where a corpus does not name its speakers
+    rest = f"; within the corpus {share(np.median(within))}" if len(within) else ""
+    return f"Trained on another corpus, UAR is {share(np.median(between))} in the median{rest}"
+
+
+def across(matrix: pd.DataFrame) -> Caption:
+    """Caption of the matrix of corpora."""
+    return Caption(
+        "across",
+        f"UAR on six classes (chance {share(1 / 6)}). Outlined: within the corpus, new speakers.",
+        alt=across_title(matrix) if len(matrix) else "",
+        empty="This run holds only one corpus, so none can be tested by a model of another.",
+    )
+
+
+def shuffled_title(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> str:
+    """Mean scores on shuffled labels against chance."""
+    off = shuffled["value"] - shuffled["corpus"].map(chance)
+    mean = 100 * off.groupby([shuffled["corpus"], shuffled["protocol"]]).mean().unstack()
+    protocol = "speaker_independent" if "speaker_independent" in mean else "random"
+    furthest = mean[protocol].loc[mean[protocol].abs().idxmax()]
+    title = f"Shuffled labels score within {minus(abs(furthest), 1)} points of chance on {word(protocol)}"
+    if "random_augmented" in mean:
+        title += (
+            f", and up to {minus(mean['random_augmented'].max(), 0)} points above it when augmented before the split"
+        )
+    return title
+
+
+def shuffled(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
+    """Caption of the figure of shuffled labels."""
+    return Caption(
+        "null",
+        f"UAR of {shuffled['draw'].nunique()} repeats with shuffled labels, and with the true ones.",
+        alt=shuffled_title(shuffled, chance) if len(shuffled) else "",
+        empty="No control with shuffled labels in this run.",
+    )
+
+
+def shuffled_summary() -> Caption:
+    """Caption of the table of shuffled labels."""
+    return Caption(
+        "null",
+        "UAR on shuffled labels, beside chance.",
+        empty="No control with shuffled labels: every selection is too large for it, or `ladder.shuffles` is 0.",
+        labels={"difference": "mean − chance"},
+    )
+
+
+def ladder_summary() -> Caption:
+    """Caption of the summary."""
+    return Caption("ladder_summary", "UAR by protocol, at equal and at full training size.")
+
+
+def ladder_table() -> Caption:
+    """Caption of all scores of the ladder."""
+    return Caption("ladder", "The same scores, one row a protocol and training size.")

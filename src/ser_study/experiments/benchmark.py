@@ -1,0 +1,108 @@
+"""What several chapters run: the benchmark (feature × model), the ladder of splits, and training across corpora.
+
+``possible`` says everywhere which protocols each selection allows; without speakers, say, none by speakers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from ser_study import splits
+from ser_study.config import Config
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import Selection
+
+BENCHMARK_PROTOCOLS = ("random", "speaker_independent")
+LADDER = ("random", "take_disjoint", "sentence_independent", "speaker_independent", "speaker_and_sentence")
+BESIDE_LADDER = ("leave_one_speaker_out",)  # more training speakers than any step has
+AUGMENTED = "random_augmented"  # the random split of clips augmented before it
+
+
+def possible(selections: Mapping[str, Selection]) -> dict[str, list[str]]:
+    """Protocols that each selection allows and that say something of their own: take-disjoint only where
+    something was said twice, leave-one-speaker-out only where the speaker folds hold several speakers."""
+    allowed = {}
+    for name, part in selections.items():
+        idle = set() if part.clips["take"].duplicated().any() else {"take_disjoint"}
+        if set(part.clips["corpus"]) <= set(splits.ONE_SPEAKER_A_FOLD):
+            idle.add("leave_one_speaker_out")
+        allowed[name] = [protocol for protocol in splits.possible(part.clips) if protocol not in idle]
+    return allowed
+
+
+def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """Every feature × model, tuned inside, on random and on speaker folds of each selection that allows them."""
+    chosen, declared = config.benchmark, []
+    for selection, protocols in possible.items():
+        for feature in (*chosen.features, *chosen.large_features):
+            large = feature in chosen.large_features
+            if large and selection not in chosen.large_corpora:
+                continue
+            models = [m for m in chosen.models if not (large and m not in ("logistic", "linear_svm"))]
+            declared += [
+                Experiment(selection, protocol, feature, model)
+                for protocol in BENCHMARK_PROTOCOLS
+                if protocol in protocols
+                for model in models
+            ]
+    return declared
+
+
+def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """One system on every protocol that a selection allows, at full size."""
+    declared = []
+    for selection, protocols in possible.items():
+        row = (config.ladder.feature, config.ladder.model)
+        declared.append(Experiment(selection, "random", *row, fixed=True, leak="augment_before_split"))
+        declared += [
+            Experiment(selection, protocol, *row, fixed=True)
+            for protocol in (*LADDER, *BESIDE_LADDER)
+            if protocol in protocols
+        ]
+    return declared
+
+
+def is_step(experiment: Experiment) -> bool:
+    """Whether an experiment of the ladder is one of its steps, and not beside them."""
+    return experiment.protocol not in BESIDE_LADDER
+
+
+def step_of(experiment: Experiment) -> str:
+    """Name of the step of the ladder: the protocol, or random with augmentation before the split."""
+    return AUGMENTED if experiment.leak else experiment.protocol
+
+
+def equal_size(config: Config, full: Iterable[Experiment], sizes: Mapping[str, int]) -> list[Experiment]:
+    """The steps of the ladder with every training set cut to the smallest one's size."""
+    return [
+        dataclasses.replace(one, size=sizes[one.selection], draws=config.ladder.draws)
+        for one in full
+        if one.selection in sizes and is_step(one)
+    ]
+
+
+def across(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """Train on one corpus, test on another, on the six common classes; the diagonal is within-corpus, new speakers."""
+    chosen = [name for name in possible if name not in ("ravdess-song", "synthetic")]
+    if len(chosen) < 2:
+        return []
+    return [
+        Experiment(
+            target,
+            "speaker_independent" if source == target else "cross_corpus",
+            config.ladder.feature,
+            config.ladder.model,
+            scheme="6_common",
+            sources=() if source == target else (source,),
+            fixed=True,
+        )
+        for target in chosen
+        for source in chosen
+        if source != target or "speaker_independent" in possible[target]
+    ]
+
+
+def published(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """Experiments whose predictions a run publishes, and that may be scored by name."""
+    return [*benchmark(config, possible), *ladder(config, possible), *across(config, possible)]

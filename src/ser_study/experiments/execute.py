@@ -1,0 +1,212 @@
+"""One experiment made ready and run: its clips, features and folds → predictions, cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+
+from ser_study import config as settings
+from ser_study import features, schema, splits, training
+from ser_study.audio import augment, signal
+from ser_study.config import Config
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.folds import N_VARIANTS, folds_of, shuffled
+from ser_study.experiments.selections import Selection, classes_of, joined
+from ser_study.models import deep, registry
+from ser_study.store import Store
+
+VERSION = 1  # rises when folds, fitting or scoring give other numbers
+# protocols whose validation rows choose systems and weights
+KEEPS_VALIDATION = ("speaker_independent", "baseline_list", "baseline_speakers")
+SLOW = {  # rough seconds a thousand clips, of what is not quick
+    **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20, "bagged_lda_004": 40},
+    **dict.fromkeys(("forest", "lightgbm", "xgboost", "mlp", "gradient_boosting", "hist_boosting", "adaboost"), 8),
+    **dict.fromkeys(("forest_001", "forest_gini_001", "forest_002", "lightgbm_002", "mlp_002"), 60),
+    **{"mlp_001": 150, "xgboost_002": 15},
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One experiment with everything that travels to a worker."""
+
+    experiment: Experiment
+    selection: Selection
+    params: Mapping[str, Any] | None  # hyperparameters from other corpora; None: choose inside
+    cache_key: Mapping[str, Any]  # what the predictions depend on
+
+    @property
+    def is_deep(self) -> bool:
+        """Networks are trained in the main process, on all cores."""
+        return registry.get(self.experiment.model).family == "deep"
+
+
+def make(experiment: Experiment, selections: Mapping[str, Selection], params, config: Config, store: Store) -> Job:
+    """Job of an experiment; ``params`` are hyperparameters chosen elsewhere, or None."""
+    part = selections[experiment.selection]
+    if experiment.sources:
+        part = joined(part, [selections[name] for name in experiment.sources])
+    model = registry.get(experiment.model)
+    treated = treated_config(config, experiment)
+    described = [features.get(name).settings(treated) for name in feature_names(experiment)]
+    cache_key = {
+        "experiment": experiment.declaration(),
+        "clips": part.digest,
+        "features": described[0] if len(described) == 1 else described,
+        "model": {name: getattr(config.models, name) for name in model.uses},
+        "params": params,
+        "seed": config.seed,
+        "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
+        "versions": [VERSION, sklearn.__version__, *(version(name) for name in model.libraries)],
+    }
+    if experiment.leak or experiment.variants:
+        cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
+    if model.family == "deep":
+        cache_key["network"] = deep.declaration(experiment.model)
+        cache_key["training"] = settings.as_dict(config.training) | {"seeds": None}
+    if experiment.protocol == "baseline_inner":
+        cache_key["inner"] = config.baselines.inner_folds
+    return Job(experiment, part, params, cache_key)
+
+
+def treated_config(config: Config, experiment: Experiment) -> Config:
+    """Settings with the experiment's own preparation of the signal."""
+    if not experiment.treatment:
+        return config
+    return signal.treated(config, experiment.treatment, section=features.get(experiment.feature).audio)
+
+
+def feature_names(experiment: Experiment) -> list[str]:
+    """Features of an experiment; ``campplus+means184`` stands for the two side by side."""
+    return experiment.feature.split("+")
+
+
+def variants_of(experiment: Experiment) -> tuple[int, ...]:
+    """Variants of the clips that the experiment reads, the clean clips (0) first."""
+    if experiment.leak == "augment_before_split":
+        return tuple(range(1 + N_VARIANTS))
+    return (0, *experiment.variants)
+
+
+def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Experiment, str]:
+    """Extract what the jobs need before they start, so that no two workers extract the same.
+
+    Returns
+    -------
+    The experiments whose features cannot be had (no weights, no library, not in the pack), with the reason.
+    """
+    needed, unavailable = {}, {}
+    for job in jobs:
+        for feature in feature_names(job.experiment):
+            key = (feature, job.experiment.selection, job.experiment.treatment, variants_of(job.experiment))
+            needed.setdefault(key, []).append(job)
+    for (feature, _, _, variants), waiting in needed.items():
+        treated = treated_config(config, waiting[0].experiment)
+        try:
+            for variant in variants:
+                features.load(feature, waiting[0].selection.clips, config=treated, store=store, variant=variant)
+        except (ConnectionError, ImportError, ValueError) as error:
+            unavailable |= {job.experiment: str(error) for job in waiting}
+    return unavailable
+
+
+def cost(job: Job) -> float:
+    """Rough seconds, only to start the longest first."""
+    weight = SLOW.get(job.experiment.model, 0.1)
+    grand = 30 if job.experiment.feature == "compare" else 1
+    folds = 6 if job.experiment.protocol == "speaker_and_sentence" else 1
+    return len(job.selection.clips) * weight * grand * folds * job.experiment.draws
+
+
+def artefact_name(kind: str, job: Job) -> str:
+    """Readable name of an artefact of a job."""
+    return f"{kind}/{job.experiment.name.replace('/', '_')}"
+
+
+def is_cached(job: Job, store: Store) -> bool:
+    """Whether the predictions are in the store."""
+    return store.is_fresh(store.path(artefact_name("predictions", job), job.cache_key, ".parquet"))
+
+
+def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
+    """Predictions of a job, from the store or computed now; runs in any process."""
+    return store.cached(artefact_name("predictions", job), job.cache_key, partial(_computed, job, config, store))
+
+
+def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
+    """Predictions of every draw of an experiment."""
+    experiment, part = job.experiment, job.selection
+    values, truth = features_and_classes(job, config, store)
+    keep_validation = experiment.protocol in KEEPS_VALIDATION and not experiment.fixed
+    params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
+    task = training.Task(experiment.model, params, keep_validation)
+    draws = []
+    for draw in range(experiment.draws):
+        random = settings.rng(config, f"labels/{experiment.name}/{draw}")
+        labelled = shuffled(truth, part.clips, experiment.shuffle, random) if experiment.shuffle else truth
+        folds = folds_of(experiment, part, labelled, config, store, draw)
+        seed = settings.random_state(config, f"{experiment.model}/{draw}")
+        options = {"training": config.training, "fold_cache": fold_cache(job, draw, store)} if job.is_deep else {}
+        table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
+        draws.append(table.assign(draw=draw, seed=seed))
+    return complete(pd.concat(draws, ignore_index=True), experiment)
+
+
+def features_and_classes(job: Job, config: Config, store: Store) -> tuple[schema.FeatureSet, pd.Series]:
+    """Features of the job's clips, and the class of each clip that has some, indexed by ``clip_id``."""
+    values = feature_values(job, config, store)
+    truth = classes_of(job.selection, job.experiment.scheme)
+    return values, truth[truth.index.isin(values.clip_id)]
+
+
+def fold_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
+    """A cache of each finished fold of a network; more draws or a killed run train only what is missing."""
+    declared = {**job.cache_key["experiment"], "draws": None}
+    cache_key = {**job.cache_key, "experiment": declared, "draw": draw}
+
+    def cached(fold: str, make_fold) -> pd.DataFrame:
+        return store.cached(f"{artefact_name('networks', job)}_{draw}_{fold}", {**cache_key, "fold": fold}, make_fold)
+
+    return cached
+
+
+def feature_values(job: Job, config: Config, store: Store) -> schema.FeatureSet:
+    """Features of the job's clips, several side by side, with the variants that the experiment reads."""
+    treated, sets = treated_config(config, job.experiment), []
+    for variant in variants_of(job.experiment):
+        side_by_side = [
+            features.load(name, job.selection.clips, config=treated, store=store, variant=variant)
+            for name in feature_names(job.experiment)
+        ]
+        sets.append(schema.side_by_side(side_by_side))
+    return schema.FeatureSet(
+        job.experiment.feature,
+        np.concatenate([part.clip_id for part in sets]),
+        np.concatenate([part.variant for part in sets]),
+        np.concatenate([part.values for part in sets]),
+        sets[0].columns,
+    )
+
+
+def complete(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Predictions with the columns that say where they come from."""
+    if experiment.protocol == "baseline_inner":
+        table = table.assign(role="validation")  # inside the training part; no test clip was touched
+    table = table.assign(
+        experiment=experiment.name,
+        corpus=experiment.selection,
+        scheme=experiment.scheme,
+        protocol=experiment.protocol,
+        feature=experiment.feature,
+        model=experiment.model,
+        leak=experiment.leak,
+    )
+    first = list(schema.PREDICTION_COLUMNS) + ["corpus", "feature", "draw", "leak", "params"]
+    return schema.check_predictions(table[first + [c for c in table.columns if c.startswith("p_")]])

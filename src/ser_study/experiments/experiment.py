@@ -1,0 +1,65 @@
+"""What an experiment is: one row that says what is trained and scored, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ser_study import config as settings
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the study.
+
+    ``selection`` is what is scored (a corpus or a part of one); ``sources`` what is trained on where
+    that is something else: other corpora or, on new speakers, other recordings of the training speakers.
+    ``leak`` names a declared leak. ``size`` is the number of training rows of a fold (0: all), drawn
+    ``draws`` times. ``fixed`` takes the hyperparameters of the settings and chooses nothing, so that
+    protocols differ in nothing else.
+    """
+
+    selection: str
+    protocol: str
+    feature: str
+    model: str
+    scheme: str = "native"
+    sources: tuple[str, ...] = ()
+    fixed: bool = False
+    size: int = 0
+    draws: int = 1
+    leak: str = ""  # augment_before_split, scale_on_all, duplicates_kept
+    shuffle: str = ""  # "within_speaker" or "global": labels permuted anew in each draw
+    train_speakers: int = 0  # 0: all
+    variants: tuple[int, ...] = ()  # augmented copies of the training clips; never of validation or test clips
+    treatment: str = ""  # another preparation of the signal, a key of ``audio.signal.TREATMENTS``
+
+    @property
+    def name(self) -> str:
+        """Readable and unique, with only what differs from the defaults."""
+        parts = [self.selection, self.protocol, self.feature, self.model]
+        if self.scheme != "native":
+            parts.append(self.scheme)
+        if self.sources:
+            parts.append("from-" + "+".join(self.sources))
+        parts += ["fixed"] * self.fixed + [f"n{self.size}"] * bool(self.size) + [self.leak] * bool(self.leak)
+        parts += [f"shuffled-{self.shuffle}"] * bool(self.shuffle)
+        parts += [f"{self.train_speakers}-speakers"] * bool(self.train_speakers)
+        parts += ["with-variants-" + "+".join(map(str, self.variants))] * bool(self.variants)
+        parts += [self.treatment] * bool(self.treatment)
+        return "/".join(parts)
+
+    @property
+    def is_control(self) -> bool:
+        """Controls and learning curves are not candidates for a headline."""
+        return bool(self.shuffle or self.train_speakers or self.size or self.leak or self.variants or self.treatment)
+
+    def declaration(self) -> dict[str, Any]:
+        """All fields, as plain values."""
+        return dataclasses.asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the declaration; a changed declaration is another experiment."""
+        return settings.fingerprint(self.declaration())[:12]

@@ -1,0 +1,113 @@
+"""Selections: the analysed clips of each part of the study, and their classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study import corpora, schema, splits
+from ser_study.config import Config
+from ser_study.store import Store
+
+BASELINE = "baseline-"  # prefix of the selections that hold the clips of a student project
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Analysed clips of one selection: duplicates, conflicts and silent clips are out."""
+
+    name: str  # as in the experiments
+    clips: pd.DataFrame
+    dropped: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the clips and everything folds are made from."""
+        columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender", "session"]
+        return settings.fingerprint(
+            self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist()
+        )
+
+    @property
+    def n_speakers(self) -> int:
+        """Speakers with a name."""
+        return int(self.clips["speaker"].nunique())
+
+
+def load_selections(config: Config, store: Store) -> dict[str, Selection]:
+    """Every selection of the study, in a fixed order.
+
+    Raises
+    ------
+    ValueError
+        A corpus of the settings is not there, or no corpus names two speakers.
+    """
+    selections = {}
+    for name in corpora.chosen(config.corpora, store.raw):
+        clips = corpora.load(name, config=config, store=store)
+        for selection in corpora.selections_of(name):
+            part, dropped = corpora.analysed(corpora.select(clips, selection))
+            if len(part):
+                selections[selection] = Selection(selection, part.reset_index(drop=True), dropped)
+    if selections and all(part.n_speakers < 2 for part in selections.values()):
+        raise ValueError(
+            f"No selection of {', '.join(selections)} names two speakers, and without them there is no test on new "
+            "speakers. Fill in the column 'speaker' (see data/README.md), or put another corpus beside it: "
+            "ser-study download ravdess."
+        )
+    return selections
+
+
+def load_baseline_selection(name: str, config: Config, store: Store) -> Selection | None:
+    """Clips of a student project before duplicates are dropped; None where its RAVDESS recordings are not (all) here.
+
+    Parameters
+    ----------
+    name : a key of ``splits.RECIPES``
+    """
+    published = splits.LISTS[splits.RECIPES[name].published]
+    wanted = set(config.corpora or published.corpora)
+    here = [corpus for corpus in published.corpora if corpus in corpora.present(store.raw) and corpus in wanted]
+    if "ravdess" not in here:
+        return None
+    clips = pd.concat([corpora.load(corpus, config=config, store=store) for corpus in here], ignore_index=True)
+    clips = clips[clips["sha256"].notna()]
+    if published.speech_only:
+        clips = clips[(clips["corpus"] != "ravdess") | (clips["channel"] == "speech")]
+    elif not (clips["channel"] == "song").any():
+        return None  # the list holds songs too; without them it would be another, smaller test
+    clips = clips[~clips["emotion"].isin(published.drops)].reset_index(drop=True)
+    return Selection(f"{BASELINE}{name}", clips, clips.iloc[:0]) if clips["channel"].notna().any() else None
+
+
+def with_audio(selections: Mapping[str, Selection], store: Store) -> dict[str, Selection]:
+    """The selections whose audio is here; a pack holds no sound to be prepared or changed."""
+    return {name: part for name, part in selections.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
+
+
+def all_clips(selections: Mapping[str, Selection]) -> pd.DataFrame:
+    """Clips of all selections, each once: selections of one corpus may share clips."""
+    clips = pd.concat([part.clips for part in selections.values()], ignore_index=True)
+    return clips.drop_duplicates("clip_id", ignore_index=True)
+
+
+def joined(target: Selection, sources: list[Selection]) -> Selection:
+    """Clips of several selections as one, for training on other clips than the target's own."""
+    clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True).drop_duplicates("clip_id")
+    return dataclasses.replace(target, clips=clips.reset_index(drop=True))
+
+
+def classes_of(part: Selection, scheme: str) -> pd.Series:
+    """Class of each clip that the scheme keeps, indexed by ``clip_id``."""
+    truth = schema.labels(part.clips, scheme)
+    truth.index = part.clips["clip_id"]
+    return truth.dropna()
+
+
+def chance_levels(selections: Mapping[str, Selection]) -> dict[str, float]:
+    """UAR of guessing: one over the number of classes, for each selection."""
+    return {name: 1 / part.clips["emotion"].nunique() for name, part in selections.items()}

@@ -1,0 +1,225 @@
+"""Exhibits: figures, tables, sounds and sentences that show themselves in JupyterLab and in the pages of the report.
+
+>>> show = Exhibits(study)                                              # doctest: +SKIP
+>>> show.figure(figures.counts(clips), text.counts(clips))              # doctest: +SKIP
+
+Conventions
+-----------
+An exhibit is the last expression of a cell. Its ``Caption`` comes from the chapter's ``text.py`` and says what a page
+needs: the file's name, caption, alternative text, and the sentence for the case that there is nothing to show.
+Tables and figures are also files of the run (``tables/<name>.csv``, ``figures/<name>.svg`` and ``.png``). The
+library that sorts tables is there once a page and once a notebook. Of a figure's colours two follow the theme
+of the page: ``INK`` and ``PAPER`` of ``plotting.palette``.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import io
+import mimetypes
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser_study.plotting.palette import INK, PAPER, STYLE
+from ser_study.report.table_html import flat, slug, table_html
+from ser_study.store import replacing
+from ser_study.study import Study
+from ser_study.wording import Caption
+
+PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
+FREE_CORPORA = ("synthetic",)  # audio that may be published
+_TEMPLATE = Path(__file__).parent / "template"
+_ENHANCE = "<script>setTimeout(() => window.serEnhance?.(), 50)</script>"  # in JupyterLab, for each table
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Something to show: the outputs of a cell in order, each as data by MIME type and metadata."""
+
+    outputs: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]]
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for data, metadata in self.outputs:
+            display(dict(data), raw=True, metadata=dict(metadata))
+
+    def __add__(self, other: Exhibit) -> Exhibit:
+        """Both, one after the other."""
+        return Exhibit([*self.outputs, *other.outputs])
+
+
+class Exhibits:
+    """What a notebook shows things with; made once, in its first cell, where JupyterLab loads the tables' library.
+
+    Parameters
+    ----------
+    study : whose run holds the tables and figures
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.run = study.store.run
+        if not _in_pages():
+            library = {"text/html": f"<style>{_read('jupyter.css')}</style>{table_script()}", "text/plain": ""}
+            Exhibit([(library, {})])._ipython_display_()
+
+    def table(self, frame: pd.DataFrame, caption: Caption) -> Exhibit:
+        """A table that sorts, filters and downloads, written to ``tables/<name>.csv``.
+
+        Parameters
+        ----------
+        frame : the table; a named or textual index becomes its first columns; empty: ``caption.empty`` is shown
+        caption : name, caption, headings of columns (others show their name as ``wording.word`` says it)
+        """
+        tidy = flat(frame)
+        csv = tidy.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+        if len(tidy.columns):  # without rows, too: other chapters read it, and an older run may have left one
+            with replacing(self.run / "tables" / f"{caption.name}.csv") as temporary:
+                temporary.write_text(csv, encoding="utf-8", newline="")
+        if not len(frame) and caption.empty:
+            return self.text(caption.empty)
+        content = table_html(tidy, caption, csv, in_pages=_in_pages()) + ("" if _in_pages() else _ENHANCE)
+        plain = f"Table {caption.name}: {len(tidy)} rows. {caption.text}"
+        return Exhibit([_html(content, plain), *_markdown(caption.finding)])
+
+    def figure(self, fig: Any, caption: Caption) -> Exhibit:
+        """A matplotlib figure, written to ``figures/<name>.svg`` and ``.png``, and closed.
+
+        Parameters
+        ----------
+        fig : matplotlib Figure, or None where there is nothing to draw: ``caption.empty`` is shown
+        caption : name, caption and ``alt``: what a reader who cannot see the figure needs to know
+
+        Raises
+        ------
+        ValueError
+            ``caption.alt`` is empty.
+        """
+        if fig is None:
+            return self.text(caption.empty)
+        if not caption.alt.strip():
+            raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")
+        svg = _inline_svg(_saved(fig, caption.name, self.run / "figures"), caption.name, caption.alt)
+        content = (
+            f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n<div class="ser-drawing">{svg}</div>\n'
+            f'<figcaption><b class="ser-number">Figure</b> {html.escape(caption.text)}</figcaption>\n</figure>'
+        )
+        plain = f"Figure {caption.name}: {caption.alt}"
+        return Exhibit([_html(content, plain), *_markdown(caption.finding)])
+
+    def sound(self, clip_path: Path | str, corpus: str, name: str) -> Exhibit:
+        """An audio player; in the pages only for a corpus whose audio is free, otherwise the file's name.
+
+        Parameters
+        ----------
+        clip_path : the audio file
+        corpus : corpus of the clip
+        name : what the clip is, e.g. ``"angry, strong"``
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        """
+        path, label = Path(clip_path), html.escape(name)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The clip {path.name} is not there; run 'ser-study validate' to see what is missing."
+            )
+        if _in_pages() and corpus not in FREE_CORPORA:
+            sound = f"<code>{html.escape(path.name)}</code>"
+        else:
+            kind = mimetypes.guess_type(path.name)[0] or "audio/wav"
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            sound = f'<audio controls preload="none" aria-label="{label}" src="data:{kind};base64,{data}"></audio>'
+        content = f'<div class="ser-player"><span>{label}</span> {sound}</div>'
+        about = {"audio": {"corpus": corpus, "name": name, "file": path.name}}
+        return Exhibit([_html(content, f"{name}: {path.name}", {"ser_study": about})])
+
+    def sounds(self, clips: Sequence[tuple[Path | str, str, str]]) -> Exhibit:
+        """Several players, one under the other; each clip as ``sound`` takes it."""
+        return Exhibit([output for clip in clips for output in self.sound(*clip).outputs])
+
+    def text(self, markdown: str) -> Exhibit:
+        """Markdown whose numbers were computed; nothing where it is empty."""
+        return Exhibit(_markdown(markdown))
+
+    def all(self, pairs: Iterable[tuple[Any, Caption]]) -> Exhibit:
+        """Several figures and tables, one under the other: (figure, table or None, caption) each."""
+        each = [
+            self.table(thing, caption) if isinstance(thing, pd.DataFrame) else self.figure(thing, caption)
+            for thing, caption in pairs
+        ]
+        return Exhibit([output for exhibit in each for output in exhibit.outputs])
+
+
+@cache
+def table_script() -> str:
+    """The script, with the DataTables library of itables packed inside, that makes tables sort and filter."""
+    from itables.utils import find_package_file
+
+    library = Path(find_package_file("html/dt_bundle.js"))
+    code = _read("tables.js")
+    code = code.replace("@LIBRARY@", _packed(library)).replace("@STYLE@", _packed(library.with_suffix(".css")))
+    return f"<script>\n{code}</script>"
+
+
+def _html(content: str, plain: str, metadata: Mapping[str, Any] | None = None) -> tuple[dict[str, str], dict]:
+    return {"text/html": content, "text/plain": plain}, dict(metadata or {})
+
+
+def _markdown(text: str) -> list[tuple[dict[str, str], dict]]:
+    return [({"text/markdown": text, "text/plain": text}, {})] if text else []
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATE / name).read_text("utf-8")
+
+
+def _in_pages() -> bool:
+    return bool(os.environ.get(PAGES))
+
+
+def _packed(path: Path) -> str:
+    """A text file as base64 of gzip, the same bytes every time."""
+    return base64.b64encode(gzip.compress(path.read_bytes(), 9, mtime=0)).decode("ascii")
+
+
+def _saved(fig: Any, name: str, folder: Path) -> str:
+    """Write a figure as SVG and PNG, close it, and return the SVG."""
+    from matplotlib import pyplot, rc_context
+
+    drawing = io.BytesIO()
+    with rc_context(STYLE | {"svg.hashsalt": name}):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        fig.savefig(drawing, format="svg", bbox_inches="tight", metadata=nothing)
+    with replacing(folder / f"{name}.svg") as temporary:
+        temporary.write_bytes(drawing.getvalue())
+    with replacing(folder / f"{name}.png") as temporary:
+        fig.savefig(temporary, format="png", dpi=144, bbox_inches="tight", facecolor=PAPER, metadata={"Software": None})
+    pyplot.close(fig)
+    return drawing.getvalue().decode("utf-8")
+
+
+def _inline_svg(text: str, name: str, alt: str) -> str:
+    """The drawing for a page: ids of its own, colours of the page, as wide as it likes to be."""
+    svg = text[text.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
+    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{slug(name)}-", svg)
+    svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper, transparent)")
+    opening, rest = svg.split(">", 1)
+    width = float(re.search(r'width="([\d.]+)pt"', opening)[1]) * 4 / 3  # pt → px
+    opening = re.sub(r' (width|height|version|xmlns(:xlink)?)="[^"]*"', "", opening)
+    style = f"--width:{width:.0f}px;stroke-linejoin:round;stroke-linecap:butt"
+    return f'{opening} role="img" aria-label="{html.escape(alt)}" style="{style}">{rest}'

@@ -1,0 +1,109 @@
+"""A table as HTML: cells that sort by value, names as readers say them, and the whole table to download."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import Any
+
+import pandas as pd
+
+from ser_study.wording import Caption, number, settings, word
+
+MAX_ROWS = 1000  # rows shown; the CSV always holds all
+SHORT = 32  # letters; a column of longer texts may wrap
+MANY = 8  # columns; a wider table is set smaller
+NAMED = (  # columns of registry names
+    *("id", "corpus", "selection", "protocol", "feature", "model", "network", "source"),
+    *("metric", "against", "best_model", "trained_on", "ranking"),
+)
+SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
+MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
+
+
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with its index as columns and its column names as text."""
+    plain = frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)  # places of rows, at most
+    flat = frame.reset_index(drop=plain)
+    joined = [" ".join(str(part) for part in (c if isinstance(c, tuple) else (c,)) if part != "") for c in flat.columns]
+    return flat.set_axis(joined, axis=1)
+
+
+def slug(text: str) -> str:
+    """Text as an anchor."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool) -> str:
+    """The table with its caption and a link to all of it; ``csv`` is what the link gives."""
+    name, labels, decimals = caption.name, caption.labels, caption.decimals
+    columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column)) for column in tidy.columns]
+    numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
+    headings = [html.escape(labels.get(column, word(column))) for column in tidy.columns]
+    head = "".join(
+        f'<th scope="col" class="n">{heading}</th>' if right else f'<th scope="col">{heading}</th>'
+        for heading, right in zip(headings, numeric)
+    )
+    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
+    wide = " many" if len(tidy.columns) > MANY else ""
+    options = html.escape(json.dumps({"pageLength": caption.page_length, "rows": min(len(tidy), MAX_ROWS)}))
+    words = html.escape(caption.text)
+    return (
+        f'<figure class="ser-table" id="table-{slug(name)}">\n'
+        f'<figcaption><b class="ser-number">Table</b> {words}</figcaption>\n'
+        f'<div class="ser-scroll{wide}" role="region" tabindex="0" aria-label="Table: {words}">'
+        f'<table data-ser-table="{options}"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
+        f'<p class="ser-source">{_download(name, csv, len(tidy), in_pages=in_pages)}</p>\n</figure>'
+    )
+
+
+def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
+    """Link to the whole table: inside the page when it is small, beside it otherwise."""
+    data, cut = csv.encode("utf-8"), f"first {MAX_ROWS:,} of {n_rows:,} rows shown; " if n_rows > MAX_ROWS else ""
+    if len(data) <= MAX_CSV:
+        address = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(data).decode('ascii')}"
+        return f'{cut}<a download="{html.escape(name)}.csv" href="{address}">Download CSV</a>'
+    if in_pages:
+        return f'{cut}<a href="run:tables/{html.escape(name)}.csv">CSV beside the report</a>'
+    return f"{cut}all rows are in tables/{html.escape(name)}.csv"
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _worded(values: pd.Series) -> pd.Series:
+    """Registry names and hyperparameters as readers say them; the CSV holds names and JSON."""
+    as_words = word if values.name in NAMED else settings if values.name in SETTINGS else None
+    return values.map(as_words, na_action="ignore") if as_words else values
+
+
+def _cells(values: pd.Series, decimals: int | None) -> list[str]:
+    """The ``<td>`` of one column; a number has its full value for sorting."""
+    if not _is_numeric(values):
+        words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
+        texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
+        opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'
+        return [f"{opening}{html.escape(text)}</td>" for text in texts]
+    places = _decimals(values) if decimals is None else decimals
+    return [
+        '<td class="n" data-order="">–</td>'
+        if missing
+        else f'<td class="n" data-order="{value:.10g}">{html.escape(number(value, places))}</td>'
+        for value, missing in zip(values.tolist(), values.isna())
+    ]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _decimals(values: pd.Series) -> int:
+    """Decimals for a column: none for whole numbers, else three, fewer where the numbers are large."""
+    known = values.dropna().abs()
+    if not len(known) or (known % 1 == 0).all():
+        return 0
+    largest = known.max()
+    return 3 if largest < 10 else 2 if largest < 100 else 1 if largest < 1000 else 0

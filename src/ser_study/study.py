@@ -1,0 +1,226 @@
+"""``Study``: the study with one preset on one data folder, as notebooks, scripts and chapters hold it.
+
+>>> study = Study.open("demo")                                          # doctest: +SKIP
+>>> X, y, speakers = study.xy("synthetic", "summary")                   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from ser_study import corpora, features
+from ser_study.config import Config
+from ser_study.experiments import baseline_results, benchmark, folds, runner
+from ser_study.experiments import selections as loading
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import BASELINE, Selection
+from ser_study.schema import FeatureSet
+from ser_study.store import Store, open_folders
+
+
+class Study:
+    """Settings, folders and clips of one run.
+
+    Parameters
+    ----------
+    config : settings
+    store : folders: raw data, what is derived from it, the run's report
+    selections : name → clips; by default those of the settings, loaded when first used
+    baselines : the same for the student projects
+
+    Attributes
+    ----------
+    selections : name → ``Selection``, such as ``"ravdess-speech"``
+    baselines : name → ``Selection`` with the clips of a student project, such as ``"baseline-000"``
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        selections: Mapping[str, Selection] | None = None,
+        baselines: Mapping[str, Selection] | None = None,
+    ) -> None:
+        self.config, self.store = config, store
+        if selections is not None:
+            self.selections = dict(selections)
+        if baselines is not None:
+            self.baselines = dict(baselines)
+
+    @classmethod
+    def open(cls, preset: str = "quick", overrides: Mapping[str, Any] | None = None, data: str = "") -> Study:
+        """The study of a checkout.
+
+        Parameters
+        ----------
+        preset : "demo", "quick", "full" or "complete"
+        overrides : dotted setting → value, such as ``{"audio.sample_rate": 22_050}``
+        data : raw data folder; empty: the variable SER_STUDY_DATA, else ``data/raw`` of the checkout
+
+        Raises
+        ------
+        ValueError
+            An unknown preset or setting, or a value of the wrong type.
+        FileNotFoundError
+            ``data`` or SER_STUDY_DATA was given and is no folder.
+        """
+        return cls(*open_folders(preset, overrides, data))
+
+    def __repr__(self) -> str:
+        return f"Study({self.store.run.name!r}, data={self.store.raw.name!r})"
+
+    @cached_property
+    def selections(self) -> dict[str, Selection]:
+        return loading.load_selections(self.config, self.store)
+
+    @cached_property
+    def baselines(self) -> dict[str, Selection]:
+        return baseline_results.load(self.config, self.store)
+
+    @property
+    def possible(self) -> dict[str, list[str]]:
+        """Protocols that each selection allows."""
+        return benchmark.possible(self.selections)
+
+    def only(self, selections: Iterable[str]) -> Study:
+        """The same study with some of its selections."""
+        return Study(self.config, self.store, {name: self.selections[name] for name in selections})
+
+    def with_audio(self) -> Study:
+        """The same study with the selections whose audio is here; a pack holds none."""
+        return Study(self.config, self.store, loading.with_audio(self.selections, self.store))
+
+    def selection(self, name: str) -> Selection:
+        """One selection, or the clips of a student project.
+
+        Raises
+        ------
+        ValueError
+            There is none of that name; near names are given.
+        """
+        known = self.baselines if name.startswith(BASELINE) else self.selections
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f", did you mean {near[0]!r}?" if near else "."
+            raise ValueError(f"No selection {name!r} in this study{hint} Here: {', '.join(known) or 'none'}.")
+        return known[name]
+
+    def clips(self, selection: str = "") -> pd.DataFrame:
+        """Analysed clips of a selection, one row a clip; without a name those of all selections, each once."""
+        if not selection:
+            return loading.all_clips(self.selections)
+        return self.selection(selection).clips
+
+    def features(self, selection: str, feature: str, *, variant: int = 0) -> FeatureSet:
+        """Features of a selection's clips, cached or extracted now; see ``features.load``."""
+        clips = self.selection(selection).clips
+        return features.load(feature, clips, config=self.config, store=self.store, variant=variant)
+
+    def xy(self, selection: str, feature: str, *, scheme: str = "native") -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+        """What scikit-learn takes: ``X`` (n, d), ``y`` (n,) emotions, ``speakers`` (n,) for ``groups=``.
+
+        Parameters
+        ----------
+        selection : such as ``"ravdess-speech"``
+        feature : a name of ``features.names()`` whose values are vectors
+        scheme : label scheme, a key of ``schema.SCHEMES``; clips of other classes are left out
+
+        Returns
+        -------
+        Three tables indexed alike, by ``clip_id``. Clips without a named speaker share the group ``"unknown"``.
+
+        Raises
+        ------
+        ValueError
+            The feature is a sequence or an image, or a name is unknown.
+        """
+        part, values = self.selection(selection), self.features(selection, feature)
+        if values.values.ndim != 2:
+            raise ValueError(f"{feature!r} has values of shape {values.values.shape}; choose a feature of vectors.")
+        truth = loading.classes_of(part, scheme)
+        truth = truth[truth.index.isin(values.clip_id)]
+        X = pd.DataFrame(values.rows(truth.index.to_numpy()), index=truth.index, columns=list(values.columns) or None)
+        speakers = part.clips.set_index("clip_id")["speaker"].loc[truth.index].fillna("unknown")
+        return X, truth.rename("emotion").astype(str), speakers
+
+    def folds(self, selection: str, protocol: str, *, scheme: str = "native") -> pd.DataFrame:
+        """Folds of a protocol, the committed ones where they fit.
+
+        Parameters
+        ----------
+        selection : such as ``"ravdess-speech"``
+        protocol : a key of ``splits.PROTOCOLS``, such as ``"speaker_independent"``
+        scheme : label scheme, a key of ``schema.SCHEMES``
+
+        Returns
+        -------
+        Table ``protocol, repeat, fold, clip_id, variant, role``; roles are train, validation and test.
+        """
+        part = self.selection(selection)
+        one = Experiment(part.name, protocol, "", "", scheme=scheme)
+        truth = loading.classes_of(part, scheme)
+        clips = part.clips[part.clips["clip_id"].isin(truth.index)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that folds are made anew is news in a run, not here
+            return folds.protocol_folds(one, part.name, clips, truth, self.config, self.store)
+
+    def predict(self, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
+        """Predictions of experiments, cached or computed now; their test-set evaluations are logged."""
+        return self._by_kind(runner.predict, experiments)
+
+    def predict_validation(self, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
+        """Validation rows of the same; no test row is shown, so nothing is logged."""
+        return self._by_kind(runner.predict_validation, experiments)
+
+    def predictions(self, experiment: Experiment) -> pd.DataFrame:
+        """Predictions of one experiment that a chapter scores, cached or computed now."""
+        return runner.predictions(experiment, self._home(experiment), config=self.config, store=self.store)
+
+    def scores(self, experiments: Iterable[Experiment]) -> pd.DataFrame:
+        """Scores of experiments, one row an experiment and metric; their test-set evaluations are logged."""
+        return runner.scores(experiments, self.selections, config=self.config, store=self.store)
+
+    def score(self, name: str) -> str:
+        """Score one published experiment on its test rows, log the evaluation, and return the sentence to print.
+
+        Raises
+        ------
+        ValueError
+            No experiment of that name is declared; near names are given.
+        """
+        known = {one.name: one for one in benchmark.published(self.config, self.possible)}
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
+            raise ValueError(
+                f"No experiment {name!r} is declared. Near: {'; '.join(near) or 'none'} ({len(known)} in all)."
+            )
+        table = self.scores([known[name]])
+        row = table[table["metric"] == "uar"].iloc[0]
+        return (
+            f"{name}: UAR {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ({row['interval']}), "
+            f"n = {int(row['n'])}, {int(row['n_speakers'])} speakers; logged in reports/ledger.csv."
+        )
+
+    def without_audio(self, corpus: str) -> str:
+        """Why the sound of a corpus is not here; empty where it is."""
+        return corpora.without_audio(corpus, self.store)
+
+    def _home(self, experiment: Experiment) -> dict[str, Selection]:
+        return self.baselines if experiment.selection.startswith(BASELINE) else self.selections
+
+    def _by_kind(self, run, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
+        """Run the baselines' experiments on the baselines' clips and the others on the study's."""
+        experiments = list(dict.fromkeys(experiments))
+        kinds = {is_baseline: [e for e in experiments if e.selection.startswith(BASELINE) == is_baseline]
+                 for is_baseline in (False, True)}  # fmt: skip
+        done: dict[Experiment, pd.DataFrame] = {}
+        for some in kinds.values():
+            if some:
+                done |= run(some, self._home(some[0]), config=self.config, store=self.store)
+        return {one: done[one] for one in experiments}

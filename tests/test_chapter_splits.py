@@ -1,0 +1,323 @@
+"""Chapter 03: tables, sentences and figures on splits and leakage."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of
+
+from ser_study import config as settings
+from ser_study.chapters.splits import declare, figures, steps, tables, text
+from ser_study.plotting import palette
+from ser_study.study import Study
+from ser_study.wording import share
+
+CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
+CHANCE = {"ravdess-speech": 0.125, "tess": 1 / 7, "crema_d": 1 / 6}
+EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
+
+
+def random(*purpose: int) -> np.random.Generator:
+    return np.random.default_rng([7, *purpose])
+
+
+# Tables
+
+
+def test_examples_name_their_speakers(small_study):
+    part = small_study.selections["synthetic"]
+    own = replace(part, name="emodb", clips=part.clips.assign(speaker=None, take=None))
+    both = Study(small_study.config, small_study.store, {"emodb": own, "synthetic": part})
+    assert tables.example_selection(both) == "synthetic"
+    assert tables.example_selection(both.only(["emodb"])) == "emodb"
+    protocols = set(tables.example_folds(both, "synthetic")["protocol"])
+    assert protocols >= {"random", "take_disjoint", "speaker_independent", "speaker_and_sentence"}
+
+
+def test_ladder_has_its_steps_at_one_size(small_study):
+    scores = tables.ladder(small_study)
+    equal = scores[scores["size"] == "equal"].set_index("protocol")
+    assert equal.drop("random_augmented")["n_train"].nunique() == 1
+    assert set(equal.index) >= {"random_augmented", "random", "take_disjoint", "speaker_independent"}
+    value = equal["value"]
+    assert value["random"] > value["speaker_independent"] > 1 / 6
+    costs = steps.costs(small_study).set_index(["step_from", "step_to"])
+    step = costs.loc[("random", "speaker_independent")]
+    assert step["difference"] == pytest.approx(value["speaker_independent"] - value["random"], abs=1e-9)
+    summary = tables.ladder_summary(scores).set_index("protocol")
+    assert summary.loc["random", "equal size"].startswith(share(value["random"]))
+    assert list(summary.index) == list(dict.fromkeys(scores["protocol"]))
+
+
+def test_single_speakers_stand_at_the_size_of_the_ladder(small_study):
+    each = tables.ladder_speakers(small_study)
+    speakers = small_study.clips("synthetic")["speaker"].unique()
+    assert each["speaker"].tolist() == sorted(speakers)
+    assert np.allclose(each["change"], each["speaker_independent"] - each["random"])
+    equal = tables.ladder(small_study).set_index(["protocol", "size"])
+    assert set(each["n_train"]) == {equal.loc[("random", "equal"), "n_train"]}
+    assert each["change"].mean() < 0
+
+
+def test_counted_leaks_follow_the_declaration(small_study):
+    shared = steps.shared_units(small_study).set_index("protocol")
+    assert shared.loc["random", "speaker"] == 1
+    assert shared.loc["random", "take"] > 0.3
+    assert shared.loc["take_disjoint", "take"] == 0
+    assert shared.loc["sentence_independent", "statement"] == 0
+    assert shared.loc["speaker_independent", "speaker"] == 0
+    assert (shared.loc["speaker_and_sentence", ["speaker", "statement", "take"]] == 0).all()
+
+
+def test_curve_ends_one_speaker_below_all_and_is_empty_without_speakers(small_study):
+    assert {one.train_speakers for one in declare.curve(small_study)} == {2, 4}  # of 2, 4, 6: five are left to train on
+    scores = tables.curve(small_study)
+    assert scores["train_speakers"].tolist() == [2, 4]
+    part = small_study.selections["synthetic"]
+    one = replace(part, clips=part.clips.assign(speaker="synthetic/01"))
+    alone = tables.curve(Study(small_study.config, small_study.store, {"synthetic": one}))
+    assert alone.empty
+    assert figures.curve(alone, {}) is None
+    assert "speakers" in text.curve(alone).empty
+
+
+def test_one_corpus_has_no_matrix(small_study):
+    matrix = tables.across(small_study)
+    assert matrix.empty
+    assert figures.across(matrix) is None
+    assert "only one corpus" in text.across(matrix).empty
+
+
+def test_controls_leave_out_large_selections_and_protocols_without_speakers(small_study, monkeypatch):
+    cases = [(one.protocol, one.leak) for one in declare.controls(small_study)]
+    assert cases == [("random", ""), ("speaker_independent", ""), ("random", "augment_before_split")]
+    part = small_study.selections["synthetic"]
+    own = replace(part, name="own", clips=part.clips.assign(speaker=None, take=None))
+    unnamed = Study(small_study.config, small_study.store, {"own": own})
+    assert {one.protocol for one in declare.controls(unnamed)} == {"random"}
+    monkeypatch.setattr(declare, "CONTROL_LIMIT", len(part.clips) - 1)
+    assert declare.controls(small_study) == []
+
+
+def test_shuffled_labels_score_lower_where_nothing_leaks(small_study):
+    shuffled = steps.shuffled_scores(small_study)
+    assert shuffled.groupby("protocol").size().to_dict() == {
+        "random": 3,
+        "speaker_independent": 3,
+        "random_augmented": 3,
+    }
+    summary = steps.shuffled_summary(shuffled, tables.chance(small_study)).set_index("protocol")
+    assert (summary["chance"] == 1 / 6).all()
+    assert summary.loc["random_augmented", "difference"] > 0.05 > abs(summary.loc["speaker_independent", "difference"])
+    none = Study(replace_setting(small_study.config, "ladder.shuffles", 0), small_study.store, small_study.selections)
+    empty = steps.shuffled_scores(none)
+    assert figures.shuffled(empty, tables.ladder(small_study), CHANCE) is None
+    assert steps.shuffled_summary(empty, CHANCE).empty
+    assert "ladder.shuffles" in text.shuffled_summary().empty
+
+
+def replace_setting(config: settings.Config, name: str, value) -> settings.Config:
+    section, _, inner = name.partition(".")
+    return replace(config, **{section: replace(getattr(config, section), **{inner: value})})
+
+
+# Sentences
+
+
+def ladder_scores(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["corpus", "protocol", "value"]).assign(size="equal")
+
+
+def test_ladder_text_leaves_out_what_a_selection_lacks():
+    rows = [("tess", "random", 0.9), ("tess", "speaker_independent", 0.5), ("own", "random", 0.8)]
+    scores = ladder_scores(rows)
+    assert " 40 points" in text.ladder_title(scores)
+    alt = text.ladder(scores).alt
+    assert "own recordings: random .800;" in alt
+    assert "TESS: random .900, new speakers .500." in alt
+    several = ladder_scores([*rows, ("own", "speaker_independent", 0.7)])
+    assert " 10 to 40 points" in text.ladder_title(several)
+    assert not re.search(r"\d", text.ladder_title(scores[scores["corpus"] == "own"]))
+
+
+def test_fold_scores_say_how_much_the_split_is_worth():
+    scores = tables.fold_scores(np.array([0.9, 0.8]), np.array([0.5, 0.4]))
+    assert scores["split"].value_counts().to_dict() == {"KFold": 2, "GroupKFold": 2}
+    finding = text.fold_scores(scores, "synthetic").finding
+    for number in (".850 ± .071", ".450 ± .071", "40 points", ".400 to .500"):
+        assert number in finding
+
+
+def test_costs_name_significant_steps_and_corpora_too_small_for_a_test():
+    row = {"step_from": "random", "step_to": "speaker_independent", "difference": -0.123, "note": ""}
+    table = pd.DataFrame(
+        [
+            row | {"family": "crema_d", "p_holm": 0.0004},
+            row | {"family": "emodb", "p_holm": 0.3},
+            row | {"family": "tess", "p_holm": 1.0, "note": "cannot reach .05"},
+            row | {"family": "savee", "p_holm": 0.001, "step_to": "take_disjoint"},
+        ]
+    )
+    finding = text.costs(table).finding
+    assert "CREMA-D (−12.3 points, p < .001)." in finding
+    assert "On TESS" in finding
+    assert "EMO-DB" not in finding
+    assert "SAVEE" not in finding
+    assert not re.search(r"\d", text.costs(table[table["family"] == "emodb"]).finding)
+
+
+def test_pairs_of_speakers_are_named():
+    study = SimpleNamespace(selections={"tess": SimpleNamespace(n_speakers=2), "emodb": SimpleNamespace(n_speakers=10)})
+    assert text.ladder_speakers(study).finding.startswith("On TESS,")
+    study.selections.pop("tess")
+    assert "TESS" not in text.ladder_speakers(study).finding
+
+
+def test_curve_title_takes_the_corpus_that_gains_most():
+    rows = [("tess", 2, 0.3), ("tess", 8, 0.4), ("emodb", 2, 0.3), ("emodb", 4, 0.55)]
+    scores = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    title = text.curve_title(scores)
+    for part in ("From 2 to 4 ", "EMO-DB", " 25 points"):
+        assert part in title
+    assert ".300" in text.curve_title(scores.iloc[:1])
+
+
+def test_across_title_compares_between_and_within():
+    matrix = pd.DataFrame([[0.7, 0.2], [0.4, np.nan]], index=["a", "b"], columns=["a", "b"])
+    assert re.findall(r"\.\d+", text.across_title(matrix)) == [".300", ".700"]
+    matrix.loc["a", "a"] = np.nan
+    assert re.findall(r"\.\d+", text.across_title(matrix)) == [".300"]
+
+
+def test_shuffled_title_gives_the_distance_from_chance():
+    rows = [("a", "speaker_independent", 0.5), ("b", "speaker_independent", 0.28), ("a", "random_augmented", 0.7)]
+    table = pd.DataFrame(rows, columns=["corpus", "protocol", "value"])
+    assert re.findall(r"[\d.]+ points", text.shuffled_title(table, {"a": 0.5, "b": 0.25})) == [
+        "3.0 points",
+        "20 points",
+    ]
+    only = table[table["protocol"] == "random_augmented"].assign(protocol="random")
+    assert "random split" in text.shuffled_title(only, {"a": 0.5})
+
+
+# Figures
+
+
+def clips_table(*, n_speakers: int = 24) -> pd.DataFrame:
+    grid = [(s, e, t, i) for s in range(n_speakers) for e in EIGHT for t in ("a", "b", "c") for i in (0, 1)]
+    clips = pd.DataFrame(grid, columns=["speaker", "emotion", "statement", "intensity"])
+    clips["speaker"] = [f"x/{1001 + s}" for s in clips["speaker"]]
+    return clips.assign(clip_id=[f"x/{i:05d}" for i in range(len(clips))])
+
+
+def folds_table(clips: pd.DataFrame) -> pd.DataFrame:
+    speaker = clips["speaker"].str[-1].astype(int)
+    neither = np.where((speaker < 2) & (clips["statement"] == "c"), "test", "train").astype(object)
+    neither[(speaker < 2) != (clips["statement"] == "c")] = "unused"
+    roles = {
+        "random": random(2).choice(["train", "validation", "test"], len(clips)),
+        "speaker_independent": np.select([speaker < 2, speaker == 2], ["test", "validation"], "train"),
+        "speaker_and_sentence": neither,
+    }
+    head = {"repeat": 0, "fold": 0, "clip_id": clips["clip_id"], "variant": 0}
+    folds = pd.concat([pd.DataFrame({"protocol": name, **head, "role": role}) for name, role in roles.items()])
+    return folds[folds["role"] != "unused"]
+
+
+def curve_table() -> pd.DataFrame:
+    rows = [(corpus, n, 0.3 + 0.05 * np.log2(n)) for corpus in CORPORA for n in (2, 4, 8, 16, 32, 64)]
+    table = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    return table.assign(low=table["value"] - 0.04, high=table["value"] + 0.04)
+
+
+def ladder_table() -> pd.DataFrame:
+    rows = [(corpus, name, 0.9 - 0.08 * i) for corpus in CORPORA for i, name in enumerate(palette.PROTOCOLS)]
+    full = pd.DataFrame(rows, columns=["corpus", "protocol", "value"]).assign(size="full")
+    equal = full[~full["protocol"].isin(palette.BESIDE_LADDER)].assign(size="equal", value=lambda t: t["value"] - 0.04)
+    table = pd.concat([full, equal], ignore_index=True)
+    return table.assign(low=table["value"] - 0.04, high=table["value"] + 0.04)
+
+
+def transfer() -> pd.DataFrame:
+    matrix = pd.DataFrame(random(8).uniform(0.2, 0.6, (4, 4)), index=list(CORPORA), columns=list(CORPORA))
+    matrix.iloc[3, 3] = np.nan
+    return matrix
+
+
+def shuffled_table() -> pd.DataFrame:
+    names = ("random", "speaker_independent", "random_augmented")
+    rows = [(c, name, d, 0.125 + 0.01 * random(9).normal()) for c in CORPORA for name in names for d in range(20)]
+    table = pd.DataFrame(rows, columns=["corpus", "protocol", "draw", "value"])
+    return table.assign(value=table["value"] + 0.001 * table["draw"])
+
+
+FIGURES = {
+    "fold_scores": lambda: figures.fold_scores(
+        tables.fold_scores(random(1).uniform(0.7, 0.9, 6), random(2).uniform(0.3, 0.6, 6)), "ravdess-speech"
+    ),
+    "fold_map": lambda: figures.fold_map(folds_table(clips_table()), clips_table(), "ravdess-speech"),
+    "ladder": lambda: figures.ladder(ladder_table(), CHANCE, {"crema_d": 0.41}),
+    "curve": lambda: figures.curve(curve_table(), CHANCE),
+    "across": lambda: figures.across(transfer()),
+    "shuffled": lambda: figures.shuffled(shuffled_table(), ladder_table(), dict.fromkeys(CORPORA, 0.125)),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_keep_the_rules(name):
+    figure = FIGURES[name]()
+    drawing = svg_of(figure)
+    check_overlap(figure)
+    check_size(figure, drawing)
+    check_svg(drawing)
+    check_units(figure)
+    assert figure.get_suptitle()
+    assert svg_of(FIGURES[name]()) == drawing
+
+
+def test_fold_map_paints_roles():
+    clips = clips_table()
+    figure = figures.fold_map(folds_table(clips), clips, "x")
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["random split", "new speakers", "new speakers and sentences"]
+    tones = [{tuple(np.round(t, 3)) for t in ax.images[0].get_array().reshape(-1, 4)} for ax in figure.axes]
+    assert [len(some) for some in tones] == [3, 3, 3]  # train, validation, test; the last: train, test, unused
+    first = figure.axes[1].images[0].get_array()
+    assert all(len(np.unique(row, axis=0)) == 1 for row in first)  # one speaker, one role
+
+
+def test_matrix_writes_every_score_and_outlines_the_diagonal():
+    matrix = transfer()
+    ax = figures.across(matrix).axes[0]
+    written = [t.get_text() for t in ax.texts]
+    known = matrix.to_numpy()[~matrix.isna().to_numpy()]
+    assert written[: known.size] == [share(value, 2) for value in known]
+    assert written[known.size :] == ["–"]
+    assert len(ax.patches) == 4
+    assert [t.get_text() for t in ax.get_yticklabels()][:2] == ["RAVDESS speech", "TESS"]
+
+
+def test_shuffled_labels_are_drawn_beside_the_true_score():
+    axes = figures.shuffled(shuffled_table(), ladder_table(), dict.fromkeys(CORPORA, 0.125)).axes
+    assert len(axes) == len(CORPORA)
+    diamonds = [line.get_xdata()[0] for line in axes[0].lines if line.get_marker() == "D"]
+    full = ladder_table().query("size == 'full' and corpus == 'tess'").set_index("protocol")["value"]
+    assert diamonds == [full["random"], full["speaker_independent"], full["random_augmented"]]
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: figures.curve(curve_table().drop(columns="low"), {}), "lacks low"),
+        (lambda: figures.fold_map(folds_table(clips_table()).iloc[:0], clips_table(), "x"), "no rows"),
+        (lambda: figures.shuffled(shuffled_table().drop(columns="value"), ladder_table(), {}), "value"),
+    ],
+)
+def test_bad_input_is_refused_with_advice(draw, message):
+    with pytest.raises((ValueError, KeyError), match=message):
+        draw()

@@ -1,0 +1,160 @@
+"""Experiments from declaration to scores, on a small built-in corpus."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_study.evaluation import summaries
+from ser_study.experiments import Experiment, benchmark, execute, folds, runner
+from ser_study.experiments.selections import classes_of
+from ser_study.study import Study
+
+
+def unnamed(part):
+    """The same clips as somebody's own recordings that name no speaker."""
+    return dataclasses.replace(part, name="own", clips=part.clips.assign(speaker=None, take=None))
+
+
+def declared(study: Study) -> list[Experiment]:
+    return benchmark.benchmark(study.config, study.possible)
+
+
+def leaking(study: Study) -> Experiment:
+    """The step of the ladder that augments before it splits."""
+    return next(one for one in benchmark.ladder(study.config, study.possible) if one.leak)
+
+
+def make_folds(experiment: Experiment, study: Study) -> pd.DataFrame:
+    part = study.selections["synthetic"]
+    return folds.folds_of(experiment, part, classes_of(part, "native"), study.config, study.store, draw=0)
+
+
+def test_names_are_unique_and_hold_only_what_differs(small_study):
+    published = benchmark.published(small_study.config, small_study.possible)
+    names = [experiment.name for experiment in published]
+    assert len(set(names)) == len(names) == len(set(published))
+    assert Experiment("tess", "random", "egemaps", "logistic").name == "tess/random/egemaps/logistic"
+    leak = Experiment("tess", "random", "egemaps", "logistic", fixed=True, leak="augment_before_split", size=9)
+    assert leak.name == "tess/random/egemaps/logistic/fixed/n9/augment_before_split"
+
+
+def test_clips_without_speakers_are_left_out_where_speakers_matter(small_study):
+    config, part = small_study.config, small_study.selections["synthetic"]
+    allowed = benchmark.possible({"synthetic": part, "own": unnamed(part)})
+    assert "speaker_independent" in allowed["synthetic"]
+    assert "speaker_independent" not in allowed["own"]
+    scored = {(one.selection, one.protocol) for one in benchmark.benchmark(config, allowed)}
+    assert scored == {("synthetic", "random"), ("synthetic", "speaker_independent"), ("own", "random")}
+    pair = {"crema_d": allowed["synthetic"], "own": allowed["own"]}
+    across = {(one.selection, one.protocol, one.sources) for one in benchmark.across(config, pair)}
+    assert across == {
+        ("crema_d", "speaker_independent", ()),
+        ("crema_d", "cross_corpus", ("own",)),
+        ("own", "cross_corpus", ("crema_d",)),
+    }
+
+
+def test_benchmark_scores_every_clip_once(small_study):
+    clips = small_study.clips("synthetic")
+    uar = summaries.uar(small_study.scores(declared(small_study)))
+    assert len(uar) == 4
+    assert (uar["n"] == len(clips)).all()
+    chance = uar.loc[uar["model"] == "dummy"].set_index("protocol")["value"]
+    assert chance["speaker_independent"] == pytest.approx(1 / 6)
+    assert 0.12 < chance["random"] <= 1 / 6 + 1e-9  # stratified folds make the test's majority rarer in training
+    table = small_study.predictions(Experiment("synthetic", "speaker_independent", "means184", "logistic"))
+    test = table[table["role"] == "test"]
+    assert sorted(test["clip_id"]) == sorted(clips["clip_id"])
+    speaker = clips.set_index("clip_id")["speaker"]
+    for _, fold in table.groupby("fold"):
+        speakers = {role: set(speaker[rows["clip_id"]]) for role, rows in fold.groupby("role")}
+        assert not speakers["test"] & speakers["validation"]
+
+
+def test_second_run_computes_nothing(small_study, monkeypatch):
+    first = small_study.scores(declared(small_study))
+    monkeypatch.setattr(execute, "_computed", lambda *_: pytest.fail("a prediction was computed again"))
+    pd.testing.assert_frame_equal(first, small_study.scores(declared(small_study)))
+
+
+def test_augmenting_before_the_split_puts_copies_on_both_sides(small_study):
+    table = make_folds(leaking(small_study), small_study)
+    test = table[table["role"] == "test"]
+    assert sorted(test["clip_id"]) == sorted(small_study.clips("synthetic")["clip_id"])
+    assert set(test["variant"]) == {0}
+    train = table[table["role"] == "train"].groupby("fold")["clip_id"].apply(set)
+    share = np.mean([clip in train[fold] for clip, fold in zip(test["clip_id"], test["fold"])])
+    assert share > 0.9
+
+
+def test_equal_size_counts_distinct_clips_with_all_their_copies(small_study):
+    cut = make_folds(dataclasses.replace(leaking(small_study), size=60), small_study)
+    train = cut[cut["role"] == "train"]
+    assert (train.groupby("fold")["clip_id"].nunique() == 60).all()
+    assert (train.groupby("fold").size() > 120).all()
+    tested = cut.loc[cut["role"] == "test", "clip_id"]
+    assert sorted(tested) == sorted(small_study.clips("synthetic")["clip_id"])
+
+
+def test_fewer_training_speakers_leave_the_test_alone(small_study):
+    whole = Experiment("synthetic", "speaker_independent", "means184", "logistic", fixed=True)
+    few = dataclasses.replace(whole, train_speakers=2)
+    made = {one: make_folds(one, small_study) for one in (whole, few)}
+    speaker = small_study.clips("synthetic").set_index("clip_id")["speaker"]
+    for role, expected in (("test", True), ("train", False)):
+        ids = [set(table.loc[table["role"] == role, "clip_id"]) for table in made.values()]
+        assert (ids[0] == ids[1]) is expected
+    train = made[few][made[few]["role"] == "train"]
+    assert (train.groupby("fold")["clip_id"].apply(lambda ids: speaker[ids].nunique()) == 2).all()
+
+
+def test_shuffling_keeps_each_speakers_labels(small_study):
+    part = small_study.selections["synthetic"]
+    truth = classes_of(part, "native")
+    mixed = folds.shuffled(truth, part.clips, "within_speaker", np.random.default_rng(0))
+    speaker = part.clips.set_index("clip_id")["speaker"]
+    assert not mixed.equals(truth)
+    for _, ids in speaker.groupby(speaker).groups.items():
+        assert sorted(mixed[ids]) == sorted(truth[ids])
+
+
+def test_hyperparameters_of_two_speakers_are_transferred(small_study):
+    config, store, part = small_study.config, small_study.store, small_study.selections["synthetic"]
+    two = part.clips[part.clips["speaker"].isin(sorted(part.clips["speaker"].unique())[:2])].reset_index(drop=True)
+    pair = dataclasses.replace(part, name="pair", clips=two)
+    both = {"synthetic": part, "pair": pair}
+    experiment = Experiment("pair", "speaker_independent", "means184", "logistic")
+    other = dataclasses.replace(experiment, selection="synthetic")
+    assert runner.needs_transfer(experiment, both)
+    assert not runner.needs_transfer(other, both)
+    small_study.scores(declared(small_study))
+    params = runner.transferred(experiment, both, config=config, store=store)
+    table = runner.predictions(other, both, config=config, store=store)
+    chosen = table[table["role"] == "test"].groupby("fold")["params"].first()
+    chosen = sorted(float(text.split(":")[1][:-1]) for text in chosen)
+    assert params == {"C": chosen[len(chosen) // 2]}
+    alone = runner.transferred(experiment, {"pair": pair}, config=config, store=store)
+    assert alone == {"C": config.models.logistic_c_fixed}
+
+
+@pytest.mark.parametrize(("size", "error"), [(31, ConnectionError), (33, ValueError)])
+def test_missing_weights_cost_only_what_needs_them(size, error, small_study, monkeypatch, capsys):
+    features = ("means184", "summary")
+    wanted = [Experiment("synthetic", "random", feature, "dummy", size=size) for feature in features]
+    load = execute.features.load
+
+    def offline(name, *args, **options):
+        if name == "summary":
+            raise error("no network")
+        return load(name, *args, **options)
+
+    monkeypatch.setattr(execute.features, "load", offline)
+    with pytest.raises(RuntimeError, match="1 of 2 experiments failed"):
+        small_study.predict(wanted)
+    assert "no network" in capsys.readouterr().err
+    jobs = [execute.make(e, small_study.selections, None, small_study.config, small_study.store) for e in wanted]
+    assert [execute.is_cached(job, small_study.store) for job in jobs] == [True, False]
