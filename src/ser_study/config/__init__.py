@@ -206,26 +206,7 @@ def fingerprint(content: Any) -> str:
 
 def rng(config: Config, purpose: str) -> np.random.Generator:
     """A random stream of its own for each purpose; the same seed and purpose give the same numbers."""
-    purpose = _old_names(purpose)
     return np.random.default_rng([config.seed, zlib.crc32(purpose.encode())])
-
-
-def _old_names(purpose: str) -> str:
-    """Streams as they were named before the rename, for one comparison; goes with the next commit."""
-    for new, old in _OLD_NAMES:
-        purpose = re.sub(new, old, purpose)
-    return purpose
-
-
-_OLD_NAMES = (
-    (r"\bmeans(180|184|186)\b", r"seed\1"),
-    (r"\bstatistics(32|51)\b", r"seed\1"),
-    (r"\blog_mel87\b", "seed87"),
-    (r"\bspectral_shapes\b", "further"),
-    (r"\bcnn_bilstm_004\b", "cnn_bilstm_004_seed"),
-    (r"\bbaseline_(list|fresh|inner|speakers|sentences|corpora)\b", r"seed_\1"),
-    (r"\bbaseline-(?=\d)", "seed-"),
-)
 
 
 def random_state(config: Config, purpose: str) -> int:

@@ -126,7 +126,7 @@ def by_corpus(table: pd.DataFrame, part: Selection, config: Config) -> pd.DataFr
     lines = []
     for corpus, own in rows.groupby("clip_corpus", sort=True):
         speakers = clips["speaker"].loc[own["clip_id"]].to_numpy()
-        random = settings.rng(config, f"seed rows/{corpus}")
+        random = settings.rng(config, f"baseline rows/{corpus}")
         options = {"level": config.evaluation.level, "n_bootstrap": config.evaluation.n_bootstrap, "rng": random}
         classes = sorted(set(own["truth"]) | set(own["prediction"]))
         span = intervals.interval("uar", own["truth"], own["prediction"], speakers, classes=classes, **options)

@@ -109,7 +109,7 @@ def changes(study: Study, predictions: Mapping[Experiment, pd.DataFrame]) -> pd.
     for selection in dict.fromkeys(one.selection for one in predictions):
         own = {one: table for one, table in predictions.items() if one.selection == selection}
         references = {one: _reference_of(one, own) for one in own}
-        options = {"stream": f"valid/{selection}", "config": study.config, "shared_clips": True}
+        options = {"stream": f"validation/{selection}", "config": study.config, "shared_clips": True}
         tables.append(validation.changes(own, references, study.selections[selection].clips, **options))
     return pd.concat(tables[1:], ignore_index=True) if len(tables) > 1 else tables[0]
 

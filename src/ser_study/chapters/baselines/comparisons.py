@@ -46,7 +46,7 @@ def _paired_lines(result: Result, config: Config) -> list[dict]:
     truth, ids = ours[0]["truth"], ours[0].index
     rebuilt = [one.loc[ids] for one in rebuilt]
     speaker = result.selection.clips.set_index("clip_id")["speaker"].loc[ids].to_numpy()
-    random = settings.rng(config, f"seed pairs/{baseline.id}")
+    random = settings.rng(config, f"baseline pairs/{baseline.id}")
     classes = sorted(set(truth).union(*(one["prediction"] for one in (*ours, *rebuilt))))
     codes = metrics.encode(truth, classes, what="Truth")
     drawn = intervals.resample(codes, speaker, n_bootstrap=config.evaluation.n_bootstrap, rng=random)
@@ -211,6 +211,6 @@ def _comparable(compared: list[pd.DataFrame], by: str) -> list[pd.DataFrame]:
 def _uar(rows: pd.DataFrame, config: Config) -> dict:
     classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
     options = {"level": config.evaluation.level, "n_bootstrap": config.evaluation.n_bootstrap}
-    random, speaker = settings.rng(config, "seed parts"), rows["clip_speaker"].to_numpy()
+    random, speaker = settings.rng(config, "baseline parts"), rows["clip_speaker"].to_numpy()
     span = intervals.interval("uar", rows["truth"], rows["prediction"], speaker, classes=classes, rng=random, **options)
     return {"n": len(rows), "value": metrics.uar_of(rows), "low": span.low, "high": span.high}
