@@ -34,22 +34,22 @@ def descriptions(table: pd.DataFrame) -> str:
     by_name = table.set_index("feature")["uar_validation"]
     best = table.iloc[0]
     untrained = by_name[[not is_trained(name) and name != CONTROL for name in by_name.index]]
-    said = f"On validation speakers of {word(best['corpus'])} the highest UAR is that of {best['title']} "
-    said += f"({share(best['uar_validation'])})"
+    summary = f"On validation speakers of {word(best['corpus'])} the highest UAR is that of {best['title']} "
+    summary += f"({share(best['uar_validation'])})"
     if len(untrained) and is_trained(best["feature"]):
         title = features.get(untrained.idxmax()).title
-        said += f"; of the descriptions that nobody trained, that of {title} ({share(untrained.max())})"
+        summary += f"; of the descriptions that nobody trained, that of {title} ({share(untrained.max())})"
     if {"campplus", CONTROL} <= set(by_name.index):
-        said += (
+        summary += (
             f". CAM++ has {share(by_name['campplus'])} with its weights and {share(by_name[CONTROL])} with "
             "random ones: the difference is what it learned from other speakers"
         )
     if {"statistics51", "statistics51_raw"} <= set(by_name.index):
-        said += (
+        summary += (
             f". The 51 statistics have {share(by_name['statistics51'])}, and {share(by_name['statistics51_raw'])} "
             "where the pitch of loud segments is not cleaned by autocorrelation"
         )
-    return f"{said}."
+    return f"{summary}."
 
 
 def inflation_points(table: pd.DataFrame) -> float:
@@ -85,21 +85,21 @@ def automl(table: pd.DataFrame, selections: Iterable[str]) -> str:
 
 def treatments(table: pd.DataFrame) -> str:
     """Which treatments change UAR beyond chance, corpus by corpus."""
-    said = []
+    summary = []
     for corpus, rows in table[table["difference"].notna()].groupby("corpus", sort=False):
         sure = rows[rows["p_holm"] < SURE].sort_values("difference")
         named = [f"{row.treatment} ({points(row.difference)}, p {p_text(row.p_holm)})" for row in sure.itertuples()]
         span = f"{points(rows['difference'].min())} to {points(rows['difference'].max())}"
-        said.append(
+        summary.append(
             f"On {word(corpus)} the {len(rows)} other preparations change UAR by {span}; "
             f"beyond chance: {listed(named) or 'none'}."
         )
-    return " ".join(said)
+    return " ".join(summary)
 
 
 def augmentation(table: pd.DataFrame) -> str:
     """What remains of E001's claim that augmentation helps and of E003's that it hurts."""
-    said = []
+    summary = []
     for name, (baseline, claim) in CLAIMS.items():
         rows = table[table["augmentation"] == name]
         if rows.empty:
@@ -107,27 +107,27 @@ def augmentation(table: pd.DataFrame) -> str:
         direction = 1 if claim == "helps" else -1
         sure = rows[rows["p_holm"] < SURE]["difference"] * direction
         each = [f"{points(row.difference)} on {word(row.corpus)} with {word(row.model)}" for row in rows.itertuples()]
-        said.append(
+        summary.append(
             f"{baseline} says that augmentation {claim}; its own ({name}) gives {listed(each)}: beyond chance it "
             f"{claim} in {(sure > 0).sum()} of {len(rows)} cases and does the opposite in {(sure < 0).sum()}."
         )
-    return " ".join(said)
+    return " ".join(summary)
 
 
 def channels(table: pd.DataFrame) -> str:
     """What the other channel adds to one's own, and what it is worth alone."""
-    said = []
+    summary = []
     for (corpus, feature), rows in table.groupby(["corpus", "feature"], sort=False):
         by_training = rows.set_index("trained_on")
         both, own = by_training.loc[BOTH], by_training.loc[word(corpus)]
         other = by_training.drop(index=[BOTH, word(corpus)]).iloc[0]
-        said.append(
+        summary.append(
             f"{word(corpus)} with {word(feature)}: {share(own['uar'])} from its own clips, {share(both['uar'])} from "
             f"both ({points(both['difference'])}, p {p_text(both['p_holm'])}, with "
             f"{both['n_train'] / own['n_train']:.1f} times the clips), {share(other['uar'])} from "
             f"{other.name} alone"
         )
-    return f"UAR on validation speakers. {'; '.join(said)}." if said else ""
+    return f"UAR on validation speakers. {'; '.join(summary)}." if summary else ""
 
 
 def selection(table: pd.DataFrame) -> str:
@@ -148,13 +148,13 @@ def selection(table: pd.DataFrame) -> str:
 def searches(table: pd.DataFrame) -> str:
     """How many trials were pruned, and which searches are not here."""
     missing = [search_title(name) for name in names() if name not in set(table["search"])]
-    said = (
+    summary = (
         f"{int(table['trials'].sum())} trials in all, {int(table['pruned'].sum())} of them pruned after a report. "
         "The students' own searches reported nothing between folds, so nothing could be pruned."
     )
     if missing:
-        said += f" Not replayed here: {listed(missing)} (those of hours are in the preset `complete`)."
-    return said
+        summary += f" Not replayed here: {listed(missing)} (those of hours are in the preset `complete`)."
+    return summary
 
 
 def nested(table: pd.DataFrame) -> str:

@@ -103,20 +103,30 @@ def compare(
     scored = tables.scores(predictions, clips, role=role, evaluation=evaluation, rng=streams[0])
     rows = scored[scored["metric"] == "uar"].rename(columns={"experiment": "system"}).set_index("system")
     rows = rows.loc[list(SYSTEMS), ["value", "low", "high", "interval", "n", "n_speakers"]]
-    families = (("models", RIVALS, streams[1]), ("bound", ("oracle",), streams[2]))
-    steps = pd.concat([
-        comparisons.steps(
-            predictions, clips, [("flat", name) for name in names],
-            family=family, role=role, evaluation=evaluation, rng=stream,
-        )
-        for family, names, stream in families
-    ]).set_index("experiment_b")  # fmt: skip
-    if (steps[["n_only_a", "n_only_b"]] > 0).any(axis=None):
-        raise ValueError("Flat, joint and two-step hold different clips; run them on the same folds.")
-    steps = steps.rename(columns={"low": "difference_low", "high": "difference_high"})
+    steps = _differences(predictions, clips, streams[1:], role=role, evaluation=evaluation)
     rows = rows.join(steps[DIFFERENCE]).join(_gender_accuracy(chosen[1], chosen[2]))
     rows.insert(0, "title", pd.Series(SYSTEMS))
     return rows.rename_axis("system").reset_index()
+
+
+def _differences(
+    predictions: pd.DataFrame,
+    clips: pd.DataFrame,
+    streams: list[np.random.Generator],
+    *,
+    role: str,
+    evaluation: Evaluation,
+) -> pd.DataFrame:
+    """Every other system against flat, indexed by system; the rivals are one Holm family, the bound another."""
+    tables_of = []
+    for family, names, stream in zip(("models", "bound"), (RIVALS, ("oracle",)), streams):
+        pairs = [("flat", name) for name in names]
+        options = {"family": family, "role": role, "evaluation": evaluation, "rng": stream}
+        tables_of.append(comparisons.steps(predictions, clips, pairs, **options))
+    steps = pd.concat(tables_of).set_index("experiment_b")
+    if (steps[["n_only_a", "n_only_b"]] > 0).any(axis=None):
+        raise ValueError("Flat, joint and two-step hold different clips; run them on the same folds.")
+    return steps.rename(columns={"low": "difference_low", "high": "difference_high"})
 
 
 def systems(flat: pd.DataFrame, joint: pd.DataFrame, two_step: pd.DataFrame) -> pd.DataFrame:
