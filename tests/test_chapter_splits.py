@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of
+from figure_checks import check_overlap, check_size, check_svg, check_units
 
 from ser_study import config as settings
 from ser_study.chapters.splits import declare, figures, steps, tables, text
 from ser_study.plotting import palette
+from ser_study.plotting.palette import svg_text
 from ser_study.study import Study
 from ser_study.wording import share
 
@@ -271,13 +272,13 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(name):
     figure = FIGURES[name]()
-    drawing = svg_of(figure)
+    drawing = svg_text(figure)
     check_overlap(figure)
     check_size(figure, drawing)
     check_svg(drawing)
     check_units(figure)
     assert figure.get_suptitle()
-    assert svg_of(FIGURES[name]()) == drawing
+    assert svg_text(FIGURES[name]()) == drawing
 
 
 def test_fold_map_paints_roles():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of, texts_of
+from figure_checks import check_overlap, check_size, check_svg, check_units, texts_of
 from matplotlib.figure import Figure
 
 from ser_study.chapters.classical import class_text, figures, text
 from ser_study.plotting import marks, palette
+from ser_study.plotting.palette import svg_text
 
 CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
 MODELS = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
@@ -93,7 +94,7 @@ TITLES = {
 def drawn() -> dict[str, tuple[Figure, str]]:
     """Every figure once, with its SVG."""
     made = {name: make() for name, make in FIGURES.items()}
-    return {name: (figure, svg_of(figure)) for name, figure in made.items()}
+    return {name: (figure, svg_text(figure)) for name, figure in made.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -111,7 +112,7 @@ def test_titles_are_those_of_the_text(drawn, name):
 
 
 def test_same_table_gives_the_same_bytes(drawn):
-    assert svg_of(FIGURES["score_matrix"]()) == drawn["score_matrix"][1]
+    assert svg_text(FIGURES["score_matrix"]()) == drawn["score_matrix"][1]
 
 
 def test_nothing_is_drawn_of_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of, texts_of
+from figure_checks import check_overlap, check_size, check_svg, check_units, texts_of
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
@@ -16,6 +16,7 @@ from ser_study.corpora import synthetic
 from ser_study.features import frames
 from ser_study.features.inspection import envelope, mel_centres
 from ser_study.plotting import palette, spectrograms
+from ser_study.plotting.palette import svg_text
 
 EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 TITLE = "A finding that says in so many words what a reader should see here, and so takes more than a single line"
@@ -93,7 +94,7 @@ FIGURES = {
 def drawn() -> dict[str, tuple[Figure, str]]:
     """Every figure once, with its SVG (which also settles its layout)."""
     made = {name: make() for name, make in FIGURES.items()}
-    return {name: (figure, svg_of(figure)) for name, figure in made.items()}
+    return {name: (figure, svg_text(figure)) for name, figure in made.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -118,7 +119,7 @@ def test_axes_carry_units(drawn, name):
 
 @pytest.mark.parametrize("name", ["counts", "durations"])
 def test_svg_is_the_same_bytes_each_time(drawn, name):
-    assert svg_of(FIGURES[name]()) == drawn[name][1]
+    assert svg_text(FIGURES[name]()) == drawn[name][1]
 
 
 def test_titles_and_alternative_texts_come_from_the_words_of_the_room(drawn):
@@ -251,7 +252,7 @@ def test_descriptors_are_drawn_in_the_order_given_with_their_share(drawn):
 @pytest.mark.parametrize("n_samples", [1, 400])
 def test_very_short_and_silent_clips_are_drawn(n_samples):
     figure = spectrograms.waveforms_and_spectrograms([recording(np.zeros(n_samples, np.float32))], title="")
-    assert "<svg" in svg_of(figure)
+    assert "<svg" in svg_text(figure)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of
+from figure_checks import check_overlap, check_size, check_svg, check_units
 from matplotlib.text import Text
 
 from ser_study.chapters.features import figures, tables, text
+from ser_study.plotting.palette import svg_text
 
 
 def random(*purpose: int) -> np.random.Generator:
@@ -69,7 +70,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_small_and_legible(name):
     figure, title = FIGURES[name]()
-    svg = svg_of(figure)
+    svg = svg_text(figure)
     if not name.startswith("variance"):  # the extent of its names holds their leaders; see below
         check_overlap(figure)
     check_size(figure, svg)

@@ -7,11 +7,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units, svg_of, texts_of
+from figure_checks import check_overlap, check_size, check_svg, check_units, texts_of
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from ser_study.plotting import dots, matrices, palette
+from ser_study.plotting.palette import svg_text
 from ser_study.schema import EMOTIONS
 
 CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
@@ -76,7 +77,7 @@ def drawn() -> dict[str, Figure]:
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(drawn, name):
     figure = drawn[name]
-    drawing = svg_of(figure)
+    drawing = svg_text(figure)
     check_overlap(figure)
     check_size(figure, drawing)
     check_svg(drawing)
@@ -86,7 +87,7 @@ def test_figures_keep_the_rules(drawn, name):
 
 @pytest.mark.parametrize("name", ["ladder", "confusion_6"])
 def test_svg_is_the_same_bytes_each_time(name):
-    assert svg_of(FIGURES[name]()) == svg_of(FIGURES[name]())
+    assert svg_text(FIGURES[name]()) == svg_text(FIGURES[name]())
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_seaborn_draws_in_our_style_and_leaves_the_callers_alone():
     with palette.theme():
         figure, axes = palette.canvas(1, 1, height=3, title="Boxes")
         seaborn.boxplot(table, x="x", y="y", hue="y", ax=axes[0, 0], legend=False, **palette.BOXES)
-    drawing = svg_of(figure)
+    drawing = svg_text(figure)
     assert palette.CYCLE[0] in drawing
     assert palette.INK in drawing
     assert dict(rcParams) == before

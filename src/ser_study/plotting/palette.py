@@ -12,6 +12,8 @@ Colour is never the only cue: classes stand on a labelled axis, models also diff
 
 from __future__ import annotations
 
+import io
+import re
 import textwrap
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -130,6 +132,27 @@ def theme() -> AbstractContextManager:
 
 
 styled = theme()  # decorates every function that draws
+
+
+def svg_text(figure: Figure, salt: str = "ser_study") -> str:
+    """The figure as SVG text, the same every time it is drawn; this also settles its layout.
+
+    Matplotlib derives the ids of clipping paths from the panels' places, whose last bits differ between two
+    runs of the layout solver; here they are numbered.
+
+    Parameters
+    ----------
+    figure : drawn in ``STYLE``
+    salt : makes the other ids differ from those of other figures on a page
+    """
+    drawing = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with rc_context(STYLE | {"svg.hashsalt": salt}):
+        figure.savefig(drawing, format="svg", bbox_inches="tight", metadata=nothing)
+    text = drawing.getvalue()
+    clips = dict.fromkeys(re.findall(r'clip-path="url\(#(\w+)\)"', text))
+    numbers = {old: f"clip{number}" for number, old in enumerate(clips)}
+    return re.sub(r'(clip-path="url\(#|<clipPath id=")(\w+)', lambda match: match[1] + numbers[match[2]], text)
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

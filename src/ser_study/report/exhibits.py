@@ -17,7 +17,6 @@ from __future__ import annotations
 import base64
 import gzip
 import html
-import io
 import mimetypes
 import os
 import re
@@ -29,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.plotting.palette import INK, PAPER, STYLE
+from ser_study.plotting.palette import INK, PAPER, svg_text
 from ser_study.report.table_html import flat, slug, table_html
 from ser_study.store import replacing
 from ser_study.study import Study
@@ -196,18 +195,15 @@ def _packed(path: Path) -> str:
 
 def _saved(fig: Any, name: str, folder: Path) -> str:
     """Write a figure as SVG and PNG, close it, and return the SVG."""
-    from matplotlib import pyplot, rc_context
+    from matplotlib import pyplot
 
-    drawing = io.BytesIO()
-    with rc_context(STYLE | {"svg.hashsalt": name}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        fig.savefig(drawing, format="svg", bbox_inches="tight", metadata=nothing)
+    drawing = svg_text(fig, name)
     with replacing(folder / f"{name}.svg") as temporary:
-        temporary.write_bytes(drawing.getvalue())
+        temporary.write_text(drawing, "utf-8")
     with replacing(folder / f"{name}.png") as temporary:
         fig.savefig(temporary, format="png", dpi=144, bbox_inches="tight", facecolor=PAPER, metadata={"Software": None})
     pyplot.close(fig)
-    return drawing.getvalue().decode("utf-8")
+    return drawing
 
 
 def _inline_svg(text: str, name: str, alt: str) -> str:
