@@ -88,10 +88,10 @@ def test_curve_ends_one_speaker_below_all_and_is_empty_without_speakers(small_st
 
 
 def test_one_corpus_has_no_matrix(small_study):
-    matrix = tables.across(small_study)
+    matrix = tables.cross_corpus(small_study)
     assert matrix.empty
-    assert figures.across(matrix) is None
-    assert "only one corpus" in text.across(matrix).empty
+    assert figures.cross_corpus(matrix) is None
+    assert "only one corpus" in text.cross_corpus(matrix).empty
 
 
 def test_controls_leave_out_large_selections_and_protocols_without_speakers(small_study, monkeypatch):
@@ -188,11 +188,11 @@ def test_curve_title_takes_the_corpus_that_gains_most():
     assert ".300" in text.curve_title(scores.iloc[:1])
 
 
-def test_across_title_compares_between_and_within():
+def test_cross_corpus_title_compares_between_and_within():
     matrix = pd.DataFrame([[0.7, 0.2], [0.4, np.nan]], index=["a", "b"], columns=["a", "b"])
-    assert re.findall(r"\.\d+", text.across_title(matrix)) == [".300", ".700"]
+    assert re.findall(r"\.\d+", text.cross_corpus_title(matrix)) == [".300", ".700"]
     matrix.loc["a", "a"] = np.nan
-    assert re.findall(r"\.\d+", text.across_title(matrix)) == [".300"]
+    assert re.findall(r"\.\d+", text.cross_corpus_title(matrix)) == [".300"]
 
 
 def test_shuffled_title_gives_the_distance_from_chance():
@@ -264,7 +264,7 @@ FIGURES = {
     "fold_map": lambda: figures.fold_map(folds_table(clips_table()), clips_table(), "ravdess-speech"),
     "ladder": lambda: figures.ladder(ladder_table(), CHANCE, {"crema_d": 0.41}),
     "curve": lambda: figures.curve(curve_table(), CHANCE),
-    "across": lambda: figures.across(transfer()),
+    "cross_corpus": lambda: figures.cross_corpus(transfer()),
     "shuffled": lambda: figures.shuffled(shuffled_table(), ladder_table(), dict.fromkeys(CORPORA, 0.125)),
 }
 
@@ -294,7 +294,7 @@ def test_fold_map_paints_roles():
 
 def test_matrix_writes_every_score_and_outlines_the_diagonal():
     matrix = transfer()
-    ax = figures.across(matrix).axes[0]
+    ax = figures.cross_corpus(matrix).axes[0]
     written = [t.get_text() for t in ax.texts]
     known = matrix.to_numpy()[~matrix.isna().to_numpy()]
     assert written[: known.size] == [share(value, 2) for value in known]

@@ -143,8 +143,8 @@ def test_published_scores_say_what_was_declared(small_study, published):
 
 
 def test_published_columns_come_from_fields_and_not_from_names():
-    across = Experiment("emodb", "cross_corpus", "f", "m", scheme="6_common", sources=("tess", "savee"), fixed=True)
-    table = publish._declarations([across, dataclasses.replace(across, sources=(), size=40)])
+    transfer = Experiment("emodb", "cross_corpus", "f", "m", scheme="6_common", sources=("tess", "savee"), fixed=True)
+    table = publish._declarations([transfer, dataclasses.replace(transfer, sources=(), size=40)])
     assert table["source"].tolist()[0] == "tess+savee"
     assert table["size"].tolist()[1] == "40"
     assert pd.isna(table["source"].tolist()[1])

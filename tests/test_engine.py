@@ -50,8 +50,8 @@ def test_clips_without_speakers_are_left_out_where_speakers_matter(small_study):
     scored = {(one.selection, one.protocol) for one in benchmark.benchmark(config, allowed)}
     assert scored == {("synthetic", "random"), ("synthetic", "speaker_independent"), ("own", "random")}
     pair = {"crema_d": allowed["synthetic"], "own": allowed["own"]}
-    across = {(one.selection, one.protocol, one.sources) for one in benchmark.across(config, pair)}
-    assert across == {
+    matrix = {(one.selection, one.protocol, one.sources) for one in benchmark.cross_corpus(config, pair)}
+    assert matrix == {
         ("crema_d", "speaker_independent", ()),
         ("crema_d", "cross_corpus", ("own",)),
         ("own", "cross_corpus", ("crema_d",)),

@@ -82,7 +82,7 @@ def equal_size(config: Config, full: Iterable[Experiment], sizes: Mapping[str, i
     ]
 
 
-def across(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """Train on one corpus, test on another, on the six common classes; the diagonal is within-corpus, new speakers."""
     chosen = [name for name in possible if name not in ("ravdess-song", "synthetic")]
     if len(chosen) < 2:
@@ -105,4 +105,4 @@ def across(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
 
 def published(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """Experiments whose predictions a run publishes, and that may be scored by name."""
-    return [*benchmark(config, possible), *ladder(config, possible), *across(config, possible)]
+    return [*benchmark(config, possible), *ladder(config, possible), *cross_corpus(config, possible)]

@@ -34,7 +34,7 @@ def all_scores(study: Study) -> pd.DataFrame:
         *benchmark.benchmark(config, possible),
         *full,
         *benchmark.equal_size(config, full, sizes),
-        *benchmark.across(config, possible),
+        *benchmark.cross_corpus(config, possible),
     ]
     scores = study.scores(experiments).merge(_declarations(experiments), on="experiment", how="left")
     return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)

@@ -236,9 +236,9 @@ def _cloud(ax: Axes, table: pd.DataFrame, *, top: float, as_image: bool) -> None
 
 def _name(ax: Axes, most: pd.DataFrame) -> None:
     """Ring the dots with most emotion and write their names above them, where no other dot can be."""
-    across, highest = 100 * most["speaker"], 100 * most["emotion"].max()
-    is_left = across.mean() < 50
-    edge = min(across.max() + 12, 46) if is_left else max(across.min() - 12, 54)
+    speaker_share, highest = 100 * most["speaker"], 100 * most["emotion"].max()
+    is_left = speaker_share.mean() < 50
+    edge = min(speaker_share.max() + 12, 46) if is_left else max(speaker_share.min() - 12, 54)
     for line, row in enumerate(most.itertuples()):
         point, place = (100 * row.speaker, 100 * row.emotion), (edge, highest + 10 + 10 * line)
         ax.plot(*point, "o", markersize=8, color="none", markeredgecolor=FAMILY_MARKS[row.family][0], mew=1.2)

@@ -182,7 +182,7 @@ def _curve_panel(ax: Axes, scores: pd.DataFrame) -> None:
 
 
 @styled
-def across(matrix: pd.DataFrame) -> Figure | None:
+def cross_corpus(matrix: pd.DataFrame) -> Figure | None:
     """UAR when training on one corpus (row) and testing on another (column); the outlined diagonal is within.
 
     Parameters
@@ -197,7 +197,7 @@ def across(matrix: pd.DataFrame) -> Figure | None:
     columns = [word(name) for name in matrix.columns]
     side = 0.72 * max(values.shape) + 0.075 * max(map(len, [*rows, *columns])) + 0.8
     size = {"width": min(max(side + 1.2, 5.5), WIDTH), "height": side + 0.5}
-    figure, axes = canvas(1, 1, title=text.across_title(matrix), **size)
+    figure, axes = canvas(1, 1, title=text.cross_corpus_title(matrix), **size)
     ax, bar = axes[0, 0], {"label": "UAR (0–1)", "shrink": 0.8}
     tiles = {"cmap": MAP, "linewidths": 1.5, "linecolor": PAPER, "xticklabels": False, "yticklabels": False}
     annotation = {"annot": matrix.map(score_text).to_numpy(), "fmt": "", "annot_kws": {"fontsize": 10.5}}

@@ -118,9 +118,9 @@ def curve(study: Study) -> pd.DataFrame:
     return scores.assign(train_speakers=scores["experiment"].map(numbers))[CURVE_COLUMNS]
 
 
-def across(study: Study) -> pd.DataFrame:
+def cross_corpus(study: Study) -> pd.DataFrame:
     """UAR by training corpus (rows) and test corpus (columns); empty with fewer than two corpora."""
-    declared = benchmark.across(study.config, study.possible)
+    declared = benchmark.cross_corpus(study.config, study.possible)
     if not declared:
         return pd.DataFrame()
     scores = summaries.uar(study.scores(declared))

@@ -154,7 +154,7 @@ def curve(scores: pd.DataFrame) -> Caption:
     )
 
 
-def across_title(matrix: pd.DataFrame) -> str:
+def cross_corpus_title(matrix: pd.DataFrame) -> str:
     """Median UAR between corpora, and within."""
     values = matrix.to_numpy(float)
     between = values[~np.eye(len(values), dtype=bool)]
@@ -163,12 +163,12 @@ def across_title(matrix: pd.DataFrame) -> str:
     return f"Trained on another corpus, UAR is {share(np.median(between))} in the median{rest}"
 
 
-def across(matrix: pd.DataFrame) -> Caption:
+def cross_corpus(matrix: pd.DataFrame) -> Caption:
     """Caption of the matrix of corpora."""
     return Caption(
-        "across",
+        "cross_corpus",
         f"UAR on six classes (chance {share(1 / 6)}). Outlined: within the corpus, new speakers.",
-        alt=across_title(matrix) if len(matrix) else "",
+        alt=cross_corpus_title(matrix) if len(matrix) else "",
         empty="This run holds only one corpus, so none can be tested by a model of another.",
     )
 
