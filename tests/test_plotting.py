@@ -164,7 +164,7 @@ def test_confusions_side_by_side_show_counts_and_what_they_count():
     figure = matrices.confusions([("a", counts, classes), ("b", counts, classes)], title="", unit="answers")
     for ax in figure.axes:
         assert [t.get_text() for t in ax.get_yticklabels()] == ["sad (4)", "angry (4)"]
-        assert [t.get_text() for t in ax.texts] == ["75\n3", "25\n1", "", "100\n4"]
+        assert [t.get_text() for t in ax.texts] == ["75\n3", "25\n1", "100\n4"]
         assert ax.get_ylabel() == "true class (answers)"
         assert "answers below" in ax.get_xlabel()
 

@@ -1,4 +1,4 @@
-"""Box plots by emotion and tables of counts as heat maps, drawn by seaborn in the study's style."""
+"""Box plots by emotion, drawn by seaborn in the study's style."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ser_study.plotting.marks import readable, row_axis
-from ser_study.plotting.palette import BOXES, EMOTION_COLOURS, INK, MAP, PAPER, STUDY_COLOURS
+from ser_study.plotting.marks import row_axis
+from ser_study.plotting.palette import BOXES, EMOTION_COLOURS, INK, PAPER, STUDY_COLOURS
 
 WHISKERS = (5, 95)  # percentiles
 MEAN = {"marker": "D", "markerfacecolor": INK, "markeredgecolor": PAPER, "markersize": 5}
@@ -52,26 +52,3 @@ def emotion_boxes(
     if by_gender:
         ax.legend(ax.get_legend().legend_handles, ["women", "men"], ncols=2, loc="lower right",
                   bbox_to_anchor=(1, 0.99), borderpad=0, borderaxespad=0)  # fmt: skip
-
-
-def count_tiles(ax: Axes, table: pd.DataFrame, *, label: str, written: bool) -> None:
-    """A heat map of counts; cells without a count stay empty.
-
-    Parameters
-    ----------
-    table : index the rows, columns the columns; NaN where there is none
-    label : of the colour bar
-    written : whether to write the number into each cell
-    """
-    import seaborn
-
-    seaborn.heatmap(
-        table, ax=ax, cmap=MAP, vmin=0, annot=written, fmt=".0f", linewidths=1 if written else 0.4, linecolor=PAPER,
-        cbar_kws={"label": label, "pad": 0.01},
-    )  # fmt: skip
-    for number in ax.texts:
-        number.set_color(readable(ax.collections[0].to_rgba(float(number.get_text()))))
-    ax.set(xlabel="", ylabel="")
-    ax.tick_params(length=0)
-    ax.tick_params(axis="x", rotation=90 if table.shape[1] * max(map(len, map(str, table.columns))) > 72 else 0)
-    ax.tick_params(axis="y", rotation=0)

@@ -1,16 +1,60 @@
-"""Confusion matrices: one, or several side by side."""
+"""Heat maps with a text in each tile: scores, counts, correlations, and confusion matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser_study.plotting.marks import hide_rest, readable
-from ser_study.plotting.palette import MAP, PAPER, SMALL, WIDTH, canvas, styled
+from ser_study.plotting.palette import INK, MAP, PAPER, SMALL, WIDTH, canvas, styled
 from ser_study.wording import percent, word
+
+MAX_NAMES = 46  # columns; of more, only every second, third … is named
+
+
+def heat_map(
+    ax: Axes,
+    values: pd.DataFrame,
+    texts: Sequence[Sequence[str]],
+    *,
+    limits: tuple[float | None, float | None] = (None, None),
+    bar: Mapping[str, Any] | None = None,
+    size: float = SMALL,
+    rotation: float = 30,
+) -> None:
+    """Tiles coloured by value, a text in each that is dark on light tones and light on dark ones.
+
+    Parameters
+    ----------
+    values : index and columns are written beside the tiles; NaN leaves a tile without colour
+    texts : one a tile, in the order of ``values``; may be empty
+    limits : values of the darkest and the lightest tone; None: the least and the greatest value
+    bar : options of the colour bar, such as its ``label``; None: no bar
+    size : of the texts, in points
+    rotation : of the column names, in degrees
+    """
+    import seaborn
+
+    lines = {"linecolor": PAPER, "linewidths": min(1.5, 36 / values.shape[1])}
+    low, high = limits
+    seaborn.heatmap(values, ax=ax, cmap=MAP, vmin=low, vmax=high, cbar=bar is not None, cbar_kws=bar, **lines)
+    tones = ax.collections[0].to_rgba(values.to_numpy(float))
+    for (row, column), text in np.ndenumerate(np.array(texts, dtype=object)):
+        colour = readable(tones[row, column]) if np.isfinite(values.iat[row, column]) else INK
+        if text:
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
+    turned = {"ha": "right", "rotation_mode": "anchor"} if rotation % 90 else {}
+    every = -(-values.shape[1] // MAX_NAMES)
+    ticks = np.arange(0, values.shape[1], every)
+    ax.set_xticks(ticks + 0.5, list(values.columns[ticks]), rotation=rotation, **turned)
+    ax.set_yticks(np.arange(len(values)) + 0.5, list(values.index), rotation=0)
+    ax.tick_params(length=0)
+    ax.set(xlabel="", ylabel="")
 
 
 @styled
@@ -80,21 +124,11 @@ def _confusion_panel(
     ax: Axes, counts: np.ndarray, classes: Sequence[str], *, unit: str = "clips", size: float = SMALL
 ) -> None:
     """Tiles with "per cent, clips" each; a class without clips stays empty."""
-    import seaborn
-
     total = counts.sum(axis=1, keepdims=True)
     rates = np.divide(100.0 * counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
     texts = [[f"{rate:.0f}\n{n:.0f}" if n else "" for rate, n in zip(*row)] for row in zip(rates, counts)]
-    heat_map = {"vmin": 0, "vmax": 100, "cmap": MAP, "linewidths": 1.5, "linecolor": PAPER, "cbar": False}
-    plain = {"fmt": "", "annot_kws": {"fontsize": size}, "xticklabels": False, "yticklabels": False}
-    seaborn.heatmap(rates, annot=np.array(texts), ax=ax, **heat_map, **plain)
-    for text in ax.texts:  # seaborn writes white on tones that are too light for it
-        column, row = text.get_position()
-        text.set_color(readable(ax.collections[0].to_rgba(rates[int(row), int(column)])))
     names = [word(name) for name in classes]
-    middles = np.arange(len(names)) + 0.5
-    ax.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(middles, [f"{name} ({n:.0f})" for name, n in zip(names, total[:, 0])], rotation=0)
-    ax.tick_params(length=0)
+    rows = [f"{name} ({n:.0f})" for name, n in zip(names, total[:, 0])]
+    heat_map(ax, pd.DataFrame(rates, rows, names), texts, limits=(0, 100), size=size, rotation=45)
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel=f"predicted class\n(% of the true class; {unit} below)", ylabel=f"true class ({unit})")

@@ -16,13 +16,13 @@ from ser_study.plotting.marks import (
     beside,
     hide_rest,
     need,
-    readable,
     row_axis,
     score_axis,
     score_text,
     whisker,
 )
-from ser_study.plotting.palette import GREY, INK, MAP, PAPER, STUDY_COLOURS, WIDTH, canvas, class_colour, styled
+from ser_study.plotting.matrices import heat_map
+from ser_study.plotting.palette import GREY, INK, STUDY_COLOURS, WIDTH, canvas, class_colour, styled
 from ser_study.wording import word
 
 CHANCE_LINE = {"color": INK, "linestyle": ":", "linewidth": 1.4}
@@ -67,7 +67,8 @@ def score_matrix(scores: pd.DataFrame) -> Figure | None:
     figure, axes = canvas(rows, columns, height=height, title=text.matrix_title(scores), sharex=True, sharey=True)
     limits = (float(scores["value"].min()), float(scores["value"].max()))
     for ax, corpus in zip(axes.flat, corpora):
-        _score_panel(ax, wide.loc[corpus].reindex(features, columns=models), limits)
+        values = wide.loc[corpus].reindex(features, columns=models).rename(index=word, columns=word)
+        heat_map(ax, values, values.map(score_text).to_numpy(), limits=limits, size=10)
         ax.set_title(word(corpus))
     hide_rest(axes, len(corpora))
     for ax in axes.flat[max(len(corpora) - columns, 0) : len(corpora)]:
@@ -75,27 +76,6 @@ def score_matrix(scores: pd.DataFrame) -> Figure | None:
     drawn = axes.flat[0].collections[0]
     figure.colorbar(drawn, ax=list(axes.flat), label="UAR (0–1)", shrink=0.8, aspect=30).outline.set_visible(False)
     return figure
-
-
-def _score_panel(ax: Axes, values: pd.DataFrame, limits: tuple[float, float]) -> None:
-    """Heat map of feature × model, a dash where a pair was not run."""
-    import seaborn
-
-    numbers = values.to_numpy(float)
-    texts = np.array([[score_text(value) for value in row] for row in numbers])
-    colour = {"cmap": MAP, "vmin": limits[0], "vmax": limits[1], "cbar": False}
-    tiles = {"linewidths": 1.5, "linecolor": PAPER, "xticklabels": False, "yticklabels": False}
-    seaborn.heatmap(values, ax=ax, annot=texts, fmt="", **colour, **tiles)
-    for label in ax.texts:  # seaborn writes white on tones that are too light for it
-        column, row = label.get_position()
-        label.set_color(readable(ax.collections[0].to_rgba(numbers[int(row), int(column)])))
-    for row, column in np.argwhere(~np.isfinite(numbers)):
-        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center")
-    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(np.arange(len(values.columns)) + 0.5, [word(name) for name in values.columns], **turned)
-    ax.set_yticks(np.arange(len(values)) + 0.5, [word(name) for name in values.index], rotation=0)
-    ax.tick_params(length=0)
-    ax.set(xlabel="", ylabel="")
 
 
 def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figure | None:

@@ -17,11 +17,13 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_study.chapters.corpus import sound_text, tables, text
 from ser_study.plotting import spectrograms
-from ser_study.plotting.distributions import count_tiles, emotion_boxes
+from ser_study.plotting.distributions import emotion_boxes
 from ser_study.plotting.marks import above, beside, hide_rest, need, row_axis
+from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import EMOTION_COLOURS, INK, INTENSITIES, SMALL, STUDY_COLOURS, canvas, styled
 from ser_study.wording import percent
 
+MANY = 24  # speakers; of more, the numbers are not written
 GENDERS = ("female", "male", "unknown")
 OPACITY = {"low": 0.3, "normal": 0.4, "medium": 0.6, "strong": 1.0, "high": 1.0, "unspecified": 0.15, "unknown": 0.75}
 PROSODY = {  # column → axis label with its unit
@@ -86,8 +88,11 @@ def speakers(clips: pd.DataFrame) -> Figure | None:
     if table.empty:
         return None
     table = table.reindex(_emotions(clips)).rename(columns=lambda name: str(name).rpartition("/")[2])
+    texts = table.map(lambda n: f"{n:.0f}" if n == n and table.shape[1] <= MANY else "").to_numpy()
+    is_wide = table.shape[1] * max(map(len, table.columns)) > 72  # letters in a line below the figure
     figure, axes = canvas(1, 1, height=1.5 + 0.3 * len(table), title=text.speakers_title(clips))
-    count_tiles(axes[0, 0], table, label="clips (number)", written=table.shape[1] <= 24)
+    bar = {"label": "clips (number)", "pad": 0.01}
+    heat_map(axes[0, 0], table, texts, limits=(0, None), bar=bar, rotation=90 if is_wide else 0)
     axes[0, 0].set_xlabel(f"speaker ({table.shape[1]} in all)")
     return figure
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 
 from ser_study.chapters.features import text
 from ser_study.plotting.marks import hide_rest, need
+from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import GREY, INK, MAP, PAPER, canvas, styled
 from ser_study.plotting.spectrograms import enveloped, mel_spectrogram
 from ser_study.wording import minus, word
@@ -173,20 +174,14 @@ def correlations(table: pd.DataFrame) -> Figure | None:
     ValueError
         The sides differ.
     """
-    import seaborn
-
     if table.empty:
         return None
     if list(table.index) != list(table.columns):
         raise ValueError(f"A correlation matrix has the same names on both sides; found {table.shape}.")
     figure, axes = canvas(1, 1, height=2.2 + 0.36 * len(table), title=text.correlations_title(table))
-    seaborn.heatmap(
-        table.abs(), ax=axes[0, 0], cmap=MAP, vmin=0, vmax=1, annot=table.map(lambda r: minus(r, 1)), fmt="",
-        linewidths=1, linecolor=PAPER, cbar_kws={"label": "strength |r| (0–1)", "shrink": 0.8, "aspect": 30},
-    )  # fmt: skip
-    axes[0, 0].set(xlabel="", ylabel="")
-    axes[0, 0].tick_params(length=0)
-    axes[0, 0].set_xticklabels(table.columns, rotation=40, ha="right", rotation_mode="anchor")
+    bar = {"label": "strength |r| (0–1)", "shrink": 0.8, "aspect": 30}
+    texts = table.map(lambda r: minus(r, 1)).to_numpy()
+    heat_map(axes[0, 0], table.abs(), texts, limits=(0, 1), bar=bar, rotation=40)
     return figure
 
 

@@ -27,17 +27,15 @@ from ser_study.plotting.marks import (
     chance_text,
     hide_rest,
     need,
-    readable,
     row_axis,
     score_axis,
     score_text,
     whisker,
 )
+from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import (
     GREY,
     INK,
-    MAP,
-    PAPER,
     PROTOCOLS,
     STUDY_COLOURS,
     WIDTH,
@@ -191,29 +189,16 @@ def cross_corpus(matrix: pd.DataFrame) -> Figure | None:
     """
     if matrix.empty:
         return None
-    import seaborn
-
-    values, rows = matrix.to_numpy(float), [word(name) for name in matrix.index]
-    columns = [word(name) for name in matrix.columns]
-    side = 0.72 * max(values.shape) + 0.075 * max(map(len, [*rows, *columns])) + 0.8
+    named = matrix.rename(index=word, columns=word)
+    side = 0.72 * max(named.shape) + 0.075 * max(map(len, [*named.index, *named.columns])) + 0.8
     size = {"width": min(max(side + 1.2, 5.5), WIDTH), "height": side + 0.5}
     figure, axes = canvas(1, 1, title=text.cross_corpus_title(matrix), **size)
     ax, bar = axes[0, 0], {"label": "UAR (0–1)", "shrink": 0.8}
-    tiles = {"cmap": MAP, "linewidths": 1.5, "linecolor": PAPER, "xticklabels": False, "yticklabels": False}
-    annotation = {"annot": matrix.map(score_text).to_numpy(), "fmt": "", "annot_kws": {"fontsize": 10.5}}
-    seaborn.heatmap(matrix, ax=ax, cbar_kws=bar, **annotation, **tiles)
-    for label in ax.texts:  # seaborn writes white on tones that are too light for it
-        column, row = label.get_position()
-        label.set_color(readable(ax.collections[0].to_rgba(values[int(row), int(column)])))
-    for row, column in np.argwhere(np.isnan(values)):
-        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center")
+    heat_map(ax, named, matrix.map(score_text).to_numpy(), bar=bar, size=10.5)
     for row, name in enumerate(matrix.index):
         if name in matrix.columns:
             corner = (list(matrix.columns).index(name) + 0.03, row + 0.03)
             ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=INK, linewidth=2))
-    ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30, ha="right", rotation_mode="anchor")
-    ax.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
-    ax.tick_params(length=0)
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel="tested on", ylabel="trained on")
     return figure
