@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ser_study import config as settings
 from ser_study.store import Store
-from ser_study.tuning import Real, Whole, search
+from ser_study.tuning.spaces import Real, Whole
+from ser_study.tuning.trials import search
 
 CONFIG = settings.load("full", {"tuning.trials": 10})
 LINE = {"x": Real(0.0, 1.0), "k": Whole(1, 5)}

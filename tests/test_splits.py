@@ -396,13 +396,15 @@ def test_fixed_lists_give_the_known_counts(names, name, sizes):
     assert folds["clip_id"].is_unique
 
 
-def test_coverage_counts_listed_distinct_and_present(names):
-    table = splits.coverage(names, "004", folder=FOLDS).set_index("corpus")
-    assert table["listed"].to_dict() == {"crema_d": 1511, "iemocap": 866, "jl": 262, "ravdess": 509, "tess": 466}
-    assert table["present"].to_dict() == {"crema_d": 1511, "iemocap": 0, "jl": 0, "ravdess": 458, "tess": 466}
-    table = splits.coverage(names, "001", folder=FOLDS).set_index("corpus")
-    assert table["listed"].sum() == 1132
-    assert table["present"].sum() == 1008
+def test_lists_count_clips_with_their_copies_and_name_those_here(names):
+    table = splits.listed("004", folder=FOLDS)
+    here = table[table["clip_id"].isin(names["clip_id"])]
+    counts = {"crema_d": 1511, "iemocap": 866, "jl": 262, "ravdess": 509, "tess": 466}
+    assert table.groupby("corpus")["times"].sum().to_dict() == counts
+    assert here.groupby("corpus").size().to_dict() == {"crema_d": 1511, "ravdess": 458, "tess": 466}
+    table = splits.listed("001", folder=FOLDS)
+    assert table["times"].sum() == 1132
+    assert table["clip_id"].isin(names["clip_id"]).sum() == 1008
 
 
 def test_fixed_list_uses_savee_names_where_present(names):

@@ -12,6 +12,7 @@ import pytest
 
 from ser_study.experiments import Experiment, ledger
 from ser_study.study import Study
+from ser_study.wording import share
 
 PROJECT = Path(__file__).resolve().parents[1]
 TEN_LINES = """
@@ -115,7 +116,7 @@ def test_scoring_an_undeclared_name_suggests(small_study):
         small_study.score("synthetic/randm/means184/logistic")
     scores = small_study.scores([Experiment(*name.split("/"))])
     value = scores.loc[scores["metric"] == "uar", "value"].item()
-    assert small_study.score(name).startswith(f"{name}: UAR {value:.3f} ")
+    assert small_study.score(name).startswith(f"{name}: UAR {share(value)} ")
 
 
 def test_a_students_ten_lines_run_as_pasted(tmp_path):

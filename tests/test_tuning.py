@@ -23,8 +23,8 @@ from sklearn.model_selection import ParameterGrid, cross_val_score
 from ser_study import config as settings
 from ser_study.schema import CLIP_COLUMNS, FeatureSet
 from ser_study.store import Store
-from ser_study.tuning import Choice, baseline_spaces, fitting, get, inner_folds, n_points, tune
-from ser_study.tuning.spaces import Published, Space, points
+from ser_study.tuning import baseline_spaces, fitting, get, inner_folds, tune
+from ser_study.tuning.spaces import Choice, Published, Space, n_points, points
 
 WORKER = Path(__file__).with_name("search_worker.py")
 
@@ -60,13 +60,6 @@ def test_pruning_follows_the_median_of_the_complete_trials(found):
             np.mean([valley(json.loads(params), fold) for fold in range(row.folds)]) for params in before["params"]
         ]
         assert row.value < np.median(there)
-
-
-def test_without_reports_nothing_can_be_pruned(store, found):
-    silent = hunt(store, trials=20, reports=False)
-    assert silent.counts == {"complete": 20, "pruned": 0, "failed": 0, "lost": 0}
-    assert found.count("pruned") > 0
-    assert silent.trials["params"].iloc[0] == found.trials["params"].iloc[0], "the same draws to begin with"
 
 
 def test_a_second_call_computes_nothing_and_a_larger_budget_goes_on(store):

@@ -145,7 +145,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "run.force": options.force,
         "run.started": time.time() if options.force else None,
     }
-    return overrides | {name: value for name, value in named.items() if value not in (None, "", False)}
+    return overrides | {name: value for name, value in named.items() if value is not None and value is not False}
 
 
 def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
@@ -156,7 +156,7 @@ def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
     _, store = open_folders("full", overrides, data)
     here = corpora.present(store.raw)
     if here:
-        print(f"Found {', '.join(here)}: preset quick. (--preset full runs everything.)")
+        print(f"Found {', '.join(here)}: preset quick. (--preset full runs more and larger models.)")
         return "quick"
     print("No recordings found: preset demo, on the built-in synthetic corpus. (--data DIR names a folder with some.)")
     return "demo"

@@ -45,7 +45,7 @@ def write(
 
     Parameters
     ----------
-    names : features; default those that the study extracts from this corpus
+    names : features; default those that the benchmark and the ladder extract from this corpus
     variants : augmentations of each named feature, from number 1 on; None: ``N_VARIANTS`` of the ladder's feature, none
         of the others
     target : file; default ``packs/<corpus>.pack.zip`` in the derived data folder
@@ -82,7 +82,7 @@ def write(
 
 
 def study_features(corpus: str, config: Config) -> list[str]:
-    """Features that the study extracts from a corpus, the large ones where it does."""
+    """Features that the benchmark and the ladder extract from a corpus, the large ones where they do."""
     is_large = corpus in {corpora.corpus_of(selection) for selection in config.benchmark.large_corpora}
     return [*config.benchmark.features, *(config.benchmark.large_features if is_large else ())]
 

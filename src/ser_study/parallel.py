@@ -21,9 +21,6 @@ class Failure:
 
     reason: str
 
-    def __bool__(self) -> bool:
-        return False
-
 
 def n_workers(jobs: int) -> int:
     """Worker processes for a ``jobs`` setting; 0 means one a core this process may use."""
@@ -42,7 +39,7 @@ def parallel_map(
     cluster: str = "",
     label: str = "",
     unit: str = "clips",
-    apart: str | bool = "",
+    apart: str = "",
     batch: int = BATCH,
 ) -> Iterator[tuple[Any, Any]]:
     """``(item, function(item))`` for each item, in order.
@@ -74,7 +71,7 @@ def parallel_map(
     elif (n_workers(jobs) == 1 and not apart) or (len(items) <= 1 and not apart):
         results = (_apply(function, chunk) for chunk in chunks)
     else:
-        results = _in_processes(function, chunks, n_workers(jobs), str(apart or ""))
+        results = _in_processes(function, chunks, n_workers(jobs), apart)
     with _progress(len(items), label, unit) as bar:
         for chunk, values in zip(chunks, results):
             bar.update(len(chunk))

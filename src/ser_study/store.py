@@ -4,14 +4,16 @@ Conventions
 -----------
 A file's name is a readable name plus a fingerprint of everything it was made from; a ``.json`` beside
 it says the same in words. Files are written under a temporary name and renamed, so a file that is
-there is whole; each write holds a lock of its own, so two runs can share a folder.
+there is whole; ``cached`` holds a lock while it makes one, so two runs can share a folder.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -170,6 +172,23 @@ def replacing(path: Path) -> Iterator[Path]:
         raise _refused(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def git(project: Path, *words: str) -> str:
+    """What git prints about the checkout; empty where there is no git, no checkout, or git fails."""
+    try:
+        done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal digits; empty where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

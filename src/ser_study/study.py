@@ -22,6 +22,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE, Selection
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
+from ser_study.wording import interval
 
 
 class Study:
@@ -90,11 +91,11 @@ class Study:
 
     def only(self, selections: Iterable[str]) -> Study:
         """The same study with some of its selections."""
-        return Study(self.config, self.store, {name: self.selections[name] for name in selections})
+        return self._with({name: self.selections[name] for name in selections})
 
     def with_audio(self) -> Study:
         """The same study with the selections whose audio is here; a pack holds none."""
-        return Study(self.config, self.store, loading.with_audio(self.selections, self.store))
+        return self._with(loading.with_audio(self.selections, self.store))
 
     def selection(self, name: str) -> Selection:
         """One selection, or the clips of a student project.
@@ -179,12 +180,14 @@ class Study:
         return self._by_kind(runner.predict_validation, experiments)
 
     def predictions(self, experiment: Experiment) -> pd.DataFrame:
-        """Predictions of one experiment that a chapter scores, cached or computed now."""
-        return runner.predictions(experiment, self._home(experiment), config=self.config, store=self.store)
+        """Predictions of one experiment, as ``predict`` gives them."""
+        return self.predict([experiment])[experiment]
 
     def scores(self, experiments: Iterable[Experiment]) -> pd.DataFrame:
-        """Scores of experiments, one row an experiment and metric; their test-set evaluations are logged."""
-        return runner.scores(experiments, self.selections, config=self.config, store=self.store)
+        """Scores of experiments, one row an experiment and metric, those of student projects last; their test-set
+        evaluations are logged."""
+        options = {"config": self.config, "store": self.store}
+        return pd.concat([runner.scores(some, self._home(some[0]), **options) for some in _kinds(experiments)])
 
     def score(self, name: str) -> str:
         """Score one published experiment on its test rows, log the evaluation, and return the sentence to print.
@@ -203,7 +206,7 @@ class Study:
         table = self.scores([known[name]])
         row = table[table["metric"] == "uar"].iloc[0]
         return (
-            f"{name}: UAR {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ({row['interval']}), "
+            f"{name}: UAR {interval(row['value'], row['low'], row['high'])} ({row['interval']}), "
             f"n = {int(row['n'])}, {int(row['n_speakers'])} speakers; logged in reports/ledger.csv."
         )
 
@@ -214,13 +217,22 @@ class Study:
     def _home(self, experiment: Experiment) -> dict[str, Selection]:
         return self.baselines if experiment.selection.startswith(BASELINE) else self.selections
 
+    def _with(self, selections: Mapping[str, Selection]) -> Study:
+        """The same study with other selections; the student projects' clips stay where they are loaded."""
+        return Study(self.config, self.store, selections, self.__dict__.get("baselines"))
+
     def _by_kind(self, run, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
         """Run the baselines' experiments on the baselines' clips and the others on the study's."""
         experiments = list(dict.fromkeys(experiments))
-        kinds = {is_baseline: [e for e in experiments if e.selection.startswith(BASELINE) == is_baseline]
-                 for is_baseline in (False, True)}  # fmt: skip
         done: dict[Experiment, pd.DataFrame] = {}
-        for some in kinds.values():
-            if some:
-                done |= run(some, self._home(some[0]), config=self.config, store=self.store)
+        for some in _kinds(experiments):
+            done |= run(some, self._home(some[0]), config=self.config, store=self.store)
         return {one: done[one] for one in experiments}
+
+
+def _kinds(experiments: Iterable[Experiment]) -> list[list[Experiment]]:
+    """Experiments on the study's selections, and those on the clips of student projects; what is empty is left out."""
+    kinds: dict[bool, list[Experiment]] = {False: [], True: []}
+    for one in dict.fromkeys(experiments):
+        kinds[one.selection.startswith(BASELINE)].append(one)
+    return [some for some in kinds.values() if some]

@@ -229,4 +229,4 @@ def number(value: float, decimals: int) -> str:
     smallest = 10.0**-decimals
     if 0 < abs(value) < smallest / 2:
         return f"<{smallest:.{decimals}f}" if value > 0 else f">−{smallest:.{decimals}f}"
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return f"{value + 0.0:,.{decimals}f}".replace("-", "−")

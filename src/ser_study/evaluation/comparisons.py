@@ -35,7 +35,6 @@ def steps(
     *,
     family: str,
     role: str = "test",
-    over: str = "draw",
     evaluation: Evaluation,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -57,7 +56,7 @@ def steps(
     if missing or not wanted:
         raise ValueError(f"No predictions of {', '.join(sorted(missing)) or 'any pair'}; run these experiments first.")
     chosen = predictions[predictions["experiment"].isin(wanted)]
-    draws = {one.facts["experiment"]: draws_of(one) for one in experiments(chosen, clips, role=role, over=over)}
+    draws = {one.facts["experiment"]: draws_of(one) for one in experiments(chosen, clips, role=role)}
     seed = int(rng.integers(2**63))
     rows = [_step(draws[a], draws[b], evaluation, np.random.default_rng(seed)) for a, b in pairs]
     table = pd.DataFrame(rows).assign(family=family)

@@ -190,10 +190,15 @@ RANGES: Mapping[str, tuple[float, float]] = {  # all others lie in 0 … 1
 }
 
 
+def score_of(rows: pd.DataFrame, metric: str) -> float:
+    """A metric of ``COUNT_METRICS`` of rows with ``truth`` and ``prediction``; classes are those that occur."""
+    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
+    return float(COUNT_METRICS[metric](confusion(rows["truth"], rows["prediction"], classes)))
+
+
 def uar_of(rows: pd.DataFrame) -> float:
     """UAR of rows with ``truth`` and ``prediction``; classes are those that occur."""
-    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
-    return float(uar(confusion(rows["truth"], rows["prediction"], classes)))
+    return score_of(rows, "uar")
 
 
 def accuracy_of(rows: pd.DataFrame) -> float:

@@ -35,12 +35,10 @@ class Predictions:
     prediction: np.ndarray  # (n,) codes
     proba: np.ndarray | None  # (n, C) float64
     fold: np.ndarray  # (n,) codes of repeat × draw × seed × fold
-    draw: np.ndarray  # (n,) codes of the column that tells draws apart
+    draw: np.ndarray  # (n,) codes of the draws
 
 
-def experiments(
-    predictions: pd.DataFrame, clips: pd.DataFrame, *, role: str = "test", over: str = "draw"
-) -> Iterator[Predictions]:
+def experiments(predictions: pd.DataFrame, clips: pd.DataFrame, *, role: str = "test") -> Iterator[Predictions]:
     """Predictions of each experiment, in the order of their first row.
 
     Parameters
@@ -48,7 +46,6 @@ def experiments(
     predictions : predictions table with ``corpus``, ``feature``, ``draw`` and ``leak``
     clips : clips table
     role : rows that are kept, ``test`` or ``validation``
-    over : column that tells draws apart (``draw`` or ``seed``)
 
     Raises
     ------
@@ -56,7 +53,7 @@ def experiments(
         A column is missing, an experiment has no clean row of that role, a clip is unknown, or an experiment
         disagrees with itself (two models, two truths of a clip, a label without a probability column).
     """
-    check_columns(predictions, (*PREDICTION_COLUMNS, *EXTRA_COLUMNS, over), what="predictions")
+    check_columns(predictions, (*PREDICTION_COLUMNS, *EXTRA_COLUMNS), what="predictions")
     name, names = pd.factorize(predictions["experiment"])
     rows = np.flatnonzero((predictions["role"] == role) & (predictions["variant"] == 0))
     missing = np.setdiff1d(np.arange(len(names)), name[rows])
@@ -68,14 +65,14 @@ def experiments(
     rows = rows[np.argsort(name[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(name[rows], prepend=-1))
     ordered = predictions.iloc[rows]
-    labels, columns = _columns(ordered, clips, over)
+    labels, columns = _columns(ordered, clips)
     facts = ordered[list(FACTS)]
     for begin, end in zip(starts, [*starts[1:], len(rows)], strict=True):
         part = {key: column[begin:end] for key, column in columns.items()}
         yield _one_experiment(part, _facts(facts.iloc[begin:end]), labels)
 
 
-def _columns(rows: pd.DataFrame, clips: pd.DataFrame, over: str) -> tuple[list[str], dict[str, np.ndarray]]:
+def _columns(rows: pd.DataFrame, clips: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
     """The labels that occur, those with probabilities first, and the needed columns as arrays (text as codes)."""
     clip = pd.Index(clips["clip_id"]).get_indexer(rows["clip_id"])
     if (clip < 0).any():
@@ -98,7 +95,7 @@ def _columns(rows: pd.DataFrame, clips: pd.DataFrame, over: str) -> tuple[list[s
         "proba": rows[proba].to_numpy(dtype=np.float32),
         "n_train": rows["n_train"].to_numpy(dtype=float),
         "fold": fold,
-        "draw": pd.factorize(rows[over], sort=True)[0],
+        "draw": pd.factorize(rows["draw"], sort=True)[0],
     }
 
 

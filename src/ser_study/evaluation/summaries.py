@@ -46,7 +46,7 @@ def validation_scores(benchmark: pd.DataFrame) -> pd.DataFrame:
 
 
 def common_feature(benchmark: pd.DataFrame) -> str:
-    """The feature set with the best validation score on average over the corpora that ran on all of them."""
+    """Of the feature sets that ran on every corpus, the one with the best validation score on average."""
     best = validation_scores(benchmark).groupby(["corpus", "feature"])["value"].max().unstack()
     everywhere = best.dropna(axis=1)
     return str(everywhere.mean().idxmax()) if everywhere.shape[1] else str(benchmark["feature"].iloc[0])

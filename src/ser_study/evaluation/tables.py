@@ -58,12 +58,11 @@ def scores_by_draw(
     predictions: pd.DataFrame,
     clips: pd.DataFrame,
     *,
-    over: str = "draw",
     evaluation: Evaluation,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """As ``scores``, but every value is the mean over draws (or seeds: ``over="seed"``) of the scores of each."""
-    return _scores(experiments(predictions, clips, over=over), draws_of, evaluation, rng)
+    """As ``scores``, but every value is the mean over draws of the scores of each."""
+    return _scores(experiments(predictions, clips), draws_of, evaluation, rng)
 
 
 def _scores(

@@ -48,7 +48,7 @@ def choose(baseline: Baseline, selections: Mapping[str, Selection], *, config: C
     done = runner.predict_validation(declared, selections, config=config, store=store)
     metric = metric_of(baseline)
     rows = [
-        {"feature": e.feature, "model": e.model, metric: float(_score(done[e], metric)), "n": len(done[e])}
+        {"feature": e.feature, "model": e.model, metric: metrics.score_of(done[e], metric), "n": len(done[e])}
         for e in declared
     ]
     table = pd.DataFrame(rows)
@@ -76,14 +76,9 @@ def test_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["role"] == "test"]
 
 
-def _score(rows: pd.DataFrame, metric: str) -> float:
-    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
-    return float(metrics.COUNT_METRICS[metric](metrics.confusion(rows["truth"], rows["prediction"], classes)))
-
-
 def by_draw(table: pd.DataFrame, metric: str) -> np.ndarray:
     """Score of the test rows of every draw, shape (draws,)."""
-    return np.array([_score(part, metric) for _, part in test_rows(table).groupby("draw", sort=True)])
+    return np.array([metrics.score_of(part, metric) for _, part in test_rows(table).groupby("draw", sort=True)])
 
 
 def rebuilt_models(selections: Mapping[str, Selection], *, config: Config, store: Store) -> pd.DataFrame:

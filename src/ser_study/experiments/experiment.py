@@ -8,6 +8,8 @@ from typing import Any
 
 from ser_study import config as settings
 
+LEAKS = ("augment_before_split",)
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -29,15 +31,19 @@ class Experiment:
     fixed: bool = False
     size: int = 0
     draws: int = 1
-    leak: str = ""  # augment_before_split, scale_on_all, duplicates_kept
+    leak: str = ""  # one of ``LEAKS``
     shuffle: str = ""  # "within_speaker" or "global": labels permuted anew in each draw
     train_speakers: int = 0  # 0: all
     variants: tuple[int, ...] = ()  # augmented copies of the training clips; never of validation or test clips
     treatment: str = ""  # another preparation of the signal, a key of ``audio.signal.TREATMENTS``
 
+    def __post_init__(self) -> None:
+        if self.leak and self.leak not in LEAKS:
+            raise ValueError(f"Unknown leak {self.leak!r}; known: {', '.join(LEAKS)}.")
+
     @property
     def name(self) -> str:
-        """Readable and unique, with only what differs from the defaults."""
+        """Readable, with only what differs from the defaults; the number of draws is no part of it."""
         parts = [self.selection, self.protocol, self.feature, self.model]
         if self.scheme != "native":
             parts.append(self.scheme)
@@ -49,11 +55,6 @@ class Experiment:
         parts += ["with-variants-" + "+".join(map(str, self.variants))] * bool(self.variants)
         parts += [self.treatment] * bool(self.treatment)
         return "/".join(parts)
-
-    @property
-    def is_control(self) -> bool:
-        """Controls and learning curves are not candidates for a headline."""
-        return bool(self.shuffle or self.train_speakers or self.size or self.leak or self.variants or self.treatment)
 
     def declaration(self) -> dict[str, Any]:
         """All fields, as plain values."""

@@ -6,7 +6,6 @@ Development sees validation scores only. Whoever computes a test score writes a 
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ import pandas as pd
 
 from ser_study import config as settings
 from ser_study.evaluation import metrics
-from ser_study.store import Store, locked, replacing
+from ser_study.store import Store, git, locked, replacing
 
 COLUMNS = ["date", "commit", "experiment", "declaration", "corpus", "metric", "value", "n"]
 
@@ -45,14 +44,11 @@ def log_test_evaluations(declarations: Mapping[str, str], scores: pd.DataFrame, 
     """
     real = (scores["corpus"] != "synthetic") & scores["experiment"].isin(declarations)
     uar = scores[real & (scores["metric"] == "uar")].drop_duplicates("experiment")
-    fresh = uar.assign(
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        commit=_commit(store.project),
-        declaration=uar["experiment"].map(dict(declarations)),
-    )
     path = _path(store)
-    if not len(fresh):
+    if not len(uar):
         return 0
+    today, commit = datetime.now(UTC).strftime("%Y-%m-%d"), git(store.project, "rev-parse", "--short=12", "HEAD")
+    fresh = uar.assign(date=today, commit=commit, declaration=uar["experiment"].map(dict(declarations)))
     with locked(path):
         logged = read(store)
         seen = set(zip(logged["experiment"], logged["declaration"]))
@@ -73,7 +69,7 @@ def test_uar(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame
     """
     test = predictions[predictions["role"] == "test"]
     if test.empty:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["corpus", "experiment", "metric", "value", "n"])
     value = float(np.mean([metrics.uar_of(part) for _, part in test.groupby("draw")]))
     row = {"corpus": test["corpus"].iloc[0], "experiment": experiment or test["experiment"].iloc[0], "metric": "uar"}
     return pd.DataFrame([row | {"value": value, "n": test["clip_id"].nunique()}])
@@ -90,15 +86,6 @@ def counts(store: Store) -> pd.DataFrame:
 
 def _path(store: Store) -> Path:
     return store.project / "reports" / "ledger.csv"
-
-
-def _commit(project: Path) -> str:
-    """Short commit of the checkout; empty outside git."""
-    command = ["git", "-C", str(project), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def declaration_of(cache_key: Mapping) -> str:

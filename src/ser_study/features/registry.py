@@ -36,7 +36,7 @@ class Feature:
     columns: Callable[..., tuple[str, ...]]  # (**options) → names
     audio: str = "audio"  # section of config that prepares the clip
     options: tuple[str, ...] = ()  # sections of config that the extractor reads
-    apart: str | bool = ""  # only in worker processes, named after the library that no other may meet there
+    apart: str = ""  # only in worker processes, named after the library that no other may meet there
     version: int = 1
     weights: str = ""  # key of the catalogue in ``download.weights``
     module: str = ""  # of an optional library that it needs

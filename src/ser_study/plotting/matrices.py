@@ -103,9 +103,9 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title
 
 def confusion_title(name: str, counts: np.ndarray, classes: list[str]) -> str:
     """The class recognised best and the commonest confusion."""
-    rates = counts / counts.sum(axis=1, keepdims=True)
-    easy = int(np.argmax(np.diag(rates)))
-    wrong = np.where(np.eye(len(classes), dtype=bool), 0, rates)
+    rates = _rates(counts)
+    easy = int(np.nanargmax(np.diag(rates)))
+    wrong = np.nan_to_num(np.where(np.eye(len(classes), dtype=bool), 0, rates))
     truth, prediction = np.unravel_index(np.argmax(wrong), wrong.shape)
     return (
         f"{word(name)}: {classes[easy]} is recognised best ({percent(rates[easy, easy])}); "
@@ -120,15 +120,20 @@ def _square(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return counts
 
 
+def _rates(counts: np.ndarray) -> np.ndarray:
+    """Share of each row's total, (k, k); NaN in a row without clips."""
+    total = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+
+
 def _confusion_panel(
     ax: Axes, counts: np.ndarray, classes: Sequence[str], *, unit: str = "clips", size: float = SMALL
 ) -> None:
     """Tiles with "per cent, clips" each; a class without clips stays empty."""
-    total = counts.sum(axis=1, keepdims=True)
-    rates = np.divide(100.0 * counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    total, rates = counts.sum(axis=1), 100 * _rates(counts)
     texts = [[f"{rate:.0f}\n{n:.0f}" if n else "" for rate, n in zip(*row)] for row in zip(rates, counts)]
     names = [word(name) for name in classes]
-    rows = [f"{name} ({n:.0f})" for name, n in zip(names, total[:, 0])]
+    rows = [f"{name} ({n:.0f})" for name, n in zip(names, total)]
     heat_map(ax, pd.DataFrame(rates, rows, names), texts, limits=(0, 100), size=size, rotation=45)
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel=f"predicted class\n(% of the true class; {unit} below)", ylabel=f"true class ({unit})")

@@ -23,7 +23,7 @@ from typing import Any
 from ser_study.config import Config
 from ser_study.corpora import packed
 from ser_study.report import provenance
-from ser_study.store import Store
+from ser_study.store import Store, file_hash
 
 FINDINGS = "09_findings"  # reads tables only; becomes the front page
 PARAMETERS = ("preset", "overrides", "data")
@@ -131,7 +131,7 @@ def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[
     """Everything the executed chapter depends on."""
     names = [chapter.corpus] if chapter.corpus else list(corpora)
     key = {
-        "notebook": hashlib.sha256(chapter.notebook.read_bytes()).hexdigest(),
+        "notebook": file_hash(chapter.notebook),
         "parameters": published(chapter, config),
         "sources": _sources(),
         "versions": provenance.versions(),
@@ -155,7 +155,7 @@ def is_current(path: Path, store: Store) -> bool:
     record = provenance.read_json(path.with_suffix(".json"))
     if record.get("status") != "done" or not path.is_file():
         return False
-    return all(digest(store.run / name) == known for name, known in record["files"].items())
+    return all(file_hash(store.run / name) == known for name, known in record["files"].items())
 
 
 def expected_seconds(chapter: Chapter, config: Config, earlier: Mapping[str, Any]) -> float | None:
@@ -174,19 +174,14 @@ def published(chapter: Chapter, config: Config) -> dict[str, Any]:
 def contents(folder: Path) -> dict[str, str]:
     """File below a folder → its hash, sorted; hidden files are left out."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, empty when there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return {path.relative_to(folder).as_posix(): file_hash(path) for path in files}
 
 
 def _sources() -> str:
     """One hash over the package's sources, without those that only render."""
     package = Path(__file__).resolve().parents[1]
     modules = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
-    lines = [f"{name} {digest(package / name)}" for name in modules if name not in RENDER_ONLY]
+    lines = [f"{name} {file_hash(package / name)}" for name in modules if name not in RENDER_ONLY]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -52,10 +52,6 @@ class Exhibit:
         for data, metadata in self.outputs:
             display(dict(data), raw=True, metadata=dict(metadata))
 
-    def __add__(self, other: Exhibit) -> Exhibit:
-        """Both, one after the other."""
-        return Exhibit([*self.outputs, *other.outputs])
-
 
 class Exhibits:
     """What a notebook shows things with; made once, in its first cell, where JupyterLab loads the tables' library.
@@ -81,9 +77,12 @@ class Exhibits:
         """
         tidy = flat(frame)
         csv = tidy.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+        path = self.run / "tables" / f"{caption.name}.csv"
         if len(tidy.columns):  # without rows, too: other chapters read it, and an older run may have left one
-            with replacing(self.run / "tables" / f"{caption.name}.csv") as temporary:
+            with replacing(path) as temporary:
                 temporary.write_text(csv, encoding="utf-8", newline="")
+        else:
+            path.unlink(missing_ok=True)
         if not len(frame) and caption.empty:
             return self.text(caption.empty)
         content = table_html(tidy, caption, csv, in_pages=_in_pages()) + ("" if _in_pages() else _ENHANCE)
@@ -104,6 +103,8 @@ class Exhibits:
             ``caption.alt`` is empty.
         """
         if fig is None:
+            for suffix in (".svg", ".png"):  # of an older run
+                (self.run / "figures" / f"{caption.name}{suffix}").unlink(missing_ok=True)
             return self.text(caption.empty)
         if not caption.alt.strip():
             raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")

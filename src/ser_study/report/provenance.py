@@ -6,7 +6,6 @@ import datetime
 import json
 import platform
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ import ser_study
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.parallel import n_workers
+from ser_study.store import git
 
 LIBRARIES = (  # the libraries whose version may change a number
     "numpy",
@@ -99,10 +99,10 @@ def commit(project: Path) -> dict[str, Any]:
 
     The reports themselves do not make a checkout dirty.
     """
-    head = _git(project, "rev-parse", "--short=12", "HEAD")
+    head = git(project, "rev-parse", "--short=12", "HEAD")
     if not head:
         return {"commit": "", "dirty": None}
-    return {"commit": head, "dirty": bool(_git(project, "status", "--porcelain", "--", ".", ":!reports"))}
+    return {"commit": head, "dirty": bool(git(project, "status", "--porcelain", "--", ".", ":!reports"))}
 
 
 def versions() -> dict[str, str]:
@@ -132,11 +132,3 @@ def cpu_model() -> str:
     except OSError:
         match = None
     return match[1].strip() if match else platform.processor() or platform.machine()
-
-
-def _git(project: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

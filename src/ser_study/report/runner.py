@@ -18,14 +18,13 @@ from ser_study.report.chapters import (
     Chapter,
     cached_path,
     chapters,
-    digest,
     expected_seconds,
     is_current,
     published,
     select,
 )
 from ser_study.report.exhibits import PAGES
-from ser_study.store import Store, locked, replacing, write_json
+from ser_study.store import Store, file_hash, locked, replacing, write_json
 from ser_study.wording import duration
 
 
@@ -123,7 +122,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
         "seconds": seconds,
         "date": provenance.now(),
         **provenance.commit(store.project),
-        "files": {name: digest(store.run / name) for name, _ in sorted(_stamps(store.run).items() - before.items())},
+        "files": {name: file_hash(store.run / name) for name, _ in sorted(_stamps(store.run).items() - before.items())},
     }
     clean.cleaned(executed, scrub=scrub, parameters=published(chapter, config))
     with replacing(path) as temporary:

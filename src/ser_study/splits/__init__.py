@@ -1,9 +1,9 @@
 """Clips → folds: protocols that declare what they separate, published lists, committed fold files."""
 
 from ser_study.splits.files import committed_hash, load_or_make, read_folds, write_folds, write_sums
-from ser_study.splits.fixed import LISTS, FixedList, coverage, fixed, listed
+from ser_study.splits.fixed import LISTS, FixedList, fixed, listed
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
-from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible, separation_table
+from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible
 from ser_study.splits.rebuilt import KINDS as BASELINE_KINDS
 from ser_study.splits.rebuilt import RECIPES, rebuilt
 from ser_study.splits.subsample import subsample
@@ -20,7 +20,6 @@ __all__ = [
     "Protocol",
     "assert_disjoint",
     "committed_hash",
-    "coverage",
     "fixed",
     "listed",
     "load_or_make",
@@ -28,7 +27,6 @@ __all__ = [
     "possible",
     "read_folds",
     "rebuilt",
-    "separation_table",
     "subsample",
     "write_folds",
     "write_sums",

@@ -7,8 +7,6 @@ The files hold repeat 0, drawn with the default seed on the native classes.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ import pandas as pd
 
 from ser_study.config import Config
 from ser_study.splits.protocols import as_table, assert_disjoint, make
+from ser_study.store import file_hash, replacing
 
 SUMS = "SHA256SUMS"
 
@@ -66,7 +65,7 @@ def load_or_make(
 def committed_hash(selection: str, protocol: str, folder: Path) -> str:
     """SHA-256 of a committed fold file; empty where there is none."""
     path = fold_path(selection, protocol, folder)
-    return _sha256(path) if path.is_file() else ""
+    return file_hash(path)
 
 
 def fold_path(selection: str, protocol: str, folder: Path) -> Path:
@@ -107,15 +106,17 @@ def write_folds(folds: pd.DataFrame, *, selection: str, folder: Path) -> Path:
         raise ValueError("A fold file holds one protocol, repeat 0 and clean clips; select these rows first.")
     wide = folds.pivot(index="clip_id", columns="fold", values="role").fillna("").sort_index()
     path = fold_path(selection, folds["protocol"].iloc[0], folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, wide.add_prefix("fold_").to_csv(lineterminator="\n"))
+    with replacing(path) as temporary:
+        wide.add_prefix("fold_").to_csv(temporary, lineterminator="\n")
     return path
 
 
 def write_sums(folder: Path) -> Path:
     """Write the hashes of all fold files and lists below ``folder``, in the form that sha256sum reads."""
     files = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
-    _write(folder / SUMS, "".join(f"{_sha256(folder / name)}  {name}\n" for name in files))
+    with replacing(folder / SUMS) as temporary:
+        lines = [f"{file_hash(folder / name)}  {name}\n" for name in files]
+        temporary.write_text("".join(lines), encoding="utf-8", newline="")
     return folder / SUMS
 
 
@@ -127,7 +128,7 @@ def check_hash(path: Path, *, folder: Path) -> None:
     lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8").splitlines()]
     name = path.relative_to(folder).as_posix()
     expected = {entry: digest for digest, entry in lines}.get(name, "no hash")
-    found = _sha256(path)
+    found = file_hash(path)
     if found != expected:
         raise ValueError(
             f"{name} was changed: SHA-256 {found[:12]}, {SUMS} says {expected[:12]}. "
@@ -137,14 +138,3 @@ def check_hash(path: Path, *, folder: Path) -> None:
 
 def _files(folder: Path) -> Iterable[Path]:
     return (path for suffix in ("csv", "json") for path in folder.glob(f"*/*.{suffix}"))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename, so that a file that is there is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(text.encode())
-    os.replace(temporary, path)

@@ -107,15 +107,6 @@ def listed(name: str, *, folder: Path) -> pd.DataFrame:
     return table
 
 
-def coverage(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
-    """Listed and present test clips of a list for each corpus: ``corpus, listed, distinct, present``."""
-    table = listed(name, folder=folder)
-    table["present"] = table["clip_id"].isin(clips["clip_id"])
-    grouped = table.groupby("corpus", sort=True)
-    counts = grouped.agg(listed=("times", "sum"), distinct=("clip_id", "size"), present=("present", "sum"))
-    return counts.reset_index()
-
-
 def fixed(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
     """Folds of a published list: one fold of protocol ``fixed``.
 
@@ -133,7 +124,7 @@ def fixed(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
     ------
     ValueError
         No listed corpus is present, or a corpus is present in part, so that listed clips are missing.
-        A listed corpus that is absent as a whole is no error; ``coverage`` counts it.
+        A listed corpus that is absent as a whole is no error.
     """
     chosen = get_list(name)
     check_columns(clips, CLIP_COLUMNS, what="clips")

@@ -206,12 +206,6 @@ def assert_disjoint(folds: pd.DataFrame, clips: pd.DataFrame, protocol: str) -> 
     )
 
 
-def separation_table() -> pd.DataFrame:
-    """Protocols × units: whether test shares no value of the unit with training (bool)."""
-    rows = {name: [unit in chosen.separates for unit in UNITS] for name, chosen in PROTOCOLS.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(UNITS))
-
-
 def possible(clips: pd.DataFrame) -> list[str]:
     """Names of the protocols that these clips allow, in the order of the registry (``fixed`` apart)."""
     return [name for name, chosen in PROTOCOLS.items() if chosen.make is not None and not _lacks(clips, chosen)]

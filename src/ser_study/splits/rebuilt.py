@@ -20,12 +20,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from ser_study.config import Config, rng
-from ser_study.splits.fixed import fixed, get_list
+from ser_study.splits.fixed import fixed
 from ser_study.splits.makers import Task, cross_corpus, sentence_parts, speaker_parts
 from ser_study.splits.protocols import as_table
 from ser_study.splits.units import UNITS, check_disjoint, codes, deal, groups, known, pool_is_large
 
 N_PARTS = 5  # one is validation
+STREAMS = {"validation": "seed valid", "inner": "seed inner"}  # random streams; other texts would deal other folds
 BY_CLIP, BY_SPEAKER = ("duplicate",), ("duplicate", "take", "speaker")
 APART: Mapping[str, tuple[str, ...]] = {  # kind → what its test shares with nothing else
     "baseline_list": BY_CLIP,
@@ -149,7 +150,7 @@ def _with_validation(task: Task, role: np.ndarray) -> np.ndarray:
     """A fifth of the training clips becomes validation, by class, copies together; the same in every draw."""
     rows = np.flatnonzero(role == "train")
     role = role.astype("<U10")
-    role[rows[_dealt(task, rows, N_PARTS, "seed valid") == 0]] = "validation"
+    role[rows[_dealt(task, rows, N_PARTS, STREAMS["validation"]) == 0]] = "validation"
     return role
 
 
@@ -165,7 +166,7 @@ def _inner(task: Task, role: np.ndarray, n_folds: int, recipe: Recipe) -> list[n
     if recipe.by_actor:
         return [np.where(role == "test", "", np.where(role == "validation", "test", role))]
     rows = np.flatnonzero((role == "train") | (role == "validation"))
-    part = _dealt(task, rows, n_folds, "seed inner")
+    part = _dealt(task, rows, n_folds, STREAMS["inner"])
     folds = []
     for fold in range(n_folds):
         one = np.zeros(len(role), dtype="<U10")
@@ -244,8 +245,3 @@ def _clean(clips: pd.DataFrame) -> np.ndarray:
     several = clips.groupby("sha256")["emotion"].transform("nunique") > 1
     copy = clips["sha256"].duplicated() & clips["sha256"].notna()  # sorted by id, so the first one stays
     return ~(several | copy | clips["silent"].astype(bool)).to_numpy(bool)
-
-
-def corpora_of(name: str) -> tuple[str, ...]:
-    """Corpora that a project was trained on, as named in the clips table."""
-    return get_list(RECIPES[name].published).corpora

@@ -8,23 +8,16 @@ a poor one is stopped early ("pruned"). Optuna lives in ``studies`` and is impor
 """
 
 from ser_study.tuning.baseline_spaces import SPACES, get
-from ser_study.tuning.fitting import randomised, tune
+from ser_study.tuning.fitting import tune
 from ser_study.tuning.folds import inner_folds
-from ser_study.tuning.spaces import Choice, Published, Real, Space, Whole, n_points
-from ser_study.tuning.trials import Search, search
+from ser_study.tuning.spaces import Space
+from ser_study.tuning.trials import Search
 
 __all__ = [
     "SPACES",
-    "Choice",
-    "Published",
-    "Real",
     "Search",
     "Space",
-    "Whole",
     "get",
     "inner_folds",
-    "n_points",
-    "randomised",
-    "search",
     "tune",
 ]

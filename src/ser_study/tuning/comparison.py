@@ -39,7 +39,6 @@ class _Fold:
     fit_s: float = 0.0  # of the best grid point
     search_s: float = 0.0  # of all grid points
     predict_s: float = 0.0
-    n_train: int = 0
     n_validation: int = 0
 
 
@@ -139,7 +138,7 @@ def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
     classes = sorted(truth.unique())
     train_y, validation_y = truth.loc[train].to_numpy(), truth.loc[validation].to_numpy()
     prepare = classical.preparation(model)
-    done = _Fold(n_train=len(train), n_validation=len(validation))
+    done = _Fold(n_validation=len(validation))
     train_x, done.prepare_s = timed(prepare.fit_transform, features.rows(train.to_numpy()))
     validation_x, apply_s = timed(prepare.transform, features.rows(validation.to_numpy()))
     for params in grid:

@@ -101,7 +101,6 @@ def tune(
     name: str = "",
     trials: int = 0,
     metric: str = "",
-    reports: bool = True,
 ) -> Search:
     """Search a space by the mean score over inner folds.
 
@@ -114,7 +113,6 @@ def tune(
     name : of the search; empty: the space's
     trials : finished trials wanted; 0: ``tuning.trials`` (a random search: as many as published)
     metric : a key of ``metrics.COUNT_METRICS``; empty: the space's
-    reports : False: trials say nothing until they end, so that none is pruned
 
     Returns
     -------
@@ -140,7 +138,7 @@ def tune(
         return randomised(space, rows, seed=seed, metric=metric, config=config, **options)
     scorer = _scorer(space, rows, metric, seed, config)
     with threadpool_limits(1):  # results must not depend on the number of threads
-        return search(space.dimensions, scorer, list(rows.places), reports=reports, config=config, **options)
+        return search(space.dimensions, scorer, list(rows.places), config=config, **options)
 
 
 def _scorer(space: Space, rows: Rows, metric: str, seed: int, config: Config) -> Callable:

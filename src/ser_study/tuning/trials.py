@@ -64,7 +64,6 @@ def search(
     config: Config,
     store: Store,
     trials: int = 0,
-    reports: bool = True,
 ) -> Search:
     """Find good parameters by TPE; a search that was stopped goes on where it was.
 
@@ -77,7 +76,6 @@ def search(
     name : readable name of the search
     cache_key : everything the scores depend on: data, folds, versions
     trials : finished trials wanted, complete or pruned; 0: ``tuning.trials``. More can be asked for later
-    reports : False keeps silent after the folds, as the student systems did, so that nothing is ever pruned
 
     Returns
     -------
@@ -94,12 +92,12 @@ def search(
         raise ValueError(f"The search {name!r} has no inner folds; give it at least one.")
     size, budget = n_points(dimensions), trials or config.tuning.trials
     wanted = min(budget, size) if size is not None else budget
-    with _study(dimensions, wanted, name, cache_key, config, store, reports) as study:
-        finished = _all_trials(study, _objective(dimensions, score, folds, reports), wanted, name)
+    with _study(dimensions, wanted, name, cache_key, config, store) as study:
+        finished = _all_trials(study, _objective(dimensions, score, folds), wanted, name)
     return _result(name, finished, wanted)
 
 
-def _study(dimensions, wanted, name, cache_key, config: Config, store: Store, reports: bool):
+def _study(dimensions, wanted, name, cache_key, config: Config, store: Store):
     """The study of a search, open to work on."""
     import optuna
 
@@ -113,14 +111,13 @@ def _study(dimensions, wanted, name, cache_key, config: Config, store: Store, re
         "dimensions": {key: [type(one).__name__, settings.as_dict(one)] for key, one in dimensions.items()},
         "grid": n_points(dimensions) is not None and n_points(dimensions) <= wanted,
         "startup": startup,
-        "reports": reports,
         "seed": seed,
         "scores": cache_key,
     }
     path = store.path(f"tuning/{name}", depends_on, ".journal")
     path.parent.mkdir(parents=True, exist_ok=True)
     sampler = studies.Ranked(dimensions, seed=seed, startup=startup, wanted=wanted)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=startup) if reports else optuna.pruners.NopPruner()
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=startup)
     title = f"{name}-{settings.fingerprint(depends_on)[:16]}"
     return studies.open_study(title, path, sampler, pruner, tuning=config.tuning, fresh_since=store.fresh_since)
 
@@ -159,7 +156,7 @@ def _check_failures(study, _, *, name: str) -> None:
         )
 
 
-def _objective(dimensions: Dimensions, score: Score, folds: Sequence[Hashable], reports: bool) -> Callable:
+def _objective(dimensions: Dimensions, score: Score, folds: Sequence[Hashable]) -> Callable:
     """What Optuna maximises; a fit that fails is noted with its reason."""
     import optuna
 
@@ -168,7 +165,7 @@ def _objective(dimensions: Dimensions, score: Score, folds: Sequence[Hashable], 
     def objective(trial: Any) -> float:
         trial.set_user_attr(RANK, trial.study.sampler.rank)
         try:
-            return _mean_score(trial, suggest(trial, dimensions), score, folds, reports)
+            return _mean_score(trial, suggest(trial, dimensions), score, folds)
         except (optuna.TrialPruned, optuna.exceptions.UpdateFinishedTrialError):
             raise
         except Exception as error:  # a point at which the model cannot be fitted must not end the search
@@ -178,7 +175,7 @@ def _objective(dimensions: Dimensions, score: Score, folds: Sequence[Hashable], 
     return objective
 
 
-def _mean_score(trial, params: Mapping[str, Any], score: Score, folds, reports: bool) -> float:
+def _mean_score(trial, params: Mapping[str, Any], score: Score, folds) -> float:
     """Mean score over the folds, reported as it grows; stops where the pruner says so."""
     import optuna
 
@@ -188,10 +185,9 @@ def _mean_score(trial, params: Mapping[str, Any], score: Score, folds, reports: 
         if not math.isfinite(value):
             raise ValueError(f"Inner fold {fold} scored {value}.")
         total += value
-        if reports:
-            trial.report(total / (step + 1), step)
-            if step + 1 < len(folds) and trial.should_prune():
-                raise optuna.TrialPruned
+        trial.report(total / (step + 1), step)
+        if step + 1 < len(folds) and trial.should_prune():
+            raise optuna.TrialPruned
     return total / len(folds)
 
 

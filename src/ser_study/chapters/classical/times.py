@@ -30,7 +30,7 @@ def model_times(study: Study) -> pd.DataFrame:
     if not name or not study.config.benchmark.times:
         return pd.DataFrame()
     config, part = study.config, study.selections[name]
-    seed = settings.random_state(config, "league times")
+    seed = settings.random_state(config, "league times")  # another text would seed other fits
     cache_key = {
         "clips": part.digest,
         "models": config.models,

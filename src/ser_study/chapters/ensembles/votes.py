@@ -74,7 +74,8 @@ def _selection(name: str, study: Study) -> pd.DataFrame:
     predictions = study.predict(members(name, study))
     validation = {one: _uar(rows, "validation") for one, rows in predictions.items()}
     best = max(validation, key=validation.get)
-    votes = _votes(predictions, validation, best, study.selections[name].clips)
+    c = study.config.models.stack_c
+    votes = _votes(predictions, validation, best, study.selections[name].clips, c=c)
     systems = {SINGLE: System(predictions[best].assign(experiment=SINGLE), [best]), **votes}
     steps = _against_single(name, systems, study) if votes else pd.DataFrame()
     _log(name, votes, study)
@@ -102,6 +103,8 @@ def _votes(
     validation: Mapping[Experiment, float],
     best: Experiment,
     clips: pd.DataFrame,
+    *,
+    c: float,
 ) -> dict[str, System]:
     """Label → vote: of the models on the best features, and three of the best model of each feature set."""
     models = [one for one in predictions if one.feature == best.feature]
@@ -116,7 +119,7 @@ def _votes(
         weights = ensembles.weights_on_validation(tables)
         votes["weighted vote"] = System(ensembles.soft_vote(tables, weights, name="weighted vote"), leaders)
         speakers = _stack_groups(tables[0], clips.set_index("clip_id")["speaker"])
-        votes["stack"] = System(ensembles.stack(tables, groups=speakers, name="stack"), leaders)
+        votes["stack"] = System(ensembles.stack(tables, groups=speakers, c=c), leaders)
     return votes
 
 
