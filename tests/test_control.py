@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import synthetic_control as control
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ser_study import config as settings
 from ser_study.chapters.splits import steps
-from ser_study.chapters.splits import synthetic_control as control
 from ser_study.corpora import synthetic
 from ser_study.models import classical
 from ser_study.store import Store

@@ -61,9 +61,9 @@ FIGURES = {
         inflation_table(), title=TITLE, chance=CHANCE, human=LISTENERS, notes={"tess": "2 speakers, 7 emotions"}
     ),
     "ladder": lambda: dots.ladder(ladder_table(), title=TITLE, chance=CHANCE, human=LISTENERS),
-    "confusion_6": lambda: matrices.confusion(counts_of(EIGHT[:6]), EIGHT[:6], title=TITLE),
-    "confusion_8": lambda: matrices.confusion(counts_of(EIGHT), EIGHT, title=TITLE),
-    "confusion_16": lambda: matrices.confusion(counts_of(SIXTEEN), SIXTEEN, title=TITLE),
+    "confusion_6": lambda: matrices.confusions([("a", counts_of(EIGHT[:6]), EIGHT[:6])], title=TITLE),
+    "confusion_8": lambda: matrices.confusions([("a", counts_of(EIGHT), EIGHT)], title=TITLE),
+    "confusion_16": lambda: matrices.confusions([("a", counts_of(SIXTEEN), SIXTEEN)], title=TITLE),
     "confusions": lambda: matrices.confusions([(m, counts_of(EIGHT), EIGHT) for m in MODELS], title=TITLE),
 }
 
@@ -152,7 +152,7 @@ def test_ladder_steps_over_missing_protocols_and_forks():
 
 def test_confusion_keeps_the_order_of_classes_and_shows_shares():
     counts = np.array([[3, 1], [0, 0]])
-    figure = matrices.confusion(counts, ("sad", "angry"), title="")
+    figure = matrices.confusions([("a", counts, ("sad", "angry"))], title="")
     ax = figure.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["sad (4)", "angry (0)"]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["sad", "angry"]
@@ -177,7 +177,7 @@ def test_title_of_a_confusion_has_its_best_class_and_its_commonest_mistake():
 
 
 def test_tile_text_is_readable_on_every_tone():
-    figure = matrices.confusion(counts_of(EIGHT) + 9000 * np.eye(8, dtype=int), EIGHT, title="")
+    figure = matrices.confusions([("a", counts_of(EIGHT) + 9000 * np.eye(8, dtype=int), EIGHT)], title="")
     assert {t.get_color() for t in figure.axes[0].texts if t.get_text()} == {"#0a0a0a", "#ffffff"}
 
 
@@ -188,7 +188,7 @@ def test_tile_text_is_readable_on_every_tone():
         (lambda: dots.inflation(inflation_table().iloc[:-1], title="", chance={}), "one row each"),
         (lambda: dots.inflation(inflation_table().drop(columns="low"), title="", chance={}), "lacks low"),
         (lambda: dots.ladder(ladder_table().assign(protocol="easy"), title="", chance={}), "easy"),
-        (lambda: matrices.confusion(np.ones((2, 3)), ("a", "b"), title=""), r"shape \(2, 3\)"),
+        (lambda: matrices.confusions([("a", np.ones((2, 3)), ("a", "b"))], title=""), r"shape \(2, 3\)"),
         (lambda: matrices.confusions([], title=""), "at least one"),
     ],
 )

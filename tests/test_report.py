@@ -91,8 +91,6 @@ def test_a_finding_follows_its_exhibit(show):
     assert show.figure(drawing(), caption).outputs[1][0]["text/markdown"] == "By **.500**."
     assert show.table(scores(2), caption).outputs[1][0]["text/markdown"] == "By **.500**."
     assert len(show.all([(drawing(), caption), (scores(2), caption), (None, Caption("none", "…"))]).outputs) == 4
-    both = show.text("First.") + show.text("Second.")
-    assert [data["text/markdown"] for data, _ in both.outputs] == ["First.", "Second."]
 
 
 def test_outside_the_pages_the_library_comes_once(store, monkeypatch):

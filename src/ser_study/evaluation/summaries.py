@@ -34,9 +34,12 @@ def listener_lines(reference: pd.DataFrame) -> dict[str, float]:
 
 
 def inflation(benchmark: pd.DataFrame, feature: str) -> pd.DataFrame:
-    """Random against speaker-independent UAR of every corpus and model on one feature."""
+    """Random against speaker-independent UAR of every corpus and model on one feature; corpora without both, as
+    where no speaker is named, are left out."""
     chosen = uar(benchmark)
-    return chosen[(chosen["feature"] == feature) & (chosen["model"] != "dummy")].reset_index(drop=True)
+    chosen = chosen[(chosen["feature"] == feature) & (chosen["model"] != "dummy")]
+    both = chosen.groupby(["corpus", "model"])["protocol"].transform("nunique") == 2
+    return chosen[both].reset_index(drop=True)
 
 
 def validation_scores(benchmark: pd.DataFrame) -> pd.DataFrame:

@@ -58,28 +58,6 @@ def heat_map(
 
 
 @styled
-def confusion(counts: np.ndarray, classes: Sequence[str], *, title: str) -> Figure:
-    """Confusion matrix: share of each true class in per cent, with the number of clips below it.
-
-    Parameters
-    ----------
-    counts : (k, k) clips, rows the truth, columns the prediction, in the order of ``classes``
-    """
-    counts = _square(counts, classes)
-    cell = 0.46 if len(classes) > 10 else 0.62
-    margin = 0.8 + 0.085 * max(len(word(name)) for name in classes)
-    figure, axes = canvas(
-        1,
-        1,
-        width=min(max(cell * len(classes) + margin, 5.0), WIDTH),
-        height=cell * len(classes) + margin + 0.4,
-        title=title,
-    )
-    _confusion_panel(axes[0, 0], counts, classes, size=9.5 if len(classes) > 10 else 11)
-    return figure
-
-
-@styled
 def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title: str, unit: str = "clips") -> Figure:
     """Several confusion matrices side by side, in per cent with counts below: (name, counts, classes) each.
 
@@ -92,7 +70,7 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title
     k = max(len(classes) for _, _, classes in panels)
     columns = min(len(panels), 3 if k <= 6 else 2 if k <= 11 else 1)
     rows = -(-len(panels) // columns)
-    side = (WIDTH - 1.2) / max(columns, 2)
+    side = (WIDTH - 1.2) / max(columns, 2 if k <= 11 else 1)
     figure, axes = canvas(rows, columns, height=rows * (side + 1.0) + 0.4, title=title)
     for ax, (name, counts, classes) in zip(axes.flat, panels):
         _confusion_panel(ax, _square(counts, classes), classes, unit=unit)
@@ -126,14 +104,12 @@ def _rates(counts: np.ndarray) -> np.ndarray:
     return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
 
 
-def _confusion_panel(
-    ax: Axes, counts: np.ndarray, classes: Sequence[str], *, unit: str = "clips", size: float = SMALL
-) -> None:
+def _confusion_panel(ax: Axes, counts: np.ndarray, classes: Sequence[str], *, unit: str = "clips") -> None:
     """Tiles with "per cent, clips" each; a class without clips stays empty."""
     total, rates = counts.sum(axis=1), 100 * _rates(counts)
     texts = [[f"{rate:.0f}\n{n:.0f}" if n else "" for rate, n in zip(*row)] for row in zip(rates, counts)]
     names = [word(name) for name in classes]
     rows = [f"{name} ({n:.0f})" for name, n in zip(names, total)]
-    heat_map(ax, pd.DataFrame(rates, rows, names), texts, limits=(0, 100), size=size, rotation=45)
+    heat_map(ax, pd.DataFrame(rates, rows, names), texts, limits=(0, 100), rotation=45)
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel=f"predicted class\n(% of the true class; {unit} below)", ylabel=f"true class ({unit})")

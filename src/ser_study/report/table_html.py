@@ -17,7 +17,7 @@ SHORT = 32  # letters; a column of longer texts may wrap
 MANY = 8  # columns; a wider table is set smaller
 NAMED = (  # columns of registry names
     *("id", "corpus", "selection", "protocol", "feature", "model", "network", "source"),
-    *("metric", "against", "best_model", "trained_on", "ranking"),
+    *("metric", "against", "best_model", "trained_on", "ranking", "system"),
 )
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded

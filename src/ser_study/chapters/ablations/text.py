@@ -42,7 +42,8 @@ def introduction(study: Study) -> str:
     chosen = f"{len(on)} of {len(switches)} ablations: {listed(on)}" if on else f"none of the {len(switches)} ablations"
     return (
         f"This run (preset `{study.config.preset}`) holds {chosen}. "
-        "All but the nested searches are decided on validation speakers; no test row is read."
+        "All but the nested searches are scored on validation speakers or on inner folds of the training part; "
+        "they read no test row."
     )
 
 

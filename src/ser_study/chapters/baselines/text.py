@@ -58,7 +58,8 @@ def introduction(results: Results, failed: Mapping[str, str], study: Study) -> s
     left = [name for name in BASELINES if name not in results and name not in failed]
     if left:
         not_wanted = [name for name in left if name not in wanted]
-        why = "left to the preset `full`" if not_wanted == left else "their recordings are not here, or not asked for"
+        named = "left out by `baselines.systems`"
+        why = named if not_wanted == left else f"their recordings are not here, or they are {named}"
         text += f" Not run: {'; '.join(map(word, left))} ({why})."
     reasons = unavailable_candidates([one.baseline for one in results.values()])
     return " ".join([text, *(f"Candidates left out: {reason}" for reason in reasons)])

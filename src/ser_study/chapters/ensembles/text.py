@@ -12,16 +12,6 @@ NO_RAVDESS = "RAVDESS is not here, so there is nothing to compare."
 INTERVAL = {"low": "from", "high": "to", "p_holm": "p (Holm)", "n": "clips"}
 
 
-def candidates(table: pd.DataFrame) -> Caption:
-    """The systems that votes are made of."""
-    return Caption(
-        "vote_candidates",
-        "UAR on validation speakers of every single system; no test row is read.",
-        empty=NO_VOTES,
-        labels={"uar_validation": "UAR, validation speakers"},
-    )
-
-
 def votes(table: pd.DataFrame) -> Caption:
     """Votes against the best single system."""
     return Caption(

@@ -101,7 +101,7 @@ def correlations_title(table: pd.DataFrame) -> str:
     np.fill_diagonal(values, 0.0)
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     one, two = table.index[row], table.index[column]
-    return f"{word(table.index.name)}: {one} and {two} are nearly redundant (r = {minus(table.iloc[row, column], 2)})"
+    return f"{word(table.index.name)}: {one} and {two} correlate most (r = {minus(table.iloc[row, column], 2)})"
 
 
 def correlations(table: pd.DataFrame) -> Caption:

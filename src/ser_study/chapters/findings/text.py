@@ -121,7 +121,7 @@ def baselines(table: pd.DataFrame) -> Caption:
         "front_baselines",
         "Chapter 08 has every rebuilt model, paired differences, and what their tests share with training.",
         alt=title,
-        empty="They are not in this run: chapter 08 needs the recordings of RAVDESS, TESS and CREMA-D.",
+        empty="They are not in this run: chapter 08 was not run, or the recordings of RAVDESS are not here.",
     )
 
 

@@ -2,8 +2,8 @@
 
 The generator says how far each speaker acts in a way of their own, so random folds must score more than
 speaker folds there, and no more where ``speaker_confound`` is 0. How much more follows from no
-formula; it is estimated once, on 25 corpora of 8 speakers, and kept in ``registry/synthetic_expected.csv``,
-which ``python -m ser_study.chapters.splits.synthetic_control`` makes anew (minutes). Other corpora must agree with it.
+formula; it is estimated once, on 25 corpora of 8 speakers, and kept in ``synthetic_expected.csv`` beside this file,
+which ``python tests/synthetic_control.py`` makes anew (minutes). Other corpora must agree with it.
 
 Two results over generator seeds 1–20 and 101–125. Logistic regression's intervals over 8
 speakers hold the mean inflation of all 45 corpora in 43; the forest's in only 37, so claims rest on the
@@ -19,7 +19,6 @@ import io
 import tempfile
 from collections.abc import Sequence
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +34,7 @@ from ser_study.study import Study
 FEATURE, MODELS = "summary", ("logistic", "forest")
 PROTOCOLS = ("random", "speaker_independent")
 SEEDS = tuple(range(101, 126))  # of the generator, for the expectation; the tests use others
+EXPECTED = Path(__file__).with_name("synthetic_expected.csv")
 EXPECTED_COLUMNS = ["model", "speaker_confound", "protocol", "mean", "sd", "n_seeds"]
 
 
@@ -91,8 +91,7 @@ def summarised(rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_expected() -> pd.DataFrame:
     """The committed expectation."""
-    path = resources.files("ser_study") / "registry" / "synthetic_expected.csv"
-    return pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
+    return pd.read_csv(EXPECTED)
 
 
 def expected_inflation(model: str, speaker_confound: float) -> float:
@@ -139,8 +138,7 @@ def _inflation(model: str, study: Study) -> dict[str, float | str]:
 
 
 def _write_expected() -> None:
-    path = Path(__file__).parents[2] / "registry" / "synthetic_expected.csv"
-    with replacing(path) as temporary:
+    with replacing(EXPECTED) as temporary:
         expected(Study.open("demo")).to_csv(temporary, index=False, float_format="%.5f", lineterminator="\n")
 
 
