@@ -25,6 +25,13 @@ def corpora_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def real_store(corpora_dir, tmp_path_factory) -> Store:
+    """A store over the real audio, in a temporary folder that tests share, so that a corpus is scanned once."""
+    folder = tmp_path_factory.mktemp("real")
+    return Store(corpora_dir, folder / "derived", folder / "run", folder)
+
+
 @pytest.fixture
 def store(tmp_path) -> Store:
     """A store in a temporary folder."""

@@ -590,12 +590,11 @@ def test_take_joins_what_makes_a_take(load):
 
 
 @pytest.fixture(scope="module")
-def real(corpora_dir, tmp_path_factory) -> tuple[Store, dict[str, pd.DataFrame]]:
+def real(real_store) -> tuple[Store, dict[str, pd.DataFrame]]:
     """Every real corpus that is here, loaded once."""
-    folder = tmp_path_factory.mktemp("real")
-    store = Store(corpora_dir, folder / "derived", folder / "run", folder)
     config = settings.load("full")
-    return store, {name: corpora.load(name, config=config, store=store) for name in corpora.present(corpora_dir)}
+    names = corpora.present(real_store.raw)
+    return real_store, {name: corpora.load(name, config=config, store=real_store) for name in names}
 
 
 EXPECTED = {  # selection → clips found, clips analysed, speakers, women, statements

@@ -92,7 +92,9 @@ def test_svg_is_the_same_bytes_each_time(name):
 
 @pytest.mark.parametrize(
     "colour",
-    {*palette.EMOTION_COLOURS.values(), *palette.STUDY_COLOURS.values(), *palette.CYCLE, *palette.SPARE_COLOURS},
+    sorted(
+        {*palette.EMOTION_COLOURS.values(), *palette.STUDY_COLOURS.values(), *palette.CYCLE, *palette.SPARE_COLOURS}
+    ),
 )
 def test_colours_stand_out_on_white_and_on_dark(colour):
     def luminance(tone):
