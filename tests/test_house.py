@@ -200,3 +200,15 @@ def test_published_reports_name_no_machine():
     pattern = re.compile(r"/(?:home|root|Users|tmp|private|mnt|opt)/[\w.-]+/|" + re.escape(str(PROJECT)))
     assert published
     assert not [path.name for path in published if pattern.search(path.read_text(encoding="utf-8"))]
+
+
+def test_no_two_chapters_share_an_exhibit_name():
+    """A chapter that shows nothing under a name removes the file of that name, and would take another's away."""
+    rooms: dict[str, set[str]] = {}
+    for path in (PROJECT / "src" / "ser_study" / "chapters").glob("*/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_caption = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Caption" and node.args
+            if is_caption and isinstance(node.args[0], ast.Constant):
+                rooms.setdefault(node.args[0].value, set()).add(path.parent.name)
+    assert len(rooms) > 60
+    assert {name: where for name, where in rooms.items() if len(where) > 1} == {}

@@ -85,7 +85,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
         "--preset", default="", help="demo (synthetic voices), quick, full or complete; default: what the data allow"
     )
     _data_option(what)
-    what.add_argument("--corpora", default="", metavar="A,B", help="only these corpora")
+    what.add_argument("--corpora", default=None, metavar="A,B", help="only these corpora")
     what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
     what.add_argument("--config", default="", metavar="FILE", help="change settings by a TOML file")
     which = parser.add_argument_group("which notebooks")
@@ -96,7 +96,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--dry-run", action="store_true", help="say what would be executed and stop")
     how = parser.add_argument_group("how to run")
     how.add_argument("--jobs", type=int, metavar="N", help="worker processes; default one a core")
-    how.add_argument("--cluster", default="", metavar="ADDR", help="Dask scheduler, such as tcp://host:8786")
+    how.add_argument("--cluster", default=None, metavar="ADDR", help="Dask scheduler, such as tcp://host:8786")
     how.add_argument("--force", action="store_true", help="compute again what is stored")
 
 

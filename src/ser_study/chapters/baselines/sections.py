@@ -32,5 +32,5 @@ def exhibits(name: str, results: Mapping[str, Result], study: Study) -> Pairs:
 def confusion_matrices(results: Mapping[str, Result]) -> Pairs:
     """Confusion matrices of our system for every project that was run."""
     if not results:
-        return [(None, Caption("confusions", "", empty=text.NOTHING))]
+        return [(None, Caption("baseline_confusions", "", empty=text.NOTHING))]
     return [(figures.confusion(result), section_text.confusion(result)) for result in results.values()]

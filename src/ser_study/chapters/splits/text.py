@@ -190,7 +190,7 @@ def shuffled_title(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> str:
 def shuffled(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
     """Caption of the figure of shuffled labels."""
     return Caption(
-        "null",
+        "shuffled_labels",
         f"UAR of {shuffled['draw'].nunique()} repeats with shuffled labels, and with the true ones.",
         alt=shuffled_title(shuffled, chance) if len(shuffled) else "",
         empty="No control with shuffled labels in this run.",
@@ -200,7 +200,7 @@ def shuffled(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
 def shuffled_summary() -> Caption:
     """Caption of the table of shuffled labels."""
     return Caption(
-        "null",
+        "shuffled_labels",
         "UAR on shuffled labels, beside chance.",
         empty="No control with shuffled labels: every selection is too large for it, or `ladder.shuffles` is 0.",
         labels={"difference": "mean − chance"},
