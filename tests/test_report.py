@@ -7,17 +7,20 @@ import os
 import platform
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from hostile_runs import in_process
 from report_sample import PARAMETERS, SETUP, drawing, notebook, project, report, scores
 
 from ser_study.config import load
 from ser_study.report import chapters, clean, exhibits, pages, provenance, runner, table_html
 from ser_study.report.exhibits import Exhibits
+from ser_study.store import Store
 from ser_study.study import Study
 from ser_study.wording import Caption, duration, minus, number, percent, share, signed
 
@@ -428,6 +431,35 @@ def test_a_study_runs_fails_in_one_chapter_and_continues(tmp_path, monkeypatch, 
     page = (store.run / "index.html").read_text(encoding="utf-8")
     assert "Some chapters are from an earlier run." in page
     assert "04_models. Run them again" in page.replace("01_corpus_synthetic, ", "")
+
+
+def _chapter(store: Store, number: str, die: bool = False) -> None:
+    """Run one chapter in a process of its own, as ``run_all.py --only`` does; it may die when the notebook is done."""
+    os.chdir(store.project)
+    chapters._sources = lambda: "sources that nobody edits meanwhile"
+    if die:
+        runner._merge = lambda *words: os.kill(os.getpid(), signal.SIGKILL) if len(words) > 3 else {}
+    sys.exit(runner.run_study(load("demo", {"run.jobs": 1}), store, corpora=["synthetic"], only=[number]))
+
+
+def test_two_chapters_at_once_end_with_both_pages_and_one_whole_run_json(tmp_path):
+    show_table = "import pandas as pd\nshow.table(pd.DataFrame({'a': [1.5]}), Caption('t%s', 'T.'))"
+    cells = {f"n{which}_x": notebook(f"# {which}", SETUP, show_table % which) for which in ("03", "04")}
+    store = project(tmp_path / "study", **cells)
+    killed = in_process(_chapter, store, "03", True)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    both = [in_process(_chapter, store, which) for which in ("03", "04")]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    facts = json.loads((store.run / "run.json").read_text(encoding="utf-8"))["chapters"]
+    assert {page: (one["status"], one["current"], list(one["files"])) for page, one in facts.items()} == {
+        f"{which}_x": ("done", True, [f"tables/t{which}.csv"]) for which in ("03", "04")
+    }
+    assert sorted(path.name for path in (store.run / "pages").glob("*.html")) == ["03_x.html", "04_x.html"]
+    for which in ("03", "04"):
+        assert f"pages/{which}_x.html" in (store.run / "index.html").read_text(encoding="utf-8")
 
 
 def _nothing_of_this_machine(store, tmp_path) -> None:

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from ser_study import config as settings
 from ser_study.config import Config
 
+WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file that lists what was written
 LOCK_WAIT = 3600  # s; another run may be computing the same thing
 
 
@@ -168,10 +169,18 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+        _note(path)
     except OSError as error:
         raise _refused(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def _note(path: Path) -> None:
+    """Add a file to the list that ``WRITTEN`` names, so that a run knows which notebook wrote it."""
+    if listing := os.environ.get(WRITTEN):
+        with open(listing, "a", encoding="utf-8") as stream:
+            stream.write(f"{path.absolute()}\n")
 
 
 def git(project: Path, *words: str) -> str:

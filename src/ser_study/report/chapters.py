@@ -158,9 +158,8 @@ def is_current(path: Path, store: Store) -> bool:
     return all(file_hash(store.run / name) == known for name, known in record["files"].items())
 
 
-def expected_seconds(chapter: Chapter, config: Config, earlier: Mapping[str, Any]) -> float | None:
-    """Seconds the chapter took last time, else what is known of its preset; None where nothing is."""
-    facts = earlier.get("chapters", {}).get(chapter.page, {})
+def expected_seconds(chapter: Chapter, config: Config, facts: Mapping[str, Any]) -> float | None:
+    """Seconds the chapter took last time (``facts`` of ``run.json``), else what is known of its preset; or None."""
     return facts.get("seconds") or EXPECTED.get(config.preset, {}).get(chapter.notebook.stem)
 
 

@@ -24,7 +24,7 @@ from ser_study.report.chapters import (
     select,
 )
 from ser_study.report.exhibits import PAGES
-from ser_study.store import Store, file_hash, locked, replacing, write_json
+from ser_study.store import WRITTEN, Store, file_hash, locked, replacing, write_json
 from ser_study.wording import duration
 
 
@@ -55,18 +55,39 @@ def run_study(
     """
     story = chapters(store.project / "notebooks", corpora)
     chosen = select(story, only=only, start=start) if execute_any else []
-    earlier = provenance.read_run(store.run)
-    facts = {page: earlier["chapters"][page] for page in (c.page for c in story) if page in earlier.get("chapters", {})}
+    facts = _merge(config, store, story)
     for place, chapter in enumerate(chosen, start=1):
         with locked(path := cached_path(chapter, config, store, corpora)):
             line = f"[{place}/{len(chosen)}] {chapter.page:<28}"
-            facts[chapter.page] = _bring_up_to_date(chapter, config, store, data, path, earlier, line)
-        _write_run(config, store, earlier.get("corpora", []), facts, story)
-    for chapter in (each for each in story if each.page in facts):
-        current = facts[chapter.page].get("notebook") == cached_path(chapter, config, store, corpora).name
-        facts[chapter.page] = facts[chapter.page] | {"current": current}
-    _write_run(config, store, audit(), facts, story)
-    return _outcome(pages.render(config, store, story=story, facts=facts), chosen, facts, store)
+            known = facts.get(chapter.page, {})
+            done = _bring_up_to_date(chapter, config, store, data, path, known, line)
+            facts = _merge(config, store, story, {chapter.page: done})
+            _remove_outdated(known, path)
+    rows = audit()
+    with locked(store.run / "run.json"):  # of two runs that end at once, the second renders the pages of both
+        facts = _facts(story, store)
+        for chapter in (each for each in story if each.page in facts):
+            current = facts[chapter.page].get("notebook") == cached_path(chapter, config, store, corpora).name
+            facts[chapter.page] = facts[chapter.page] | {"current": current}
+        _write_run(config, store, rows, facts)
+        n_pages = pages.render(config, store, story=story, facts=facts)
+    return _outcome(n_pages, chosen, facts, store)
+
+
+def _facts(story: Sequence[Chapter], store: Store) -> dict[str, dict[str, Any]]:
+    """What ``run.json`` holds of each chapter that was executed, in order."""
+    known = provenance.read_run(store.run).get("chapters", {})
+    return {chapter.page: known[chapter.page] for chapter in story if chapter.page in known}
+
+
+def _merge(config: Config, store: Store, story: Sequence[Chapter], done: Mapping[str, Any] | None = None) -> dict:
+    """Add facts to ``run.json`` beside those that other runs have written there meanwhile; all of them."""
+    with locked(store.run / "run.json"):
+        both = _facts(story, store) | dict(done or {})
+        facts = {chapter.page: both[chapter.page] for chapter in story if chapter.page in both}
+        if done:
+            _write_run(config, store, provenance.read_run(store.run).get("corpora", []), facts)
+    return facts
 
 
 def _outcome(n_pages: int, chosen: Sequence[Chapter], facts: Mapping[str, Mapping], store: Store) -> int:
@@ -83,13 +104,14 @@ def _outcome(n_pages: int, chosen: Sequence[Chapter], facts: Mapping[str, Mappin
 
 def plan(config: Config, store: Store, *, corpora: Sequence[str], only: Sequence[str] = (), start: str = "") -> str:
     """What ``run_study`` would do now, one line a notebook, without doing it."""
-    earlier = provenance.read_run(store.run)
+    known = provenance.read_run(store.run).get("chapters", {})
     lines = []
     for chapter in select(chapters(store.project / "notebooks", corpora), only=only, start=start):
         if not config.run.force and is_current(cached_path(chapter, config, store, corpora), store):
             lines.append(f"{chapter.page:<32} up to date")
         else:
-            lines.append(f"{chapter.page:<32} to run{_about(expected_seconds(chapter, config, earlier))}")
+            expected = expected_seconds(chapter, config, known.get(chapter.page, {}))
+            lines.append(f"{chapter.page:<32} to run{_about(expected)}")
     return "\n".join([*lines, f"Pages go to reports/{store.run.name}/."])
 
 
@@ -109,12 +131,13 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
 
     parameters = {"preset": config.preset, "overrides": dict(config.overrides), "data": data}
     parameters |= {"corpus": chapter.corpus} if chapter.corpus else {}
-    scrub, before, began = clean.scrubber(store), _stamps(store.run), time.monotonic()
+    scrub, began = clean.scrubber(store), time.monotonic()
     with tempfile.TemporaryDirectory() as folder, _log(store.run / "logs" / f"{chapter.page}.log", scrub) as log:
-        draft = Path(folder) / "draft.ipynb"
-        error = _with_papermill(chapter, draft, parameters, log)
+        draft, listing = Path(folder) / "draft.ipynb", Path(folder) / "written"
+        error = _with_papermill(chapter, draft, parameters, listing, log)
         executed = nbformat.read(draft if draft.is_file() else chapter.notebook, as_version=4)
         seconds = round(time.monotonic() - began, 1)
+        files = _written(listing, store.run)
         print(f"{chapter.page}: {'failed' if error else 'done'} after {seconds} s, {provenance.now()}", file=log)
     record = {
         "status": "failed" if error else "done",
@@ -122,7 +145,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
         "seconds": seconds,
         "date": provenance.now(),
         **provenance.commit(store.project),
-        "files": {name: file_hash(store.run / name) for name, _ in sorted(_stamps(store.run).items() - before.items())},
+        "files": files,
     }
     clean.cleaned(executed, scrub=scrub, parameters=published(chapter, config))
     with replacing(path) as temporary:
@@ -131,33 +154,37 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
     return record
 
 
-def _bring_up_to_date(chapter, config, store, data, path, earlier, line) -> dict[str, Any]:
+def _bring_up_to_date(chapter, config, store, data, path, known, line) -> dict[str, Any]:
     """Execute the chapter unless its executed notebook is current; the facts that ``run.json`` holds of it."""
     if not config.run.force and is_current(path, store):
         print(f"{line} up to date", flush=True)
         return provenance.read_json(path.with_suffix(".json")) | {"notebook": path.name}
-    expected = expected_seconds(chapter, config, earlier)
+    expected = expected_seconds(chapter, config, known)
     with _clock(line + _about(expected)):
         record = execute(chapter, config, store, data=data, path=path)
     word = "done in" if record["status"] == "done" else "FAILED after"
     print(f" {word} {duration(record['seconds'])}", flush=True)
     if record["error"]:
         print(f"      {record['error'].splitlines()[0]}", file=sys.stderr, flush=True)
-    outdated = earlier.get("chapters", {}).get(chapter.page, {}).get("notebook", path.name)
-    if outdated != path.name:
-        for suffix in (".ipynb", ".json"):
-            path.with_name(outdated).with_suffix(suffix).unlink(missing_ok=True)
     return record | {"notebook": path.name}
 
 
-def _with_papermill(chapter: Chapter, draft: Path, parameters: Mapping, log: TextIO) -> str:
+def _remove_outdated(known: Mapping[str, Any], path: Path) -> None:
+    """Delete the executed notebook that ``path`` takes the place of, and its record."""
+    outdated = known.get("notebook", path.name)
+    if outdated != path.name:
+        for suffix in (".ipynb", ".json"):
+            path.with_name(outdated).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _with_papermill(chapter: Chapter, draft: Path, parameters: Mapping, listing: Path, log: TextIO) -> str:
     """Execute a notebook into ``draft``; what went wrong, empty when nothing did."""
     import nbformat
     import papermill
     from jupyter_core.utils import run_sync
     from nbclient.exceptions import DeadKernelError
 
-    kernel = _kernel(log)
+    kernel = _kernel(listing, log)
     try:
         papermill.execute_notebook(
             nbformat.read(chapter.notebook, as_version=4),
@@ -182,7 +209,7 @@ def _with_papermill(chapter: Chapter, draft: Path, parameters: Mapping, log: Tex
     return ""
 
 
-def _kernel(log: TextIO):
+def _kernel(listing: Path, log: TextIO):
     """A kernel on this very interpreter, whatever kernels are registered, that can import this package.
 
     What libraries write past Python's own streams (TensorFlow describes the processor at once) goes to the log, not
@@ -199,6 +226,7 @@ def _kernel(log: TextIO):
     sources = str(Path(__file__).resolve().parents[2])
     manager.kernel_spec.env = {
         PAGES: "1",
+        WRITTEN: str(listing),
         "PYTHONPATH": os.pathsep.join(filter(None, [sources, os.environ.get("PYTHONPATH", "")])),
         "PYTHONHASHSEED": "0",
         "TF_CPP_MIN_LOG_LEVEL": "3",  # errors only
@@ -206,20 +234,17 @@ def _kernel(log: TextIO):
     return manager
 
 
-def _write_run(config, store, rows, facts, story) -> None:
+def _write_run(config: Config, store: Store, rows: Sequence[Mapping], facts: Mapping[str, Mapping]) -> None:
     """Write ``run.json``; after each notebook, so that a run that is killed leaves its facts."""
-    in_order = {chapter.page: facts[chapter.page] for chapter in story if chapter.page in facts}
-    about = provenance.about_run(config, project=store.project, corpora=rows, chapters=in_order)
+    about = provenance.about_run(config, project=store.project, corpora=rows, chapters=facts)
     write_json(store.run / "run.json", about)
 
 
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Tables, figures and other files of the run → when they were last written, to see what a notebook wrote."""
-    places = [folder / "tables", folder / "figures"]
-    files = [path for place in places if place.is_dir() for path in place.rglob("*") if path.is_file()]
-    files += list(folder.glob("*.parquet"))
-    visible = [path for path in files if not path.name.startswith(".")]
-    return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_ino) for path in visible}
+def _written(listing: Path, folder: Path) -> dict[str, str]:
+    """Tables, figures and other files of the run that a notebook wrote, with their hashes; none that is gone again."""
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    paths = sorted({Path(line) for line in lines if Path(line).is_relative_to(folder.absolute())})
+    return {path.relative_to(folder.absolute()).as_posix(): file_hash(path) for path in paths if path.is_file()}
 
 
 @contextmanager

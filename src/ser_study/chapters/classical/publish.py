@@ -64,8 +64,7 @@ def publish(scores: pd.DataFrame, study: Study) -> None:
     with replacing(run / "tables" / "scores.csv") as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6g")
     with replacing(run / "clips.parquet") as temporary:
-        clips = pd.concat([part.clips for part in study.selections.values()], ignore_index=True)
-        clips.drop(columns=["path"]).to_parquet(temporary, index=False)
+        study.clips().drop(columns=["path"]).to_parquet(temporary, index=False)
     _write_predictions(benchmark.published(study.config, study.possible), study)
 
 
