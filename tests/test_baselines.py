@@ -318,7 +318,7 @@ def test_unknown_project_is_refused(store):
 
 
 def test_ledger_lines_are_those_of_the_projects(result, tmp_path):
-    store = Store(tmp_path, tmp_path, tmp_path, tmp_path)
+    store = Store(tmp_path, tmp_path, tmp_path / "run", tmp_path)
     for name in ("d", "e", "another"):
         table = result.ours["list"].assign(experiment=name, corpus="ravdess")
         ledger.log_test_evaluations({name: "0123"}, ledger.test_uar(table), store)

@@ -155,7 +155,7 @@ def study(monkeypatch, tmp_path):
     ids = np.concatenate([part.clips["clip_id"].to_numpy(dtype=object) for part, _ in made.values()])
     values = np.concatenate([vectors for _, vectors in made.values()]).astype(np.float32)
     values_of_all = schema.FeatureSet("summary", ids, np.zeros(len(ids), int), values)
-    store = Store(tmp_path, tmp_path, tmp_path, tmp_path)
+    store = Store(tmp_path, tmp_path, tmp_path / "run", tmp_path)
 
     def predicted(experiment, everything):
         part = everything[experiment.selection]

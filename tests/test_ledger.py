@@ -9,7 +9,7 @@ from ser_study.store import Store
 
 
 def test_each_declaration_is_logged_once_and_the_built_in_corpus_never(tmp_path):
-    store = Store(tmp_path, tmp_path, tmp_path, tmp_path)
+    store = Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "reports" / "demo", tmp_path / "checkout")
     scores = pd.DataFrame(
         {
             "experiment": ["tess/random/a/b", "tess/random/a/b", "synthetic/random/a/b"],
@@ -28,6 +28,8 @@ def test_each_declaration_is_logged_once_and_the_built_in_corpus_never(tmp_path)
     assert logged["declaration"].tolist() == ["aaa", "changed"]
     assert logged["value"].tolist() == [0.9, 0.9]
     assert ledger.counts(store).to_dict("records")[0]["declared"] == 2
+    written = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.csv")]
+    assert written == ["reports/ledger.csv"], "beside the runs, wherever they are; never in the checkout"
 
 
 def test_test_uar_is_the_mean_over_draws_of_the_test_rows():

@@ -34,8 +34,8 @@ def test_another_key_is_another_artefact(store):
 
 
 def test_force_makes_again(tmp_path):
-    Store(tmp_path, tmp_path, tmp_path, tmp_path).cached("a", {}, lambda: table(1))
-    os.utime(Store(tmp_path, tmp_path, tmp_path, tmp_path).path("a", {}, ".parquet"), (0, 0))
+    Store(tmp_path, tmp_path, tmp_path / "run", tmp_path).cached("a", {}, lambda: table(1))
+    os.utime(Store(tmp_path, tmp_path, tmp_path / "run", tmp_path).path("a", {}, ".parquet"), (0, 0))
     forced = Store(tmp_path, tmp_path, tmp_path, tmp_path, fresh_since=time.time() - 60)
     assert forced.cached("a", {}, lambda: table(2))["n"].item() == 2
     assert forced.cached("a", {}, lambda: table(3))["n"].item() == 2, "once in a forced run is enough"

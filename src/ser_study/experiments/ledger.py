@@ -1,4 +1,5 @@
-"""The ledger of test evaluations: every outer score of a real corpus, once a declaration, in ``reports/ledger.csv``.
+"""The ledger of test evaluations: every outer score of a real corpus, once a declaration, in ``reports/ledger.csv``
+(beside the runs of ``SER_STUDY_REPORTS``, where that is set: a scratch run leaves the committed file alone).
 
 Development sees validation scores only. Whoever computes a test score writes a line here, by
 ``ser-study score`` or by a run of the study; scoring the same declaration again adds nothing.
@@ -85,7 +86,7 @@ def counts(store: Store) -> pd.DataFrame:
 
 
 def _path(store: Store) -> Path:
-    return store.project / "reports" / "ledger.csv"
+    return store.run.parent / "ledger.csv"
 
 
 def declaration_of(cache_key: Mapping) -> str:
