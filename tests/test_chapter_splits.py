@@ -182,10 +182,32 @@ def test_pairs_of_speakers_are_named():
 def test_curve_title_takes_the_corpus_that_gains_most():
     rows = [("tess", 2, 0.3), ("tess", 8, 0.4), ("emodb", 2, 0.3), ("emodb", 4, 0.55)]
     scores = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    scores = scores.assign(fewest=scores["train_speakers"], most=scores["train_speakers"])
     title = text.curve_title(scores)
     for part in ("From 2 to 4 ", "EMO-DB", " 25 points"):
         assert part in title
     assert ".300" in text.curve_title(scores.iloc[:1])
+    assert "to 3–4 training speakers" in text.curve_title(
+        scores.assign(fewest=scores["fewest"] - (scores["most"] == 4))
+    )
+
+
+def test_points_of_the_curve_stand_at_the_speakers_really_trained_on(small_study):
+    """Of 17 speakers in five folds three or four are in test: the point declared as 16 trains on 13 or 14."""
+    part = small_study.selections["synthetic"]
+    one = part.clips[part.clips["speaker"] == part.clips["speaker"].iloc[0]]
+    names = [f"synthetic/{number:02d}" for number in range(17)]
+    copies = [
+        one.assign(speaker=name, clip_id=one["clip_id"] + f"-{name[-2:]}", sha256=one["sha256"] + name, take=None)
+        for name in names
+    ]
+    many = replace(part, clips=pd.concat(copies, ignore_index=True))
+    config = replace(small_study.config, ladder=replace(small_study.config.ladder, curve_speakers=(4, 16)))
+    study = Study(config, small_study.store, {"synthetic": many})
+    four, sixteen = (tables._trained_on(one, study) for one in declare.curve(study))
+    assert four == (4.0, 4, 4)
+    assert sixteen[1:] == (13, 14)
+    assert 13 < sixteen[0] < 14
 
 
 def test_cross_corpus_title_compares_between_and_within():
@@ -233,6 +255,7 @@ def folds_table(clips: pd.DataFrame) -> pd.DataFrame:
 def curve_table() -> pd.DataFrame:
     rows = [(corpus, n, 0.3 + 0.05 * np.log2(n)) for corpus in CORPORA for n in (2, 4, 8, 16, 32, 64)]
     table = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    table = table.assign(fewest=table["train_speakers"] - (table["train_speakers"] > 8), most=table["train_speakers"])
     return table.assign(low=table["value"] - 0.04, high=table["value"] + 0.04)
 
 

@@ -128,6 +128,15 @@ def test_learning_curves_are_tidy_and_mark_the_best_epoch():
         tables.learning_curves(by_experiment(training("conv8_002").assign(params='{"C": 1}')))
 
 
+def test_early_stopping_is_counted_training_by_training():
+    """Best at 3 of 3 and at 2 of 2 epochs: no training stops early, though the smallest best epoch is below 3."""
+    rows = [(draw, epoch, epoch == last) for draw, last in ((0, 3), (1, 2)) for epoch in range(1, last + 1)]
+    curves = pd.DataFrame(rows, columns=["draw", "epoch", "best"]).assign(network="conv1d_001", experiment="e")
+    assert text.learning_curves_title(curves).startswith("0 of 2 trainings ")
+    early = curves.assign(best=curves["epoch"] == 1)
+    assert text.learning_curves_title(early).startswith("2 of 2 trainings ")
+
+
 def test_sizes_add_up_the_time():
     two = [training("conv8_002"), training("conv8_002", fold=1)]
     sizes = tables.sizes(by_experiment(*two, training("mlp_head", seconds=4.0)))

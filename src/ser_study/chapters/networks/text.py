@@ -15,6 +15,7 @@ from ser_study.wording import Caption, listed, minus, share, signed, word
 
 LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
 EPOCHS = {"seconds_per_epoch": "s per epoch", "best_epoch": "best epoch"}
+TRAINING = ["experiment", "draw", "repeat", "fold"]  # columns that tell one training from another
 AS_PUBLISHED = "as published"  # the row of the regularisation study that the others are compared with
 
 
@@ -55,10 +56,11 @@ def scores(table: pd.DataFrame) -> Caption:
 
 
 def learning_curves_title(curves: pd.DataFrame) -> str:
-    """How many networks stop early."""
-    last = curves.groupby("network")["epoch"].max()
-    early = [name for name, rows in curves.groupby("network") if rows.loc[rows["best"], "epoch"].min() < last[name]]
-    return f"{len(early)} of {len(last)} networks do best on validation rows before their last epoch"
+    """How many trainings stop early, each held against its own last epoch."""
+    training = [name for name in curves.columns if name in ("network", *TRAINING)]
+    last = curves.groupby(training)["epoch"].max()
+    best = curves[curves["best"]].set_index(training)["epoch"].reindex(last.index)
+    return f"{int((best < last).sum())} of {len(last)} trainings do best on validation rows before their last epoch"
 
 
 def learning_curves(curves: pd.DataFrame) -> Caption:

@@ -143,11 +143,11 @@ def curve(scores: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
 
     Parameters
     ----------
-    scores : ``corpus, train_speakers, value, low, high``
+    scores : ``corpus, train_speakers, fewest, most, value, low, high``
     """
     if scores.empty:
         return None
-    need(scores, ("corpus", "train_speakers", "value", "low", "high"), what="learning curve")
+    need(scores, ("corpus", "train_speakers", "fewest", "most", "value", "low", "high"), what="learning curve")
     corpora = list(dict.fromkeys(scores["corpus"]))
     columns = min(len(corpora), 2)
     rows = -(-len(corpora) // columns)
@@ -174,7 +174,7 @@ def _curve_panel(ax: Axes, scores: pd.DataFrame) -> None:
     ax.plot(x, scores["value"], marker="o", color=tone, markersize=5)
     beside(ax, scores["value"].iloc[-1], score_text(scores["value"].iloc[-1]), shift=6)
     ax.set_xscale("log", base=2)
-    ax.set_xticks(x.to_list(), [f"{number:g}" for number in x])
+    ax.set_xticks(x.to_list(), [text.span_text(*pair) for pair in zip(scores["fewest"], scores["most"])])
     ax.minorticks_off()
     ax.grid(axis="y")
 

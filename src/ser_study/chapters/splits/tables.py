@@ -10,11 +10,13 @@ from ser_study.chapters.splits import declare
 from ser_study.evaluation import summaries, tables
 from ser_study.experiments import benchmark, folds, selections
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
 from ser_study.wording import interval
 
 EXAMPLES = ("ravdess-speech", "emodb", "synthetic", "crema_d")  # speakers × sentences that fit a picture
-CURVE_COLUMNS = ["corpus", "model", "train_speakers", "value", "low", "high", "interval", "n", "n_train"]
+CURVE_COLUMNS = ["corpus", "model", "train_speakers", "fewest", "most"]
+CURVE_COLUMNS += ["value", "low", "high", "interval", "n", "n_train"]
 
 
 def protocols() -> pd.DataFrame:
@@ -114,8 +116,21 @@ def curve(study: Study) -> pd.DataFrame:
     if not declared:
         return pd.DataFrame(columns=CURVE_COLUMNS)
     scores = summaries.uar(study.scores(declared))
-    numbers = {one.name: one.train_speakers for one in declared}
-    return scores.assign(train_speakers=scores["experiment"].map(numbers))[CURVE_COLUMNS]
+    trained = pd.DataFrame(
+        {one.name: _trained_on(one, study) for one in declared}, ["train_speakers", "fewest", "most"]
+    )
+    scores = scores.join(trained.T, on="experiment")
+    return scores.drop_duplicates(["corpus", "fewest", "most"])[CURVE_COLUMNS].reset_index(drop=True)
+
+
+def _trained_on(one: Experiment, study: Study) -> tuple[float, int, int]:
+    """Speakers in training: mean over the folds, fewest and most; where validation holds some, fewer than declared."""
+    part = study.selections[one.selection]
+    made = folds.folds_of(one, part, classes_of(part, one.scheme), study.config, study.store, draw=0)
+    train = made[made["role"] == "train"]
+    speaker = train["clip_id"].map(part.clips.set_index("clip_id")["speaker"])
+    numbers = speaker.groupby([train["repeat"], train["fold"]]).nunique()
+    return float(numbers.mean()), int(numbers.min()), int(numbers.max())
 
 
 def cross_corpus(study: Study) -> pd.DataFrame:

@@ -133,22 +133,32 @@ def ladder_speakers(study: Study) -> Caption:
     )
 
 
+ENDS = ["fewest", "most"]
+
+
+def span_text(fewest: float, most: float) -> str:
+    """``13–14``, or ``13`` where both are equal."""
+    return f"{fewest:.0f}" if fewest == most else f"{fewest:.0f}–{most:.0f}"
+
+
 def curve_title(scores: pd.DataFrame) -> str:
     """How much the largest number of training speakers gains over the smallest, on the corpus that gains most."""
     by_corpus = scores.sort_values("train_speakers").groupby("corpus")
     gain = by_corpus["value"].last() - by_corpus["value"].first()
     best = gain.idxmax()
-    few, many = by_corpus["train_speakers"].first()[best], by_corpus["train_speakers"].last()[best]
+    few, many = (span_text(*ends.loc[best]) for ends in (by_corpus[ENDS].first(), by_corpus[ENDS].last()))
     if few == many:
         return f"With {few} training speakers, {word(best)} scores {share(by_corpus['value'].last()[best])}"
-    return f"From {few} to {many} training speakers, {word(best)} gains {minus(100 * gain[best], 0)} points"
+    verb = "gains" if gain[best] >= 0 else "loses"
+    return f"From {few} to {many} training speakers, {word(best)} {verb} {minus(abs(100 * gain[best]), 0)} points"
 
 
 def curve(scores: pd.DataFrame) -> Caption:
     """Caption of the learning curve."""
     return Caption(
         "learning_curve",
-        "UAR on new speakers against the number of training speakers; band: 95 % interval.",
+        "UAR on new speakers against the number of speakers really trained on (fewest–most over the folds); band: 95 % "
+        "interval.",
         alt=curve_title(scores) if len(scores) else "",
         empty="No selection has enough speakers for a learning curve.",
     )
