@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from ser_study import training
 from ser_study.config import Models
-from ser_study.models import ensembles
+from ser_study.models import ensembles, weights
 from ser_study.schema import FeatureSet, check_predictions, probability_columns
 
 CLASSES = ["angry", "happy", "sad"]
@@ -162,7 +162,7 @@ def test_weights_are_chosen_on_validation_rows_of_each_fold():
     proba = probability_columns(CLASSES)
     one, two = good.copy(), bad.copy()
     one.loc[swap, proba], two.loc[swap, proba] = bad.loc[swap, proba].to_numpy(), good.loc[swap, proba].to_numpy()
-    chosen = ensembles.weights_on_validation([one, two], steps=4)
+    chosen = weights.weights_on_validation([one, two], steps=4)
     assert list(chosen["fold"]) == [0, 1]
     assert chosen["w_0"].iloc[0] > chosen["w_1"].iloc[0]
     assert chosen["w_0"].iloc[1] < chosen["w_1"].iloc[1]
@@ -180,16 +180,45 @@ def test_weights_are_chosen_on_validation_rows_of_each_fold():
     ]
     assert np.allclose(proba_of(voted), proba_of(pd.concat(by_hand)))
     blind = [t.assign(truth=t["truth"].where(t["role"] == "validation", "sad")) for t in (one, two)]
-    pd.testing.assert_frame_equal(ensembles.weights_on_validation(blind), chosen)  # test truth plays no part
+    pd.testing.assert_frame_equal(weights.weights_on_validation(blind), chosen)  # test truth plays no part
     with pytest.raises(ValueError, match=r"0 validation rows .*keep_validation"):
-        ensembles.weights_on_validation([t[t["role"] == "test"] for t in (one, two)])
+        weights.weights_on_validation([t[t["role"] == "test"] for t in (one, two)])
     with pytest.raises(ValueError, match="for every fold"):
         ensembles.soft_vote([one, two], weights=chosen.iloc[:1])
 
 
+def test_a_weighted_vote_is_never_scored_on_the_rows_that_chose_its_weights():
+    """Weights of a fold's validation rows do not change with the truth of these rows; those of its test rows do."""
+    one, two = members()
+    groups = pd.Series(one["clip_id"].to_numpy(), one["clip_id"])
+    voted = check_predictions(weights.weighted_vote([one, two], groups=groups))
+    chosen = weights.weights_on_validation([one, two])
+    test = (voted["role"] == "test").to_numpy()
+    by_fold = ensembles.soft_vote([one, two], weights=chosen)
+    assert np.allclose(proba_of(voted)[test], proba_of(by_fold)[(by_fold["role"] == "test").to_numpy()])
+    own = ((one["fold"] == 0) & (one["role"] == "validation")).to_numpy()
+    turned = [table.assign(truth=table["truth"].mask(own, "sad")) for table in (one, two)]
+    again = weights.weighted_vote(turned, groups=groups)
+    mine = ((voted["fold"] == 0) & (voted["role"] == "validation")).to_numpy()
+    assert mine.any()
+    assert np.allclose(proba_of(voted)[mine], proba_of(again)[mine])
+    alone = weights.weighted_vote([table[table["fold"] == 0] for table in (one, two)])
+    assert set(alone["role"]) == {"test"}, "with one fold there is no other one to choose weights on"
+
+
+def test_noise_gains_nothing_from_weights_on_validation_rows():
+    """Forty members that guess: weights fitted and scored on the same rows would look far better than chance."""
+    noise = members(strengths=(0.0,) * 4)
+    fitted = weights.weights_on_validation(noise)["uar_validation"].mean()
+    voted = weights.weighted_vote(noise)
+    honest = uar(voted[voted["role"] == "validation"])
+    assert fitted > honest + 0.03
+    assert abs(honest - 1 / 3) < 0.08
+
+
 def test_equal_weights_win_ties():
     (one,) = members(strengths=(2.0,))
-    assert np.allclose(ensembles.weights_on_validation([one, one, one], steps=3)[["w_0", "w_1", "w_2"]], 1 / 3)
+    assert np.allclose(weights.weights_on_validation([one, one, one], steps=3)[["w_0", "w_1", "w_2"]], 1 / 3)
 
 
 def test_stack_is_a_logistic_regression_on_the_validation_rows_of_the_fold():

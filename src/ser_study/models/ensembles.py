@@ -10,7 +10,6 @@ alone, which the members predicted without being fitted on them. A result says i
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -35,7 +34,7 @@ def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: 
     Parameters
     ----------
     tables : predictions of two members or more
-    weights : one a member, of any scale; a table of ``weights_on_validation`` (other weights in each fold);
+    weights : one a member, of any scale; a table of ``weights.weights_on_validation`` (other weights in each fold);
         or None for equal ones
     name : written to ``model`` and ``experiment``
 
@@ -48,39 +47,11 @@ def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: 
     ValueError
         Fewer than two tables; rows, truth or classes differ (with counts); weights do not fit.
     """
-    first, proba, classes = _aligned(tables)
+    first, proba, classes = aligned(tables)
     share = _shares(weights, first, len(tables))  # (n, members)
     mean = np.einsum("mnc,nm->nc", proba, share)
-    params = [json.dumps({"members": _members(tables), "weights": np.round(row, 4).tolist()}) for row in share]
-    return _named(_predicted(first, mean, classes), tables, name).assign(params=params)
-
-
-def weights_on_validation(tables: Sequence[pd.DataFrame], *, steps: int = 4) -> pd.DataFrame:
-    """Weights of a vote, chosen in each fold by the UAR of its validation rows.
-
-    Weights are multiples of 1/``steps`` and sum to 1. Of equal UAR, the weights nearest to equal ones win.
-
-    Returns
-    -------
-    One row a fold: its keys, ``w_0``, ``w_1``, … in the order of the tables, ``uar_validation``.
-
-    Raises
-    ------
-    ValueError
-        As ``soft_vote``; a fold has no validation rows.
-    """
-    first, proba, classes = _aligned(tables)
-    tried = _weight_grid(len(tables), steps)
-    rows = []
-    for fold, places in _folds(first):
-        validation = places[first["role"].to_numpy()[places] == "validation"]
-        _need_validation(fold, validation, first, least_classes=1)
-        truth = pd.Index(classes).get_indexer(first["truth"].to_numpy()[validation])
-        predicted = [np.tensordot(weight, proba[:, validation], axes=1).argmax(axis=1) for weight in tried]
-        scores = [_uar(truth, one) for one in predicted]
-        best = int(np.argmax(scores))
-        rows.append({**fold, **{f"w_{i}": w for i, w in enumerate(tried[best])}, "uar_validation": scores[best]})
-    return pd.DataFrame(rows)
+    params = [json.dumps({"members": members(tables), "weights": np.round(row, 4).tolist()}) for row in share]
+    return named(predicted(first, mean, classes), tables, name).assign(params=params)
 
 
 def stack(
@@ -106,22 +77,22 @@ def stack(
     ValueError
         As ``soft_vote``; validation rows of a fold have fewer than two classes (with ``groups``: groups).
     """
-    first, proba, classes = _aligned(tables)
+    first, proba, classes = aligned(tables)
     evidence = np.log(np.clip(np.concatenate(proba, axis=1), FLOOR, None))  # (n, members · C)
     truth, role = first["truth"].to_numpy(), first["role"].to_numpy()
     result, n_fitted = np.zeros((len(first), len(classes))), np.zeros(len(first), int)
     with threadpool_limits(1):
-        for fold, places in _folds(first):
+        for fold, places in folds(first):
             validation, test = (places[role[places] == which] for which in ("validation", "test"))
-            _need_validation(fold, validation, first, least_classes=2)
+            need_validation(fold, validation, first, least_classes=2)
             parts = [(validation, test)] if len(test) else []
             for fit_on, rest in parts + _cross(validation, first["clip_id"].to_numpy(), groups):
                 result[rest] = _stacked(evidence[fit_on], truth[fit_on], evidence[rest], classes, c)
                 n_fitted[rest] = len(fit_on)
-    params = json.dumps({"members": _members(tables), "c": c})
+    params = json.dumps({"members": members(tables), "c": c})
     done = n_fitted > 0
-    predicted = _predicted(first[done], result[done], classes)
-    return _named(predicted, tables, name).assign(params=params, n_train=n_fitted[done])
+    stacked = predicted(first[done], result[done], classes)
+    return named(stacked, tables, name).assign(params=params, n_train=n_fitted[done])
 
 
 def collapse(
@@ -155,7 +126,7 @@ def collapse(
     new = sorted({mapping[name] for name in old})
     member = np.array([[mapping[name] == group for group in new] for name in old], float)  # (old, new)
     summed = predictions[probability_columns(old)].to_numpy(float) @ member
-    collapsed = _predicted(predictions.drop(columns=probability_columns(old)), summed, new)
+    collapsed = predicted(predictions.drop(columns=probability_columns(old)), summed, new)
     mapped = ["truth", "prediction"] if how == "argmax" else ["truth"]
     collapsed[mapped] = predictions[mapped].replace(dict(mapping))
     return collapsed.assign(scheme=scheme) if scheme else collapsed
@@ -171,7 +142,7 @@ def genders_of(classes: Iterable[str]) -> dict[str, str]:
     return {name: name.rpartition("_")[2] for name in classes}
 
 
-def _aligned(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def aligned(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Facts of the first table, probabilities (members, n, C) in its order of rows, classes."""
     if len(tables) < 2:
         raise ValueError(f"A vote needs two members or more; found {len(tables)}.")
@@ -207,31 +178,20 @@ def _with_draw(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(draw=table["seed"]) if "seed" in table and "draw" not in table else table
 
 
-def _uar(truth: np.ndarray, prediction: np.ndarray) -> float:
-    return float(np.mean([np.mean(prediction[truth == code] == code) for code in np.unique(truth)]))
-
-
-def _folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
+def folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
     """The keys of every fold and the places of its rows."""
     table = _with_draw(first).reset_index(drop=True)
     keys = [key for key in FOLD if key in table]
     return [(dict(zip(keys, fold)), part.index.to_numpy()) for fold, part in table.groupby(keys, sort=True)]
 
 
-def _need_validation(fold: Mapping, validation: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
+def need_validation(fold: Mapping, validation: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
     n_classes = len(np.unique(first["truth"].to_numpy()[validation].astype(str)))
     if n_classes < least_classes:
         raise ValueError(
             f"Fold {fold} has {len(validation)} validation rows of {n_classes} classes; {least_classes} or more are "
             "needed. Keep the validation rows of the members (Task.keep_validation)."
         )
-
-
-def _weight_grid(n_members: int, steps: int) -> np.ndarray:
-    """All weights in multiples of 1/steps that sum to 1, those nearest to equal ones first."""
-    counts = itertools.product(range(steps + 1), repeat=n_members)
-    grid = np.array([count for count in counts if sum(count) == steps]) / steps
-    return grid[np.argsort(((grid - 1 / n_members) ** 2).sum(axis=1).round(9), kind="stable")]
 
 
 def _shares(weights: Weights, first: pd.DataFrame, n_members: int) -> np.ndarray:
@@ -272,7 +232,7 @@ def _stacked(fit_on: np.ndarray, truth: np.ndarray, rest: np.ndarray, classes: l
     return proba.reindex(columns=classes, fill_value=0.0).to_numpy()
 
 
-def _predicted(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.DataFrame:
+def predicted(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.DataFrame:
     """Facts with the probabilities (n, C) and the likeliest class of each row."""
     proba = proba / proba.sum(axis=1, keepdims=True)
     likeliest = np.asarray(classes, dtype=object)[proba.argmax(axis=1)]
@@ -280,11 +240,11 @@ def _predicted(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd
     return pd.concat([facts.assign(prediction=likeliest), columns], axis=1)
 
 
-def _members(tables: Sequence[pd.DataFrame]) -> list[str]:
+def members(tables: Sequence[pd.DataFrame]) -> list[str]:
     return [str(table["model"].iloc[0]) if "model" in table else "?" for table in tables]
 
 
-def _named(predicted: pd.DataFrame, tables: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
+def named(predicted: pd.DataFrame, tables: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
     """The predictions under their new name, with the features of all members."""
     columns = {"model": name}
     if all("feature" in table for table in tables):

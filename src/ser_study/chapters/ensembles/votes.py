@@ -17,7 +17,7 @@ from ser_study import config as settings
 from ser_study.evaluation import comparisons, metrics
 from ser_study.experiments import baseline_results, baselines, benchmark, ledger
 from ser_study.experiments.experiment import Experiment
-from ser_study.models import ensembles
+from ser_study.models import ensembles, weights
 from ser_study.study import Study
 from ser_study.wording import listed, word
 
@@ -116,10 +116,10 @@ def _votes(
             votes[label] = System(ensembles.soft_vote([predictions[one] for one in chosen], name=label), chosen)
     if len(leaders) > 1:
         tables = [predictions[one] for one in leaders]
-        weights = ensembles.weights_on_validation(tables)
-        votes["weighted vote"] = System(ensembles.soft_vote(tables, weights, name="weighted vote"), leaders)
-        speakers = _stack_groups(tables[0], clips.set_index("clip_id")["speaker"])
-        votes["stack"] = System(ensembles.stack(tables, groups=speakers, c=c), leaders)
+        speakers = clips.set_index("clip_id")["speaker"]
+        votes["weighted vote"] = System(weights.weighted_vote(tables, groups=speakers), leaders)
+        groups = _stack_groups(tables[0], speakers)
+        votes["stack"] = System(ensembles.stack(tables, groups=groups, c=c), leaders)
     return votes
 
 
