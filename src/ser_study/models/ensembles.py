@@ -241,6 +241,7 @@ def predicted(facts: pd.DataFrame, proba: np.ndarray, classes: list[str]) -> pd.
 
 
 def members(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Names of the members' models, ``?`` where a table does not say."""
     return [str(table["model"].iloc[0]) if "model" in table else "?" for table in tables]
 
 
