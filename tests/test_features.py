@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 import soundfile
 
+import ser_study.store
 from ser_study import config as settings
 from ser_study import features
 from ser_study.audio import augment, prepare
+from ser_study.experiments import Experiment, Selection, execute, ledger
 from ser_study.features import cache
-from ser_study.schema import FeatureSet
+from ser_study.schema import CLIP_COLUMNS, FeatureSet
 from ser_study.store import Store
 
 
@@ -200,3 +202,37 @@ def test_opensmile_runs_apart_and_stays_finite(voices, name, width):
     assert len(set(loaded.columns)) == width
     again = dataclasses.replace(store, derived=store.derived / "two")
     assert np.array_equal(features.load(name, clips, config=config(jobs=2), store=again).values, loaded.values)
+
+
+def test_values_made_with_another_version_of_a_library_are_made_again(monkeypatch, store):
+    """openSMILE, onnxruntime and noisereduce are part of the key where they make the numbers, and only there."""
+    config = settings.load("demo")
+    made = {name: features.get(name).made_with(config) for name in ("summary", "egemaps", "moonshine", "campplus")}
+    assert "opensmile" not in made["summary"]
+    assert {"opensmile", "librosa", "soxr"} <= set(made["egemaps"])
+    assert "onnxruntime" in made["moonshine"]
+    assert {"keras", "tensorflow"} <= set(made["campplus"])
+    gated = settings.load("demo", {"audio.denoise": True})
+    assert set(features.get("summary").made_with(gated)) - set(made["summary"]) == {"noisereduce"}
+    old = execute_key(store, config)
+    real = ser_study.store.metadata.version
+    monkeypatch.setattr(ser_study.store.metadata, "version", lambda name: "99" if name == "librosa" else real(name))
+    assert features.get("summary").made_with(config)["librosa"] == "99"
+    new = execute_key(store, config)
+    assert old != new
+    assert ledger.declaration_of(old) == ledger.declaration_of(new), "a new library is no new declaration"
+
+
+def execute_key(store, config) -> dict:
+    clips = pd.DataFrame({"clip_id": ["own/1"], "emotion": ["sad"]}).reindex(columns=list(CLIP_COLUMNS))
+    part = Selection("own", clips, clips.iloc[:0])
+    one = Experiment("own", "random", "summary", "logistic")
+    return dict(execute.make(one, {"own": part}, None, config, store).cache_key)
+
+
+def test_what_cannot_be_had_is_noted_for_the_page(monkeypatch, tmp_path):
+    monkeypatch.setenv(ser_study.store.WRITTEN, str(tmp_path / "noted"))
+    monkeypatch.setattr(features.Feature, "lacks", lambda feature: "no library")
+    assert features.unavailable("moonshine") == "no library"
+    assert (tmp_path / "noted").read_text() == "absent moonshine\n"
+    assert not features.get("moonshine").is_here()

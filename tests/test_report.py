@@ -18,6 +18,7 @@ from hostile_runs import in_process
 from report_sample import PARAMETERS, SETUP, drawing, notebook, project, report, scores
 
 from ser_study.config import load
+from ser_study.features import Feature
 from ser_study.report import chapters, clean, exhibits, pages, provenance, runner, table_html
 from ser_study.report.exhibits import Exhibits
 from ser_study.store import Store
@@ -460,6 +461,24 @@ def test_two_chapters_at_once_end_with_both_pages_and_one_whole_run_json(tmp_pat
     assert sorted(path.name for path in (store.run / "pages").glob("*.html")) == ["03_x.html", "04_x.html"]
     for which in ("03", "04"):
         assert f"pages/{which}_x.html" in (store.run / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_page_made_without_a_feature_is_made_again_when_it_arrives(tmp_path, monkeypatch):
+    lacking = "from ser_study.store import ABSENT, note\nnote(f'{ABSENT}moonshine')"
+    store = project(tmp_path / "study", n04_models=notebook("# Models", SETUP, lacking), n05_more=notebook("# More"))
+    monkeypatch.chdir(store.project)
+    monkeypatch.setattr(chapters, "_sources", lambda: "sources that nobody edits meanwhile")
+    config = load("demo", {"run.jobs": 1})
+    monkeypatch.setattr(Feature, "is_here", lambda feature: False)
+    assert runner.run_study(config, store, corpora=["synthetic"]) == 0
+    assert provenance.read_run(store.run)["chapters"]["04_models"]["absent"] == ["moonshine"]
+    assert runner.plan(config, store, corpora=["synthetic"]).count("up to date") == 2
+    monkeypatch.setattr(Feature, "is_here", lambda feature: feature.name == "moonshine")
+    plan = runner.plan(config, store, corpora=["synthetic"])
+    assert re.search("04_models +to run", plan)
+    assert re.search("05_more +up to date", plan)
+    runner.run_study(config, store, corpora=["synthetic"], execute_any=False)
+    assert "Some chapters are from an earlier run." in (store.run / "index.html").read_text(encoding="utf-8")
 
 
 def _nothing_of_this_machine(store, tmp_path) -> None:

@@ -16,9 +16,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from filelock import FileLock, Timeout
 from ser_study import config as settings
 from ser_study.config import Config
 
-WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file that lists what was written
+WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file to which a notebook notes what it wrote and lacked
+ABSENT = "absent "  # before the name of a feature in such a file
 LOCK_WAIT = 3600  # s; another run may be computing the same thing
 
 
@@ -169,18 +171,11 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
-        _note(path)
+        note(str(path.absolute()))
     except OSError as error:
         raise _refused(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
-
-
-def _note(path: Path) -> None:
-    """Add a file to the list that ``WRITTEN`` names, so that a run knows which notebook wrote it."""
-    if listing := os.environ.get(WRITTEN):
-        with open(listing, "a", encoding="utf-8") as stream:
-            stream.write(f"{path.absolute()}\n")
 
 
 def git(project: Path, *words: str) -> str:
@@ -190,6 +185,24 @@ def git(project: Path, *words: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Library → installed version, for cache keys: under its own name or that of its build for CPUs, or ``absent``."""
+    found = {}
+    for library in sorted(set(libraries)):
+        found[library] = "absent"
+        for name in (f"{library}-cpu", library):
+            with suppress(metadata.PackageNotFoundError):
+                found[library] = metadata.version(name)
+    return found
+
+
+def note(line: str) -> None:
+    """Tell the run that executes this notebook something, where one does (``WRITTEN``)."""
+    if listing := os.environ.get(WRITTEN):
+        with open(listing, "a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
 
 
 def file_hash(path: Path) -> str:

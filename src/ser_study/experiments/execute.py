@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import sklearn
 
 from ser_study import config as settings
 from ser_study import features, schema, splits, training
@@ -20,7 +18,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, shuffled
 from ser_study.experiments.selections import Selection, classes_of, joined
 from ser_study.models import deep, registry
-from ser_study.store import Store
+from ser_study.store import Store, versions
 
 VERSION = 1  # rises when folds, fitting or scoring give other numbers
 # protocols whose validation rows choose systems and weights
@@ -64,7 +62,8 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "params": params,
         "seed": config.seed,
         "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
-        "versions": [VERSION, sklearn.__version__, *(version(name) for name in model.libraries)],
+        "version": VERSION,
+        "libraries": made_with(feature_names(experiment), treated) | versions(["scikit-learn", *model.libraries]),
     }
     if experiment.leak or experiment.variants:
         cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
@@ -74,6 +73,11 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
     if experiment.protocol == "baseline_inner":
         cache_key["inner"] = config.baselines.inner_folds
     return Job(experiment, part, params, cache_key)
+
+
+def made_with(names: Iterable[str], config: Config) -> dict[str, str]:
+    """Versions of the libraries that make some features."""
+    return {library: known for name in names for library, known in features.get(name).made_with(config).items()}
 
 
 def treated_config(config: Config, experiment: Experiment) -> Config:

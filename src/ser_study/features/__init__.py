@@ -81,7 +81,7 @@ def _corpus_block(
 ) -> cache.Block:
     """Values of one corpus's clips, by content hash; what is missing is extracted and kept."""
     slice_ = settings_of(feature, config, variant)
-    folder = store.path(f"features/{feature.name}", slice_, "") / corpus
+    folder = store.path(f"features/{feature.name}", slice_ | {"libraries": feature.made_with(config)}, "") / corpus
     wanted = clips.drop_duplicates("sha256")
     merged = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
     block = cache.read(folder) if merged else None

@@ -24,6 +24,10 @@ from ser_study.features import (
     vgg16,
     vggish,
 )
+from ser_study.store import ABSENT, note, versions
+
+LIBRARIES = ("librosa", "numpy", "scipy", "soxr")  # of every feature: they read, resample and transform
+APART = {"opensmile": ("opensmile",), "keras": ("keras", "tensorflow")}  # of features with workers of their own
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class Feature:
         sections |= {"weights": weights.get(self.weights).sha256} if self.weights else {}
         return {"feature": self.name, "version": self.version, "audio": getattr(config, self.audio), **sections}
 
+    def made_with(self, config: Config) -> dict[str, str]:
+        """Versions of the libraries that make the values; part of every cache key, of no declaration."""
+        used = {*LIBRARIES, *APART.get(self.apart, ()), *filter(None, [self.module])}
+        return versions(used | ({"noisereduce"} if getattr(config, self.audio).denoise else set()))
+
     def lacks(self) -> str:
         """Why the feature cannot be made here; empty where it can."""
         if not self.module or importlib.util.find_spec(self.module):
@@ -64,11 +73,19 @@ class Feature:
         ConnectionError, ValueError, RuntimeError
             The weights cannot be had, see ``download.weights.path``.
         """
-        if reason := self.lacks():
-            raise ImportError(reason)
-        if self.weights:
-            for name in (self.weights, *weights.get(self.weights).also):
-                weights.path(name)
+        try:
+            if reason := self.lacks():
+                raise ImportError(reason)
+            if self.weights:
+                for name in (self.weights, *weights.get(self.weights).also):
+                    weights.path(name)
+        except Exception:
+            note(f"{ABSENT}{self.name}")  # the page is made again when it arrives
+            raise
+
+    def is_here(self) -> bool:
+        """Whether the library and the weights that the feature needs are here; nothing is fetched."""
+        return not self.lacks() and (not self.weights or weights.is_here(self.weights))
 
 
 def _openname(name: str) -> Callable[[], tuple[str, ...]]:

@@ -186,6 +186,7 @@ def folds(first: pd.DataFrame) -> list[tuple[dict, np.ndarray]]:
 
 
 def need_validation(fold: Mapping, validation: np.ndarray, first: pd.DataFrame, *, least_classes: int) -> None:
+    """Raise ``ValueError`` where the validation rows of a fold (their places) hold too few classes."""
     n_classes = len(np.unique(first["truth"].to_numpy()[validation].astype(str)))
     if n_classes < least_classes:
         raise ValueError(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser_study import features
 from ser_study.config import Config
 from ser_study.corpora import packed
 from ser_study.report import provenance
@@ -151,11 +152,17 @@ def cached_path(chapter: Chapter, config: Config, store: Store, corpora: Sequenc
 
 
 def is_current(path: Path, store: Store) -> bool:
-    """Whether the executed notebook ended well and all it wrote is still there unchanged."""
+    """Whether the executed notebook ended well, is complete, and all it wrote is still there unchanged."""
     record = provenance.read_json(path.with_suffix(".json"))
-    if record.get("status") != "done" or not path.is_file():
+    if record.get("status") != "done" or not path.is_file() or not is_complete(path):
         return False
     return all(file_hash(store.run / name) == known for name, known in record["files"].items())
+
+
+def is_complete(path: Path) -> bool:
+    """Whether no feature that the executed notebook had to do without has come since."""
+    absent = provenance.read_json(path.with_suffix(".json")).get("absent", ())
+    return not any(features.get(name).is_here() for name in absent)
 
 
 def expected_seconds(chapter: Chapter, config: Config, facts: Mapping[str, Any]) -> float | None:

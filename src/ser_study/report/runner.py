@@ -19,12 +19,13 @@ from ser_study.report.chapters import (
     cached_path,
     chapters,
     expected_seconds,
+    is_complete,
     is_current,
     published,
     select,
 )
 from ser_study.report.exhibits import PAGES
-from ser_study.store import WRITTEN, Store, file_hash, locked, replacing, write_json
+from ser_study.store import ABSENT, WRITTEN, Store, file_hash, locked, replacing, write_json
 from ser_study.wording import duration
 
 
@@ -67,7 +68,8 @@ def run_study(
     with locked(store.run / "run.json"):  # of two runs that end at once, the second renders the pages of both
         facts = _facts(story, store)
         for chapter in (each for each in story if each.page in facts):
-            current = facts[chapter.page].get("notebook") == cached_path(chapter, config, store, corpora).name
+            path = cached_path(chapter, config, store, corpora)
+            current = facts[chapter.page].get("notebook") == path.name and is_complete(path)
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
         n_pages = pages.render(config, store, story=story, facts=facts)
@@ -124,8 +126,8 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
 
     Returns
     -------
-    The record: status ("done" or "failed"), error, seconds, date, commit, and the files of the run that
-    the notebook wrote, with their hashes.
+    The record: status ("done" or "failed"), error, seconds, date, commit, the files of the run that the notebook
+    wrote, with their hashes, and the features it had to do without.
     """
     import nbformat
 
@@ -137,7 +139,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
         error = _with_papermill(chapter, draft, parameters, listing, log)
         executed = nbformat.read(draft if draft.is_file() else chapter.notebook, as_version=4)
         seconds = round(time.monotonic() - began, 1)
-        files = _written(listing, store.run)
+        noted = _noted(listing, store.run)
         print(f"{chapter.page}: {'failed' if error else 'done'} after {seconds} s, {provenance.now()}", file=log)
     record = {
         "status": "failed" if error else "done",
@@ -145,7 +147,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
         "seconds": seconds,
         "date": provenance.now(),
         **provenance.commit(store.project),
-        "files": files,
+        **noted,
     }
     clean.cleaned(executed, scrub=scrub, parameters=published(chapter, config))
     with replacing(path) as temporary:
@@ -240,11 +242,13 @@ def _write_run(config: Config, store: Store, rows: Sequence[Mapping], facts: Map
     write_json(store.run / "run.json", about)
 
 
-def _written(listing: Path, folder: Path) -> dict[str, str]:
-    """Tables, figures and other files of the run that a notebook wrote, with their hashes; none that is gone again."""
+def _noted(listing: Path, folder: Path) -> dict[str, Any]:
+    """What a notebook noted: ``files`` of the run that it wrote, with their hashes, and ``absent`` features."""
     lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    absent = sorted({line.removeprefix(ABSENT) for line in lines if line.startswith(ABSENT)})
     paths = sorted({Path(line) for line in lines if Path(line).is_relative_to(folder.absolute())})
-    return {path.relative_to(folder.absolute()).as_posix(): file_hash(path) for path in paths if path.is_file()}
+    files = {path.relative_to(folder.absolute()).as_posix(): file_hash(path) for path in paths if path.is_file()}
+    return {"files": files, "absent": absent}
 
 
 @contextmanager

@@ -6,15 +6,12 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -23,7 +20,7 @@ from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import metrics
 from ser_study.schema import FeatureSet
-from ser_study.store import Store
+from ser_study.store import Store, versions
 from ser_study.tuning.baseline_spaces import get
 from ser_study.tuning.spaces import Space
 from ser_study.tuning.trials import TRIAL_COLUMNS, VERSION, Search, search
@@ -167,21 +164,10 @@ def _cache_key(space: Space, rows: Rows, metric: str, seed: int, config: Config)
         "metric": metric,
         "seed": seed,
         "caps": [config.models.tree_cap, config.tuning.max_iter],
-        "versions": versions(space),
+        "libraries": versions(["scikit-learn", *space.libraries]),
+        "dimensions": {key: [type(one).__name__, settings.as_dict(one)] for key, one in space.dimensions.items()},
+        "prefix": space.prefix,
     }
-
-
-def versions(space: Space) -> list[str]:
-    """Versions of the libraries that a space's estimator comes from."""
-    return [sklearn.__version__, *map(_version, space.libraries)]
-
-
-def _version(library: str) -> str:
-    """Version of an installed library, also where its small build for CPUs carries another name."""
-    for name in (library, f"{library}-cpu"):
-        with suppress(metadata.PackageNotFoundError):
-            return metadata.version(name)
-    raise ModuleNotFoundError(f"The library {library} is not installed; install it with: pip install {library}.")
 
 
 def randomised(

@@ -8,7 +8,6 @@ reduced to 435 principal components of all these clips, without their labels, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 
 import pandas as pd
 
@@ -21,6 +20,7 @@ from ser_study.models import classical, registry
 from ser_study.models.baseline_models import COMPONENTS_004
 from ser_study.models.zoo import CappedPCA
 from ser_study.schema import FeatureSet
+from ser_study.store import versions
 from ser_study.study import Study
 from ser_study.tuning import comparison
 
@@ -54,14 +54,15 @@ def table(study: Study) -> pd.DataFrame:
         "features": features.get(FEATURE).settings(config),
         "models": config.models,
         "settings": [BASELINE.scheme, COMPONENTS_004, list(PUBLISHED), N_FOLDS, config.seed],
-        "versions": [VERSION, *map(version, sorted({"scikit-learn", *_libraries()}))],
+        "version": VERSION,
+        "libraries": features.get(FEATURE).made_with(config) | versions(_libraries()),
     }
     scores = store.cached("ablations/automl", cache_key, lambda: _compared(part, truth, speaker, study))
     return scores.assign(published=scores["model"].map(PUBLISHED))[COLUMNS]
 
 
 def _libraries() -> list[str]:
-    return [name for model in PUBLISHED for name in registry.get(model).libraries]
+    return ["scikit-learn"] + [name for model in PUBLISHED for name in registry.get(model).libraries]
 
 
 def published_corpora() -> list[str]:

@@ -19,9 +19,9 @@ from ser_study.audio import augment
 from ser_study.config import Config
 from ser_study.experiments.selections import Selection, classes_of, load_baseline_selection
 from ser_study.schema import FeatureSet
-from ser_study.store import Store
+from ser_study.store import Store, versions
 from ser_study.study import Study
-from ser_study.tuning import Search, Space, fitting
+from ser_study.tuning import Search, Space
 from ser_study.tuning.trials import VERSION as SEARCH_VERSION
 
 VERSION = 2  # rises when inner folds or tables give other numbers
@@ -130,7 +130,8 @@ def budget(space: Space, config: Config, trials: int = 0) -> int:
 def cache_key(space: Space, config: Config, trials: int) -> dict[str, Any]:
     """What a search depends on besides its clips."""
     return {
-        "versions": [VERSION, SEARCH_VERSION, *fitting.versions(space)],
+        "versions": [VERSION, SEARCH_VERSION],
+        "libraries": features.get(space.feature).made_with(config) | versions(["scikit-learn", *space.libraries]),
         "space": {key: [type(one).__name__, settings.as_dict(one)] for key, one in space.dimensions.items()},
         "features": features.get(space.feature).settings(config),
         "variants": [space.variants, augment.VERSION],

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import pandas as pd
-import sklearn
 
 from ser_study import config as settings
 from ser_study import features, splits
@@ -13,6 +10,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import classes_of
 from ser_study.models import registry
+from ser_study.store import versions
 from ser_study.study import Study
 from ser_study.tuning import comparison
 
@@ -38,7 +36,8 @@ def model_times(study: Study) -> pd.DataFrame:
         "names": list(registry.CLASSICAL),
         "features": features.get(FEATURE).settings(config),
         "folds": splits.committed_hash(name, PROTOCOL, study.store.project / "data" / "folds"),
-        "versions": [VERSION, sklearn.__version__, *_versions()],
+        "version": VERSION,
+        "libraries": features.get(FEATURE).made_with(config) | versions(_libraries()),
     }
 
     def make() -> pd.DataFrame:
@@ -53,10 +52,9 @@ def model_times(study: Study) -> pd.DataFrame:
     return study.store.cached(f"times/{name}", cache_key, make).drop(columns="title")
 
 
-def _versions() -> list[str]:
-    """Versions of the libraries that the models come from, scikit-learn apart."""
-    libraries = {library for model in registry.CLASSICAL.values() for library in model.libraries}
-    return [version(name) for name in sorted(libraries)]
+def _libraries() -> set[str]:
+    """Libraries that the models come from."""
+    return {"scikit-learn", *(library for model in registry.CLASSICAL.values() for library in model.libraries)}
 
 
 def _selection(study: Study) -> str:

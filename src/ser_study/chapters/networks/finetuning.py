@@ -9,7 +9,6 @@ test-set evaluation is logged.
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 
 import pandas as pd
 
@@ -70,7 +69,8 @@ def _job(experiment: Experiment, study: Study) -> Job:
         "params": settings.as_dict(config.finetuning) | {"folds": None},
         "seed": config.seed,
         "folds": splits.committed_hash(part.name, experiment.protocol, study.store.project / "data" / "folds"),
-        "versions": [execute.VERSION, version("keras")],
+        "version": execute.VERSION,
+        "libraries": features.get(experiment.feature).made_with(config),
         "augmentation": augment.VERSION,
         "training": settings.as_dict(config.training) | {"seeds": None},
     }
