@@ -313,7 +313,7 @@ def test_confusions_count_every_answer(result):
 
 def test_unknown_project_is_refused(store):
     config = settings.load("full", {"baselines.systems": "E009"})
-    with pytest.raises(ValueError, match="Unknown system 'E009' in baselines.systems; known: E000"):
+    with pytest.raises(ValueError, match="Unknown student project 'E009'.*Known: E000"):
         Study(config, store, {}).baselines  # noqa: B018
 
 

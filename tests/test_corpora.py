@@ -335,7 +335,7 @@ def test_crema_d_without_side_files_is_loaded_without_their_columns(store):
         ("own", "clips.csv", "", "needs path,emotion"),
         ("own", "clips.csv", "path,emotion\nanna/1.wav,grumpy\nanna/1.wav,\n", r"line 2 'grumpy', line 3 ''"),
         ("own", "clips.csv", "path,emotion,sex\nanna/1.wav,sad,f\n", "unknown columns: sex"),
-        ("own", "clips.csv", "path,emotion,speeker\nanna/1.wav,sad,f\n", "Did you mean 'speaker'"),
+        ("own", "clips.csv", "path,emotion,speeker\nanna/1.wav,sad,f\n", "did you mean 'speaker'"),
         ("own", "clips.csv", "path,emotion,age\nanna/1.wav,sad,old\n", "line 2 'old'"),
         ("own", "clips.csv", "path,emotion,gender\nanna/1.wav,sad,x\n", "female or male"),
         ("own", "clips.csv", "path,emotion\nanna/1.wav,sad,x\n", "line 2 has not the 2 columns"),

@@ -296,7 +296,7 @@ OWN_TABLES = [
     case(52, "ragged line", "path,emotion\nsad/a.wav,sad,sad\n", "line 2 has not the 2 columns.*double quotes"),
     case(53, "path out of the folder", "path,emotion\n../own/sad/a.wav,sad\n", "not below own/: line 2"),
     case(54, "path no file can have", f"path,emotion\n{'n' * 5000}.wav,sad\n", "not below own/: line 2"),
-    case(55, "unknown column", "path,emotion,speeker\nsad/a.wav,sad,x\n", "Did you mean 'speaker'"),
+    case(55, "unknown column", "path,emotion,speeker\nsad/a.wav,sad,x\n", "did you mean 'speaker'"),
     case(56, "age that is no number", "path,emotion,age\nsad/a.wav,sad,old\n", "values of age.*'old'.*give a number"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,32 @@ def test_scoring_an_undeclared_name_suggests(small_study):
     scores = small_study.scores([Experiment(*name.split("/"))])
     value = scores.loc[scores["metric"] == "uar", "value"].item()
     assert small_study.score(name).startswith(f"{name}: UAR {share(value)} ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "hint"),
+    [
+        ("benchmark.features", "egmaps", "feature 'egmaps', did you mean 'egemaps'?"),
+        ("benchmark.large_features", ["Compare"], "did you mean 'compare'?"),
+        ("benchmark.models", "dummy,forrest", "model 'forrest', did you mean 'forest'?"),
+        ("benchmark.large_corpora", "ravdes-speech", "selection 'ravdes-speech', did you mean 'ravdess-speech'?"),
+        ("ladder.feature", "nope", "feature 'nope'"),
+        ("corpora", "RAVDESS", "corpus 'RAVDESS', did you mean 'ravdess'?"),
+        ("baselines.systems", "E0000", "student project 'E0000', did you mean 'E000'?"),
+        ("audio.channel", "left", "takes one of 'mix', 'first'; found 'left'"),
+        ("audio.pad", "center", "did you mean 'centre'?"),
+        ("models.class_weight", "balance", "did you mean 'balanced'?"),
+        ("evaluation.level", "2", "between 0 and 1"),
+    ],
+)
+def test_closed_lists_refuse_typing_errors_and_suggest(setting, value, hint, monkeypatch, tmp_path):
+    monkeypatch.delenv("SER_STUDY_DATA", raising=False)
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        Study.open("demo", {setting: value})
+
+
+def test_two_features_side_by_side_are_two_known_names():
+    assert Study.open("demo", {"ladder.feature": "means184+summary"}).config.ladder.feature == "means184+summary"
 
 
 def test_a_students_ten_lines_run_as_pasted(tmp_path):

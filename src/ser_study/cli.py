@@ -107,10 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     from ser_study.report import runner
     from ser_study.report.chapters import chapters, select
     from ser_study.store import open_folders
+    from ser_study.study import check_names
 
     overrides = _overrides(options)
     preset = options.preset or _fitting_preset(options.data, overrides)
     config, store = open_folders(preset, overrides, options.data)
+    check_names(config)
     n_workers(config.run.jobs)  # a wrong number is an error now, not in every notebook
     chosen_corpora = corpora.chosen(config.corpora, store.raw)
     chosen = {"only": [word.strip() for word in options.only.split(",") if word.strip()], "start": options.start}

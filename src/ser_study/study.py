@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 
 from ser_study import corpora, features
-from ser_study.config import Config
-from ser_study.experiments import baseline_results, benchmark, folds, runner
+from ser_study.config import Config, suggestion, unknown
+from ser_study.experiments import baseline_results, baselines, benchmark, folds, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE, Selection
+from ser_study.models import registry
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
 from ser_study.wording import interval
@@ -71,7 +72,9 @@ class Study:
         FileNotFoundError
             ``data`` or SER_STUDY_DATA was given and is no folder.
         """
-        return cls(*open_folders(preset, overrides, data))
+        config, store = open_folders(preset, overrides, data)
+        check_names(config)
+        return cls(config, store)
 
     def __repr__(self) -> str:
         return f"Study({self.store.run.name!r}, data={self.store.raw.name!r})"
@@ -107,8 +110,7 @@ class Study:
         """
         known = self.baselines if name.startswith(BASELINE) else self.selections
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f", did you mean {near[0]!r}?" if near else "."
+            hint = suggestion(name, known, cutoff=0.4)
             raise ValueError(f"No selection {name!r} in this study{hint} Here: {', '.join(known) or 'none'}.")
         return known[name]
 
@@ -228,6 +230,25 @@ class Study:
         for some in _kinds(experiments):
             done |= run(some, self._home(some[0]), config=self.config, store=self.store)
         return {one: done[one] for one in experiments}
+
+
+def check_names(config: Config) -> None:
+    """Raise ``ValueError`` at the first feature, model, selection, corpus or project of the settings that there is not.
+
+    The settings themselves stand below the registries and cannot know.
+    """
+    benchmarked, ladder = config.benchmark, config.ladder
+    closed = {
+        "feature": ((*benchmarked.features, *benchmarked.large_features, ladder.feature), features.REGISTRY),
+        "model": ((*benchmarked.models, ladder.model), registry.REGISTRY),
+        "selection": (benchmarked.large_corpora, corpora.selections()),
+        "corpus": (config.corpora, corpora.names()),
+        "student project": (config.baselines.systems, baselines.BASELINES),
+    }
+    for what, (given, known) in closed.items():
+        for name in (part for whole in given for part in whole.split("+")):  # two features side by side
+            if name not in known:
+                raise ValueError(unknown(what, name, known))
 
 
 def _kinds(experiments: Iterable[Experiment]) -> list[list[Experiment]]:

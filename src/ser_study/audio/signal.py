@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_study.config import Audio, Config
+from ser_study.config import Audio, Config, unknown
 from ser_study.schema import Signal
 
 RMS_FRAME, RMS_HOP = 512, 256  # samples (E000)
@@ -64,7 +64,7 @@ def treated(config: Config, name: str, section: str = "audio") -> Config:
     if not name:
         return config
     if name not in TREATMENTS:
-        raise ValueError(f"Unknown treatment {name!r}; known: {', '.join(TREATMENTS)}.")
+        raise ValueError(unknown("treatment", name, TREATMENTS))
     part = getattr(config, section, None)
     if not isinstance(part, Audio):
         raise ValueError(f"Section {section!r} of the settings prepares no clips; name one such as 'audio'.")

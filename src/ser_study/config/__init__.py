@@ -13,7 +13,7 @@ import json
 import re
 import tomllib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -125,6 +125,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 _FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LEAST = {"seed": 0, "sample_rate": 1000, "n_fft": 16, "hop_length": 1, "frame_length": 1, "n_mels": 1}
+_CHOICES = {  # settings that take one of a few words; other closed lists are checked where their registry is
+    "channel": ("mix", "first"),
+    "cut": ("", "rms", "rolling_sum"),
+    "pad": ("centre", "start", "end"),
+    "crop": ("centre", "start"),
+    "scale": ("", "peak", "min_max", "z_score"),
+    "class_weight": ("", "balanced"),
+}
 _FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
 
 
@@ -142,7 +150,7 @@ def load(preset: str = "full", overrides: Mapping[str, Any] | None = None) -> Co
         An unknown preset or name (with a suggestion), or a value of the wrong type (with the value).
     """
     if preset not in PRESETS:
-        raise ValueError(f"Unknown preset {preset!r}{_suggest(preset, PRESETS)} Known: {', '.join(PRESETS)}.")
+        raise ValueError(unknown("preset", preset, PRESETS))
     if overrides is not None and not isinstance(overrides, Mapping):
         raise ValueError(f"Overrides must be a table of names and values; found {overrides!r}.")
     config = Config(preset=preset)
@@ -214,9 +222,16 @@ def random_state(config: Config, purpose: str) -> int:
     return int(rng(config, purpose).integers(2**31))
 
 
-def _suggest(name: str, known) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else "."
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message about a name that is none of the known ones: what is near it in any case, and what there is."""
+    return f"Unknown {what} {name!r}{suggestion(name, known)} Known: {', '.join(known)}."
+
+
+def suggestion(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """``, did you mean 'ravdess'?`` or, where nothing is near, a full stop."""
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=cutoff)
+    return f", did you mean {by_lower[near[0]]!r}?" if near else "."
 
 
 def _flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
@@ -227,13 +242,19 @@ def _flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
 
 def _replaced(config: Config, name: str, value: Any) -> Config:
     if name not in setting_names():
-        raise ValueError(f"Unknown setting {name!r}{_suggest(name, setting_names())} See ser_study/config.")
+        raise ValueError(f"Unknown setting {name!r}{suggestion(name, setting_names())} See ser_study/config.")
     section, _, inner = name.partition(".")
     part = getattr(config, section) if inner else config
     kind = get_type_hints(type(part))[inner or section]
     typed, least = _typed(name, value, kind), _LEAST.get(inner or section)
     if least is not None and typed < least:
         raise ValueError(f"Setting {name!r} must be {least} or more, found {value!r}.")
+    allowed = _CHOICES.get(inner)
+    if allowed and typed not in allowed:
+        words = ", ".join(repr(one) for one in allowed)
+        raise ValueError(f"Setting {name!r} takes one of {words}; found {value!r}{suggestion(str(value), allowed)}")
+    if inner == "level" and not 0 < typed < 1:
+        raise ValueError(f"Setting {name!r} must lie between 0 and 1, such as 0.95; found {value!r}.")
     changed = dataclasses.replace(part, **{inner or section: typed})
     return dataclasses.replace(config, **{section: changed}) if inner else changed
 

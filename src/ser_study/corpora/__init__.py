@@ -13,7 +13,6 @@ A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 import warnings
@@ -24,7 +23,7 @@ from types import ModuleType
 import pandas as pd
 
 from ser_study import schema
-from ser_study.config import Config
+from ser_study.config import Config, unknown
 from ser_study.corpora import packed, scan
 from ser_study.store import Store
 
@@ -50,7 +49,7 @@ def module(name: str) -> ModuleType:
         No corpus has this name; the message suggests one.
     """
     if name not in names():
-        raise ValueError(f"Unknown corpus {name!r}{_nearest(name, names())} Known: {', '.join(names())}.")
+        raise ValueError(unknown("corpus", name, names()))
     return importlib.import_module(f"{__name__}.{name}")
 
 
@@ -262,9 +261,7 @@ def corpus_of(selection: str) -> str:
         Unknown selection; the message suggests one.
     """
     if selection not in selections():
-        raise ValueError(
-            f"Unknown selection {selection!r}{_nearest(selection, selections())} Known: {', '.join(selections())}."
-        )
+        raise ValueError(unknown("selection", selection, selections()))
     return PARTS[selection][0] if selection in PARTS else selection
 
 
@@ -281,8 +278,3 @@ def _below(path: Path, root: Path, base: Path) -> str:
     """``path`` below ``base``, with forward slashes; loaders may give it with or without ``root``."""
     whole = path if path.is_relative_to(root) else root / path
     return whole.relative_to(base).as_posix()
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else "."

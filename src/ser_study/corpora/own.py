@@ -16,12 +16,12 @@ speaker-independent protocol is possible, and a random split of such clips shows
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ser_study.config import suggestion
 from ser_study.corpora.info import CorpusInfo, audio_files, canonical_emotion
 from ser_study.schema import CLIP_COLUMNS, EMOTIONS
 
@@ -139,10 +139,9 @@ def _columns_known(table: Path, line: dict[str, str]) -> None:
         )
     strange = [column for column in line if column not in COLUMNS]
     if strange:
-        near = difflib.get_close_matches(strange[0], COLUMNS, n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = suggestion(strange[0], COLUMNS, cutoff=0.6)
         raise ValueError(
-            f"own/{table.name} has unknown columns: {', '.join(strange)}.{hint} Rename or delete them; known are "
+            f"own/{table.name} has unknown columns: {', '.join(strange)}{hint} Rename or delete them; known are "
             f"{', '.join(COLUMNS)}."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -78,6 +77,6 @@ def check_names(names: Iterable[str], catalogue: Mapping[str, Corpus]) -> None:
     """Raise ``ValueError`` with a suggestion at the first name that the catalogue does not hold."""
     for name in names:
         if name not in catalogue:
-            near = difflib.get_close_matches(name, list(catalogue), n=1)
-            hint = f", did you mean {near[0]!r}?" if near else "."
-            raise ValueError(f"Unknown corpus {name!r}{hint} Known: {', '.join(catalogue)}.")
+            from ser_study.config import unknown  # with numpy; nobody waits for it who names things right
+
+            raise ValueError(unknown("corpus", name, catalogue))

@@ -92,7 +92,9 @@ def folder() -> Path:
 def get(name: str) -> Weights:
     """An entry of the catalogue; ``ValueError`` with the known names otherwise."""
     if name not in CATALOGUE:
-        raise ValueError(f"Unknown weights {name!r}; known: {', '.join(CATALOGUE)}.")
+        from ser_study.config import unknown  # with numpy; nobody waits for it who names things right
+
+        raise ValueError(unknown("weights", name, CATALOGUE))
     return CATALOGUE[name]
 
 

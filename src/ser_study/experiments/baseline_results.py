@@ -15,7 +15,7 @@ import pandas as pd
 
 from ser_study import config as settings
 from ser_study import features
-from ser_study.config import Config
+from ser_study.config import Config, unknown
 from ser_study.evaluation import intervals, metrics
 from ser_study.experiments import baselines, ledger, runner
 from ser_study.experiments.baselines import Baseline
@@ -30,11 +30,9 @@ MODEL_COLUMNS = ["id", "model", "published", "low", "high", "rebuilt", "sd", "n_
 def load(config: Config, store: Store) -> dict[str, Selection]:
     """Clips of every project whose recordings are here and that the settings ask for, by selection."""
     wanted = config.baselines.systems or tuple(baselines.BASELINES)
-    unknown = [name for name in wanted if name not in baselines.BASELINES]
-    if unknown:
-        raise ValueError(
-            f"Unknown system {unknown[0]!r} in baselines.systems; known: {', '.join(baselines.BASELINES)}."
-        )
+    for name in wanted:
+        if name not in baselines.BASELINES:
+            raise ValueError(unknown("student project", name, baselines.BASELINES))
     here = {name: load_baseline_selection(baselines.BASELINES[name].split, config, store) for name in wanted}
     return {part.name: part for part in here.values() if part is not None}
 

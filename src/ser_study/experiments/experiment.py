@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser_study import config as settings
+from ser_study.config import unknown
 
 LEAKS = ("augment_before_split",)
 
@@ -39,7 +40,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.leak and self.leak not in LEAKS:
-            raise ValueError(f"Unknown leak {self.leak!r}; known: {', '.join(LEAKS)}.")
+            raise ValueError(unknown("leak", self.leak, LEAKS))
 
     @property
     def name(self) -> str:

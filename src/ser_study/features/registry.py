@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_study.config import Config
+from ser_study.config import Config, unknown
 from ser_study.download import weights
 from ser_study.features import (
     campplus,
@@ -274,5 +274,5 @@ def names() -> list[str]:
 def get(name: str) -> Feature:
     """A registered feature; ``ValueError`` with the known names otherwise."""
     if name not in REGISTRY:
-        raise ValueError(f"Unknown feature {name!r}; known: {', '.join(REGISTRY)}.")
+        raise ValueError(unknown("feature", name, REGISTRY))
     return REGISTRY[name]

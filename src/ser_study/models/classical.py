@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from ser_study.config import Models
+from ser_study.config import Models, unknown
 
 Params = Mapping[str, Any]
 UNSCALED = ("baseline", "trees")  # families for which the scale of a column means nothing
@@ -159,7 +159,7 @@ def _flat_double(values: np.ndarray) -> np.ndarray:
 def get(name: str) -> Model:
     """A registered model; ``ValueError`` with the known names otherwise."""
     if name not in REGISTRY:
-        raise ValueError(f"Unknown model {name!r}; known: {', '.join(REGISTRY)}.")
+        raise ValueError(unknown("model", name, REGISTRY))
     return REGISTRY[name]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ser_study.config import unknown
 from ser_study.models import baseline_models, classical, deep, hierarchical, zoo
 from ser_study.models.classical import Model
 
@@ -25,7 +26,7 @@ REGISTRY: Mapping[str, Model] = _merged(CLASSICAL, hierarchical.REGISTRY, baseli
 def get(name: str) -> Model:
     """A registered model; ``ValueError`` with the known names otherwise."""
     if name not in REGISTRY:
-        raise ValueError(f"Unknown model {name!r}; known: {', '.join(REGISTRY)}.")
+        raise ValueError(unknown("model", name, REGISTRY))
     return REGISTRY[name]
 
 

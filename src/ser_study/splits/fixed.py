@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ser_study.config import unknown
 from ser_study.schema import CLIP_COLUMNS, check_columns
 from ser_study.splits.files import check_hash
 from ser_study.splits.protocols import as_table, assert_disjoint
@@ -81,7 +82,7 @@ _CORPUS = {
 def get_list(name: str) -> FixedList:
     """List of that name; ``ValueError`` with the known names otherwise."""
     if name not in LISTS:
-        raise ValueError(f"Unknown list {name!r}; known: {', '.join(LISTS)}.")
+        raise ValueError(unknown("list", name, LISTS))
     return LISTS[name]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ser_study.config import Config
+from ser_study.config import Config, unknown
 from ser_study.schema import CLIP_COLUMNS, FOLD_COLUMNS, check_columns
 from ser_study.splits import makers
 from ser_study.splits.units import UNITS, check_disjoint, known
@@ -125,7 +125,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 def get(name: str) -> Protocol:
     """Protocol of that name; ``ValueError`` with the known names otherwise."""
     if name not in PROTOCOLS:
-        raise ValueError(f"Unknown protocol {name!r}; known: {', '.join(PROTOCOLS)}.")
+        raise ValueError(unknown("protocol", name, PROTOCOLS))
     return PROTOCOLS[name]
 
 

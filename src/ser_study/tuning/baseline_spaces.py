@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ser_study.config import unknown
 from ser_study.tuning import builders
 from ser_study.tuning.spaces import Choice, Dimensions, Published, Real, Space, Whole
 
@@ -277,5 +278,5 @@ SPACES: Mapping[str, Space] = {
 def get(name: str) -> Space:
     """Space of that name; ``ValueError`` with the known names otherwise."""
     if name not in SPACES:
-        raise ValueError(f"Unknown search space {name!r}; known: {', '.join(SPACES)}.")
+        raise ValueError(unknown("search space", name, SPACES))
     return SPACES[name]

@@ -8,6 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from ser_study.config import unknown
+
 KINDS = ("channel", "pixel", "pca95", "unit", "none")
 _AT_ONCE = 1024  # rows in double precision at a time
 
@@ -78,4 +80,4 @@ def make(kind: str) -> Pipeline | TransformerMixin:
         return Unit()
     if kind == "none":
         return FunctionTransformer(np.float32)
-    raise ValueError(f"Unknown preparation {kind!r}; known: {', '.join(KINDS)}.")
+    raise ValueError(unknown("preparation", kind, KINDS))

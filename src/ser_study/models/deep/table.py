@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ser_study.config import unknown
 from ser_study.models.deep import image_networks, sequence_networks, vector_networks
 from ser_study.models.deep.network import Network
 
@@ -16,5 +17,5 @@ NETWORKS: Mapping[str, Network] = {
 def get(name: str) -> Network:
     """A network; ``ValueError`` with the known names otherwise."""
     if name not in NETWORKS:
-        raise ValueError(f"Unknown network {name!r}; known: {', '.join(NETWORKS)}.")
+        raise ValueError(unknown("network", name, NETWORKS))
     return NETWORKS[name]
