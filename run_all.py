@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,9 @@ def main() -> int:
         needed, here = ".".join(map(str, NEEDED)), ".".join(map(str, sys.version_info[:2]))
         print(f"run_all.py needs Python {needed} or newer; this is {here}.", file=sys.stderr)
         return 2
-    sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+    project = Path(__file__).resolve().parent
+    sys.path.insert(0, str(project / "src"))
+    os.environ["SER_STUDY_PROJECT"] = str(project)  # whatever folder this was started from
     try:
         from ser_study import cli
 

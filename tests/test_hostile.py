@@ -22,7 +22,8 @@ from ser_study import config as settings
 from ser_study import corpora, features, splits
 from ser_study.corpora import audit
 from ser_study.parallel import parallel_map
-from ser_study.store import Store
+from ser_study.report import clean
+from ser_study.store import Store, open_folders, settle_paths
 
 PROJECT = Path(__file__).resolve().parents[1]
 CONFIG = settings.load("demo", {"run.jobs": 1})
@@ -743,3 +744,53 @@ def test_113_run_all_in_an_interpreter_of_its_own(elsewhere):
     assert done.returncode == 2
     assert "wrong.toml is not valid TOML" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Where things are, and who is asking
+
+
+def test_a_terminal_without_dashes_ends_no_command(tmp_path):
+    (tmp_path / "raw").mkdir()
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "SER_STUDY_DERIVED": str(tmp_path / "derived")}
+    command = [sys.executable, "-m", "ser_study", "validate", "--data", str(tmp_path / "raw")]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    command = [sys.executable, "run_all.py", "--dry-run", "--preset", "demo"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_project_is_where_run_all_is_and_paths_are_settled_once(tmp_path):
+    """Started from the folder of another checkout, with a relative folder for the reports."""
+    other = tmp_path / "other"
+    (other / "notebooks").mkdir(parents=True)
+    (other / "run_all.py").write_text("")
+    (other / "notebooks" / "99_decoy.ipynb").write_text("{}")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SER_STUDY_")}
+    environment |= {"SER_STUDY_REPORTS": "my reports"}
+    command = [sys.executable, PROJECT / "run_all.py", "--list", "--preset", "demo"]
+    done = subprocess.run(command, cwd=other, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "03_splits_and_leakage" in done.stdout
+    assert "decoy" not in done.stdout
+    assert sorted(path.name for path in other.rglob("*")) == ["99_decoy.ipynb", "notebooks", "run_all.py"]
+
+
+def test_relative_folders_are_settled_before_a_notebook_starts_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SER_STUDY_REPORTS", "my reports")
+    monkeypatch.setenv("SER_STUDY_PROJECT", str(PROJECT))
+    settle_paths()
+    assert os.environ["SER_STUDY_REPORTS"] == str(tmp_path / "my reports")
+    monkeypatch.chdir("/")
+    assert open_folders("demo")[1].run == tmp_path / "my reports" / "demo"
+
+
+def test_no_home_ends_no_run(tmp_path, monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    here = Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", tmp_path)
+    assert clean.scrubber(here)(f"{tmp_path / 'raw'}/a.wav") == "data/raw/a.wav"

@@ -50,6 +50,11 @@ def run_all(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(options: argparse.Namespace) -> int:
     """Carry out a command; an error that a user can mend is one clear message, not a traceback."""
+    from ser_study.store import settle_paths
+
+    for stream in filter(lambda one: hasattr(one, "reconfigure"), (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="replace")  # a terminal without dashes and dots ends no run
+    settle_paths()
     try:
         return options.act(options)
     except KeyboardInterrupt:

@@ -78,8 +78,17 @@ class Store:
         return table
 
 
+def settle_paths() -> None:
+    """Make the folders that the environment names absolute, so that a notebook finds them from its own folder."""
+    for name in ("SER_STUDY_DATA", "SER_STUDY_DERIVED", "SER_STUDY_REPORTS", "SER_STUDY_WEIGHTS"):
+        if given := os.environ.get(name):
+            os.environ[name] = str(Path(given).expanduser().absolute())
+
+
 def project_root() -> Path:
-    """Folder of the checkout: the nearest one upwards that holds ``run_all.py`` and ``notebooks``."""
+    """Folder of the checkout: that of the ``run_all.py`` that was started, else the nearest one upwards with one."""
+    if named := os.environ.get("SER_STUDY_PROJECT"):
+        return Path(named)
     here = Path.cwd()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
         if (folder / "run_all.py").is_file() and (folder / "notebooks").is_dir():
@@ -110,15 +119,15 @@ def open_folders(
     config = settings.load(preset, overrides)
     project = project_root()
     given = data or os.environ.get("SER_STUDY_DATA", "")
-    raw = Path(given or project / "data" / "raw").expanduser()
+    raw = Path(given or project / "data" / "raw").expanduser().absolute()
     if given and not raw.is_dir():
         wrong = "is a file, not a folder" if raw.exists() else "is not there"
         source = "" if data else " (from SER_STUDY_DATA)"
         raise FileNotFoundError(
             f"The data folder {given!r}{source} {wrong}; give the folder that holds ravdess/, tess/, …"
         )
-    derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived")
-    reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports")
+    derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived").absolute()
+    reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports").absolute()
     return config, Store(raw, derived, reports / config.run_name, project, _fresh_since(config))
 
 

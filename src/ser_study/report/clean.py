@@ -31,14 +31,14 @@ def scrubber(store: Store) -> Callable[[str], str]:
         store.run: f"reports/{store.run.name}",
         store.project: ".",
         Path(sys.prefix): "…",
-        Path.home(): "~",
+        **({home: "~"} if (home := _home()) else {}),
     }
     known: dict[str, str] = {}
     for path, short in names.items():
         for form in {str(path), str(path.absolute()), str(path.resolve())}:
             known[form] = short
-            if form.startswith(f"{Path.home()}{os.sep}"):
-                known[f"~{form[len(str(Path.home())) :]}"] = short  # as IPython writes it
+            if home and form.startswith(f"{home}{os.sep}"):
+                known[f"~{form[len(str(home)) :]}"] = short  # as IPython writes it
     known = {form: short for form, short in known.items() if len(form) > 2}
     longest_first = "|".join(re.escape(form) for form in sorted(known, key=len, reverse=True))
     places = re.compile(f"(?<![\\w/])(?:{longest_first})(?=$|[^\\w.-])")
@@ -50,6 +50,14 @@ def scrubber(store: Store) -> Callable[[str], str]:
         return hosts.sub("this-computer", text) if hosts else text
 
     return scrub
+
+
+def _home() -> Path | None:
+    """The user's folder; None where there is none, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def shorten(text: str) -> str:

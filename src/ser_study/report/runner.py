@@ -217,6 +217,7 @@ def _kernel(listing: Path, log: TextIO):
     What libraries write past Python's own streams (TensorFlow describes the processor at once) goes to the log, not
     to the terminal.
     """
+    import matplotlib
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -231,6 +232,7 @@ def _kernel(listing: Path, log: TextIO):
         WRITTEN: str(listing),
         "PYTHONPATH": os.pathsep.join(filter(None, [sources, os.environ.get("PYTHONPATH", "")])),
         "PYTHONHASHSEED": "0",
+        "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),  # not the user's own
         "TF_CPP_MIN_LOG_LEVEL": "3",  # errors only
     }
     return manager
