@@ -13,6 +13,7 @@ from ser_study import config as settings
 from ser_study.chapters.classical import headline, publish, tables, text, times
 from ser_study.evaluation import metrics
 from ser_study.experiments import Experiment, benchmark, folds
+from ser_study.store import PAGES
 from ser_study.study import Study
 
 
@@ -24,7 +25,9 @@ def scores(small_study) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def published(small_study) -> pd.DataFrame:
     table = publish.all_scores(small_study)
-    publish.publish(table, small_study)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PAGES, "1")
+        publish.publish(table, small_study)
     return table
 
 

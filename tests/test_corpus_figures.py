@@ -278,3 +278,9 @@ def test_style_leaves_the_caller_alone():
     before = dict(rcParams)
     figures.durations(clips_table(n_speakers=2))
     assert dict(rcParams) == before
+
+
+def test_names_of_speakers_are_text_and_no_formula():
+    clips = clips_table(n_speakers=3).assign(speaker=lambda table: table["speaker"] + "$$1_{x}^")
+    drawing = svg_text(figures.speakers(clips))
+    assert drawing.count("$$1_{x}^") == 3

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from ser_study.report.exhibits import PAGES
+from ser_study.store import PAGES
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "ladder.shuffles=2", "ladder.draws=2")

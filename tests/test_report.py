@@ -97,6 +97,16 @@ def test_a_finding_follows_its_exhibit(show):
     assert len(show.all([(drawing(), caption), (scores(2), caption), (None, Caption("none", "…"))]).outputs) == 4
 
 
+def test_exploring_changes_nothing_that_is_published(store, monkeypatch):
+    monkeypatch.delenv(exhibits.PAGES, raising=False)
+    show = Exhibits(Study(load("demo"), store, {}))
+    show.table(scores(2), Caption("t", "T."))
+    show.figure(drawing(), Caption("f", "F.", alt="A line."))
+    assert not store.run.exists()
+    explored = store.derived / "explored" / store.run.name
+    assert sorted(path.name for path in explored.rglob("*.*")) == ["f.png", "f.svg", "t.csv"]
+
+
 def test_outside_the_pages_the_library_comes_once(store, monkeypatch):
     shown: list = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append(data["text/html"]))
@@ -198,6 +208,8 @@ def test_chapters_are_found_expanded_and_selected(tmp_path):
     with_corpus = notebook("# A", parameters=f"{PARAMETERS}\ncorpus = ''")
     store = project(tmp_path, n01_corpus=with_corpus, n04_models=notebook("# B"), n09_findings=notebook("# C"))
     nbformat.write(notebook("# D"), store.project / "notebooks" / "04b_ablations.ipynb")
+    for other in ("04_models-Copy1", "Untitled", "4 notes"):
+        nbformat.write(notebook("# E"), store.project / "notebooks" / f"{other}.ipynb")
     story = chapters.chapters(store.project / "notebooks", ["emodb", "tess"])
     names = ["01_corpus_emodb", "01_corpus_tess", "04_models", "04b_ablations", "09_findings"]
     assert [c.page for c in story] == names

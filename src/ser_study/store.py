@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from ser_study import config as settings
 from ser_study.config import Config
 
+PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
 WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file to which a notebook notes what it wrote and lacked
 ABSENT = "absent "  # before the name of a feature in such a file
 LOCK_WAIT = 3600  # s; another run may be computing the same thing
@@ -45,6 +46,12 @@ class Store:
     run: Path
     project: Path
     fresh_since: float = 0.0  # s since 1970; what is older is made again
+
+    @property
+    def outputs(self) -> Path:
+        """Where tables and figures go: the run's folder while the report is made; else, as in JupyterLab, a folder
+        below ``derived``, so that exploring changes nothing that is published."""
+        return self.run if os.environ.get(PAGES) else self.derived / "explored" / self.run.name
 
     def path(self, name: str, cache_key: Mapping[str, Any], suffix: str) -> Path:
         """Path of the artefact ``name`` made from ``cache_key``; ``name`` may hold folders."""

@@ -92,6 +92,7 @@ STYLE = {
     "figure.facecolor": "none",
     "figure.dpi": 160,
     "text.color": INK,
+    "text.parse_math": False,  # a name such as A$$1 is a name
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": SMALL,

@@ -45,6 +45,9 @@ EXPECTED = {  # s, on two cores; used until the run has times of its own
 }
 
 
+NUMBERED = re.compile(r"\d+[a-z]?_\w+")  # 04b_ablations; not 04b_ablations-Copy1
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One page to be: a notebook, and the corpus it is about where there is one page a corpus."""
@@ -68,7 +71,7 @@ def chapters(folder: Path, corpora: Sequence[str]) -> list[Chapter]:
 
     Parameters
     ----------
-    folder : holds the numbered notebooks
+    folder : holds the numbered notebooks; others, such as the copies that JupyterLab makes, are no chapters
     corpora : corpora of this run
 
     Raises
@@ -78,7 +81,7 @@ def chapters(folder: Path, corpora: Sequence[str]) -> list[Chapter]:
     ValueError
         A notebook lacks one of the parameters that every notebook takes.
     """
-    notebooks = sorted(folder.glob("[0-9]*_*.ipynb"))
+    notebooks = [path for path in sorted(folder.glob("*.ipynb")) if NUMBERED.fullmatch(path.stem)]
     if not notebooks:
         raise FileNotFoundError(f"No notebook like 01_corpus.ipynb in {folder.name}/; run from a whole checkout.")
     story = []

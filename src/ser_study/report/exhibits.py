@@ -7,9 +7,9 @@ Conventions
 -----------
 An exhibit is the last expression of a cell. Its ``Caption`` comes from the chapter's ``text.py`` and says what a page
 needs: the file's name, caption, alternative text, and the sentence for the case that there is nothing to show.
-Tables and figures are also files of the run (``tables/<name>.csv``, ``figures/<name>.svg`` and ``.png``). The
-library that sorts tables is there once a page and once a notebook. Of a figure's colours two follow the theme
-of the page: ``INK`` and ``PAPER`` of ``plotting.palette``.
+Tables and figures are also files (``tables/<name>.csv``, ``figures/<name>.svg`` and ``.png``), of the run or, in
+JupyterLab, of ``data/derived/explored``. The library that sorts tables is there once a page and once a notebook. Of a
+figure's colours two follow the theme of the page: ``INK`` and ``PAPER`` of ``plotting.palette``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ import pandas as pd
 
 from ser_study.plotting.palette import INK, PAPER, svg_text
 from ser_study.report.table_html import flat, slug, table_html
-from ser_study.store import replacing
+from ser_study.store import PAGES, replacing
 from ser_study.study import Study
 from ser_study.wording import Caption
 
-PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
 FREE_CORPORA = ("synthetic",)  # audio that may be published
 _TEMPLATE = Path(__file__).parent / "template"
 _ENHANCE = "<script>setTimeout(() => window.serEnhance?.(), 50)</script>"  # in JupyterLab, for each table
@@ -62,7 +61,7 @@ class Exhibits:
     """
 
     def __init__(self, study: Study) -> None:
-        self.run = study.store.run
+        self.outputs = study.store.outputs
         if not _in_pages():
             library = {"text/html": f"<style>{_read('jupyter.css')}</style>{table_script()}", "text/plain": ""}
             Exhibit([(library, {})])._ipython_display_()
@@ -77,7 +76,7 @@ class Exhibits:
         """
         tidy = flat(frame)
         csv = tidy.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-        path = self.run / "tables" / f"{caption.name}.csv"
+        path = self.outputs / "tables" / f"{caption.name}.csv"
         if len(tidy.columns):  # without rows, too: other chapters read it, and an older run may have left one
             with replacing(path) as temporary:
                 temporary.write_text(csv, encoding="utf-8", newline="")
@@ -104,11 +103,11 @@ class Exhibits:
         """
         if fig is None:
             for suffix in (".svg", ".png"):  # of an older run
-                (self.run / "figures" / f"{caption.name}{suffix}").unlink(missing_ok=True)
+                (self.outputs / "figures" / f"{caption.name}{suffix}").unlink(missing_ok=True)
             return self.text(caption.empty)
         if not caption.alt.strip():
             raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")
-        svg = _inline_svg(_saved(fig, caption.name, self.run / "figures"), caption.name, caption.alt)
+        svg = _inline_svg(_saved(fig, caption.name, self.outputs / "figures"), caption.name, caption.alt)
         content = (
             f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n<div class="ser-drawing">{svg}</div>\n'
             f'<figcaption><b class="ser-number">Figure</b> {html.escape(caption.text)}</figcaption>\n</figure>'

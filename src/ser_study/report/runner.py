@@ -24,8 +24,7 @@ from ser_study.report.chapters import (
     published,
     select,
 )
-from ser_study.report.exhibits import PAGES
-from ser_study.store import ABSENT, WRITTEN, Store, file_hash, locked, replacing, write_json
+from ser_study.store import ABSENT, PAGES, WRITTEN, Store, file_hash, locked, replacing, write_json
 from ser_study.wording import duration
 
 

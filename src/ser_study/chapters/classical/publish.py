@@ -60,7 +60,7 @@ def publish(scores: pd.DataFrame, study: Study) -> None:
     ----------
     scores : ``all_scores``
     """
-    run = study.store.run
+    run = study.store.outputs
     with replacing(run / "tables" / "scores.csv") as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6g")
     with replacing(run / "clips.parquet") as temporary:
@@ -73,7 +73,7 @@ def _write_predictions(experiments: Iterable[Experiment], study: Study) -> None:
     classes = sorted({e for part in study.selections.values() for e in part.clips["emotion"].unique()})
     probabilities = [f"p_{name}" for name in classes]
     writer = None
-    with replacing(study.store.run / "predictions.parquet") as temporary:
+    with replacing(study.store.outputs / "predictions.parquet") as temporary:
         for experiment in experiments:
             table = study.predictions(experiment)
             columns = [column for column in table.columns if not column.startswith("p_")]
