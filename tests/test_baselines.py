@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
-from test_rebuilt import made, names  # noqa: F401  (names is a fixture)
+from test_rebuilt import made, names, of  # noqa: F401  (names is a fixture)
 
 from ser_study import config as settings
 from ser_study import features, schema, splits
 from ser_study.chapters.baselines import comparisons, figures, results, section_text, sections, tables, text
 from ser_study.chapters.baselines.results import Result
-from ser_study.experiments import baseline_results, baselines, ledger, runner
+from ser_study.experiments import baseline_results, baselines, ledger, runner, selections
 from ser_study.experiments.baseline_results import by_draw
 from ser_study.experiments.baselines import BASELINES
 from ser_study.experiments.selections import Selection
@@ -315,6 +315,24 @@ def test_unknown_project_is_refused(store):
     config = settings.load("full", {"baselines.systems": "E009"})
     with pytest.raises(ValueError, match="Unknown student project 'E009'.*Known: E000"):
         Study(config, store, {}).baselines  # noqa: B018
+
+
+def test_a_list_that_is_not_whole_leaves_its_project_out_and_says_what_is_missing(names, monkeypatch):  # noqa: F811
+    """One unreadable file among the listed clips of E000: E003, whose test is by actor, stays."""
+    gone = splits.listed("000", folder=FOLDS)["clip_id"].iloc[3]
+
+    def clips_of(name, config, store):
+        clips, _ = of(name, names[names["clip_id"] != gone])
+        return Selection(f"baseline-{name}", clips, clips.iloc[:0])
+
+    monkeypatch.setattr(selections, "_baseline_clips", clips_of)
+    config = settings.load("full", {"baselines.systems": "E000,E003"})
+    study = Study(config, Store(PROJECT, PROJECT, PROJECT, PROJECT), {})
+    assert list(study.baselines) == ["baseline-003"]
+    said = text.introduction({}, {}, study)
+    assert f"1 of 848 listed test clips of '000' are missing: {gone};" in said
+    assert said.startswith("**E000")
+    assert "left out" in said.splitlines()[0]
 
 
 def test_ledger_lines_are_those_of_the_projects(result, tmp_path):

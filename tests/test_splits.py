@@ -429,7 +429,7 @@ def test_fixed_list_keeps_the_listed_clip_and_drops_its_copy(names):
 
 
 def test_fixed_list_says_what_is_missing(names):
-    with pytest.raises(ValueError, match=r"1 of 491 listed test clips of '002' are missing, first 'ravdess/03-02-04"):
+    with pytest.raises(ValueError, match=r"1 of 491 listed test clips of '002' are missing: ravdess/03-02-04"):
         splits.fixed(names[names["clip_id"] != "ravdess/03-02-04-01-02-01-10"], "002", folder=FOLDS)
     with pytest.raises(ValueError, match="6 are missing|1 are missing"):
         splits.fixed(names[names["speaker"] != "ravdess/11"], "003", folder=FOLDS)

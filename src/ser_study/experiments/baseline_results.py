@@ -20,7 +20,7 @@ from ser_study.evaluation import intervals, metrics
 from ser_study.experiments import baselines, ledger, runner
 from ser_study.experiments.baselines import Baseline
 from ser_study.experiments.execute import feature_names
-from ser_study.experiments.selections import Selection, load_baseline_selection
+from ser_study.experiments.selections import Selection, incomplete_list, load_baseline_selection
 from ser_study.models import ensembles
 from ser_study.store import Store
 
@@ -35,6 +35,13 @@ def load(config: Config, store: Store) -> dict[str, Selection]:
             raise ValueError(unknown("student project", name, baselines.BASELINES))
     here = {name: load_baseline_selection(baselines.BASELINES[name].split, config, store) for name in wanted}
     return {part.name: part for part in here.values() if part is not None}
+
+
+def left_out(config: Config, store: Store) -> dict[str, str]:
+    """Id → reason, of every project that the settings ask for and whose published list is not whole here."""
+    wanted = config.baselines.systems or tuple(baselines.BASELINES)
+    reasons = {name: incomplete_list(baselines.BASELINES[name].split, config, store) for name in wanted}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def choose(baseline: Baseline, selections: Mapping[str, Selection], *, config: Config, store: Store) -> pd.DataFrame:

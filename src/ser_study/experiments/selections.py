@@ -63,12 +63,29 @@ def load_selections(config: Config, store: Store) -> dict[str, Selection]:
 
 
 def load_baseline_selection(name: str, config: Config, store: Store) -> Selection | None:
-    """Clips of a student project before duplicates are dropped; None where its RAVDESS recordings are not (all) here.
+    """Clips of a student project before duplicates are dropped; None where its RAVDESS recordings are not here, or the
+    published list is not whole.
 
     Parameters
     ----------
     name : a key of ``splits.RECIPES``
     """
+    part = _baseline_clips(name, config, store)
+    return None if part is None or _incomplete(name, part, store) else part
+
+
+def incomplete_list(name: str, config: Config, store: Store) -> str:
+    """Why the published list of a project whose recordings are here cannot be used; empty where it can."""
+    part = _baseline_clips(name, config, store)
+    return "" if part is None else _incomplete(name, part, store)
+
+
+def _incomplete(name: str, part: Selection, store: Store) -> str:
+    folder = store.project / "data" / "folds"
+    return splits.incomplete(part.clips, splits.RECIPES[name].published, folder=folder)
+
+
+def _baseline_clips(name: str, config: Config, store: Store) -> Selection | None:
     published = splits.LISTS[splits.RECIPES[name].published]
     wanted = set(config.corpora or published.corpora)
     here = [corpus for corpus in published.corpora if corpus in corpora.present(store.raw) and corpus in wanted]

@@ -23,6 +23,8 @@ from ser_study.splits.files import check_hash
 from ser_study.splits.protocols import as_table, assert_disjoint
 from ser_study.splits.units import UNITS, check_disjoint, codes
 
+MAX_NAMED = 5  # missing clips in a message
+
 
 @dataclass(frozen=True)
 class FixedList:
@@ -147,6 +149,15 @@ def fixed(clips: pd.DataFrame, name: str, *, folder: Path) -> pd.DataFrame:
     return folds
 
 
+def incomplete(clips: pd.DataFrame, name: str, *, folder: Path) -> str:
+    """Why a published list cannot be used with these clips, with the names of what is missing; empty where it can."""
+    try:
+        fixed(clips, name, folder=folder)
+    except ValueError as reason:
+        return str(reason)
+    return ""
+
+
 def _roles_by_clip(pool: pd.DataFrame, chosen: FixedList, folder: Path) -> np.ndarray:
     wanted = listed(chosen.name, folder=folder)
     here = wanted["corpus"].isin(set(pool["corpus"]))
@@ -155,8 +166,9 @@ def _roles_by_clip(pool: pd.DataFrame, chosen: FixedList, folder: Path) -> np.nd
         raise ValueError(f"List {chosen.name!r} needs clips of {', '.join(chosen.corpora)}; none is present.")
     if len(missing):
         raise ValueError(
-            f"{len(missing)} of {int(here.sum())} listed test clips of {chosen.name!r} are missing, "
-            f"first {missing.iloc[0]!r}; complete the corpus, and pass the clips before duplicates are dropped."
+            f"{len(missing)} of {int(here.sum())} listed test clips of {chosen.name!r} are missing: "
+            f"{', '.join(missing[:MAX_NAMED])}{', …' * (len(missing) > MAX_NAMED)}; complete the corpus, and pass the "
+            "clips before duplicates are dropped."
         )
     return np.where(pool["clip_id"].isin(wanted["clip_id"]), "test", "train")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from ser_study.chapters.baselines import gaps as gap_tables
 from ser_study.chapters.baselines import protocols
 from ser_study.chapters.baselines.results import Result
-from ser_study.experiments import baselines
+from ser_study.experiments import baseline_results, baselines
 from ser_study.experiments.baseline_results import unavailable_candidates
 from ser_study.experiments.baselines import BASELINES, Baseline
 from ser_study.models import baseline_models
@@ -41,21 +41,24 @@ MEMORISED = 0.99  # accuracy on its own training rows from which a model counts 
 def introduction(results: Results, failed: Mapping[str, str], study: Study) -> str:
     """Which projects were run, which not and why, and with how many training seeds."""
     config = study.config
+    partial = baseline_results.left_out(config, study.store)
+    notes = [f"**{word(name)} is left out**: {reason}" for name, reason in partial.items()]
+    notes += [f"**{word(name)} could not be run**: {reason}" for name, reason in failed.items()]
+    text = "".join(f"{note}\n\n" for note in notes)
     if not results and not failed:
-        return (
-            "The recordings of these projects (RAVDESS, TESS, SAVEE, CREMA-D) are not here, so none can be run. "
+        return text + (
+            "The recordings of these projects (RAVDESS, TESS, SAVEE, CREMA-D) are not all here, so none can be run. "
             "Get what is free with `ser-study download ravdess tess crema_d`; below are the published numbers only:\n\n"
             + "\n".join(f"- **{word(one.id)}**: {published(one)}" for one in BASELINES.values())
         )
     n_deep, n_all = config.training.seeds, config.baselines.training_seeds
     more = f" (`--set training.seeds={n_all}` adds the others)" if n_deep < n_all else ""
-    text = "".join(f"**{word(name)} could not be run**: {reason}\n\n" for name, reason in failed.items())
     text += (
         f"Run: {'; '.join(map(word, results))}. Classical models are fitted with {n_all} training seeds, "
         f"networks with {n_deep}{more}."
     )
     wanted = config.baselines.systems or tuple(BASELINES)
-    left = [name for name in BASELINES if name not in results and name not in failed]
+    left = [name for name in BASELINES if name not in {*results, *failed, *partial}]
     if left:
         not_wanted = [name for name in left if name not in wanted]
         named = "left out by `baselines.systems`"

@@ -70,7 +70,8 @@ def baseline_votes(table: pd.DataFrame) -> Caption:
     return Caption(
         "baseline_votes",
         "Accuracy on the projects' own lists, where the same speakers are in training and test.",
-        empty="No vote of a student project is in this run: it needs RAVDESS (see chapter 08) and the preset `full`.",
+        empty="No vote of a student project is in this run: it needs the whole of RAVDESS and the preset `full`; "
+        "chapter 08 says what is missing.",
         finding=_baseline_finding(table) if len(table) else "",
         labels={"best_model": "best model", "gain": "vote − best model", "n_seeds": "training seeds"},
     )
