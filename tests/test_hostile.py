@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -720,13 +721,42 @@ def test_110_data_variable_that_leads_nowhere(elsewhere):
     assert "(from SER_STUDY_DATA) is not there; give the folder" in message
 
 
-def test_111_no_corpora_is_no_error_of_validate_and_a_demo_of_run(elsewhere):
+def test_111_no_corpora_is_no_error_of_validate_and_no_demo_in_a_folder_that_was_named(elsewhere):
     code, table, _ = asked(elsewhere, "validate", "--data", "HERE/empty")
     assert code == 0
     assert table.count("absent") == len(corpora.names()) - 1  # the synthetic one is never absent
-    code, listed, _ = asked(elsewhere, "--data", "HERE/empty", "--list")
-    assert code == 0
-    assert "No recordings found: preset demo" in listed
+    for preset in ([], ["--preset", "quick"]):
+        code, listed, errors = asked(elsewhere, *preset, "--data", "HERE/empty", "--list")
+        assert (code, listed) == (2, "")
+        assert "It is empty." in errors
+    code, listed, _ = asked(elsewhere, "--preset", "demo", "--data", "HERE/empty", "--list")
+    assert code == 0, "who asks for the demo gets it"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (["CREMA-D/AudioWAV/1001_DFA_ANG_XX.wav"], "CREMA-D/ looks like the corpus crema_d; call the folder crema_d/."),
+        (["RAVDESS/Actor_01/03-01-01-01-01-01-01.wav"], "RAVDESS/ looks like the corpus ravdess"),
+        (["ravdess.zip"], "ravdess.zip is not unpacked; unpack it into ravdess/."),
+        (["TESS Dataset.zip"], "unpack it into tess/."),
+        (["own/sad/a.txt", "own/sad/b.doc", "own/sad/c.doc"], "It holds 2 .doc, 1 .txt."),
+    ],
+)
+def test_a_data_folder_without_a_corpus_says_what_was_seen(tmp_path, make, said):
+    for name in make:
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).write_bytes(b"x")
+    with pytest.raises(FileNotFoundError, match=re.escape(said)):
+        corpora.check_given(tmp_path / "raw")
+
+
+def test_a_folder_inside_a_corpus_is_recognised(tmp_path):
+    inside = tmp_path / "RAVDESS" / "Actor_01"
+    inside.mkdir(parents=True)
+    (inside / "03-01-01-01-01-01-01.wav").write_bytes(b"x")
+    with pytest.raises(FileNotFoundError, match=r"It holds 1 \.wav\. It lies inside RAVDESS/; give the folder above"):
+        corpora.check_given(inside)
 
 
 def test_112_output_folder_that_is_a_file_on_the_command_line(elsewhere):

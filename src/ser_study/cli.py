@@ -9,6 +9,7 @@ Exit codes: 0 done; 1 something failed on the way (a notebook, a download, a def
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -112,12 +113,13 @@ def _run(options: argparse.Namespace) -> int:
     from ser_study.report import runner
     from ser_study.report.chapters import chapters, select
     from ser_study.store import open_folders
-    from ser_study.study import check_names
+    from ser_study.study import check_data, check_names
 
     overrides = _overrides(options)
     preset = options.preset or _fitting_preset(options.data, overrides)
     config, store = open_folders(preset, overrides, options.data)
     check_names(config)
+    check_data(config, store, options.data)
     n_workers(config.run.jobs)  # a wrong number is an error now, not in every notebook
     chosen_corpora = corpora.chosen(config.corpora, store.raw)
     chosen = {"only": [word.strip() for word in options.only.split(",") if word.strip()], "start": options.start}
@@ -161,6 +163,8 @@ def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
     from ser_study.store import open_folders
 
     _, store = open_folders("full", overrides, data)
+    if data or os.environ.get("SER_STUDY_DATA"):
+        corpora.check_given(store.raw)
     here = corpora.present(store.raw)
     if here:
         print(f"Found {', '.join(here)}: preset quick. (--preset full runs more and larger models.)")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -74,6 +75,7 @@ class Study:
         """
         config, store = open_folders(preset, overrides, data)
         check_names(config)
+        check_data(config, store, data)
         return cls(config, store)
 
     def __repr__(self) -> str:
@@ -249,6 +251,12 @@ def check_names(config: Config) -> None:
         for name in (part for whole in given for part in whole.split("+")):  # two features side by side
             if name not in known:
                 raise ValueError(unknown(what, name, known))
+
+
+def check_data(config: Config, store: Store, data: str) -> None:
+    """Raise ``FileNotFoundError`` where somebody named a data folder without a corpus; see ``corpora.check_given``."""
+    if (data or os.environ.get("SER_STUDY_DATA")) and not config.corpora:
+        corpora.check_given(store.raw)
 
 
 def _kinds(experiments: Iterable[Experiment]) -> list[list[Experiment]]:

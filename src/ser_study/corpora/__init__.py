@@ -24,10 +24,10 @@ import pandas as pd
 
 from ser_study import schema
 from ser_study.config import Config, unknown
-from ser_study.corpora import packed, scan
+from ser_study.corpora import packed, scan, seen
 from ser_study.store import Store
 
-SHARED = ("audit", "info", "packed", "scan")  # modules here that are no corpus
+SHARED = ("audit", "info", "packed", "scan", "seen")  # modules here that are no corpus
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),
@@ -250,6 +250,18 @@ def chosen(requested: Sequence[str], raw: Path) -> list[str]:
             f"get it with 'ser-study download {' '.join(missing)}', or choose others with --corpora."
         )
     return wanted
+
+
+def check_given(raw: Path) -> None:
+    """Raise ``FileNotFoundError`` where a data folder that somebody named holds no corpus: what was seen, what to do.
+
+    Nothing falls back to the built-in corpus there, for its numbers would pass for those of the user's recordings.
+    """
+    if not present(raw):
+        raise FileNotFoundError(
+            f"No corpus in the data folder {raw}. {seen.described(raw, names())} Expected are folders such as "
+            "ravdess/, tess/ or own/ (see data/README.md); without --data and SER_STUDY_DATA there is a demo."
+        )
 
 
 def corpus_of(selection: str) -> str:
