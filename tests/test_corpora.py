@@ -390,6 +390,47 @@ def test_own_table_may_use_semicolons(store):
     assert corpora.load("own", config=CONFIG, store=store)["age"].tolist() == [31.5]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path\temotion\tspeaker\nanna/1.wav\tsad\tanna\n",
+        "sep=;\npath;emotion;speaker\nanna/1.wav;sad;anna\n",
+        "Path,Emotion,Speaker\nanna/1.wav,sad,anna\n",
+        ",path,emotion,speaker\n0,anna/1.wav,sad,anna\n",
+        "path,emotion,speaker\nanna\\1.wav,sad,anna\n",
+        "path,emotion,speaker\nown/anna/1.wav,sad,anna\n",
+        "path,emotion,speaker\nHERE/anna/1.wav,sad,anna\n",
+    ],
+)
+def test_own_table_is_read_as_spreadsheets_and_scripts_write_it(store, text):
+    tone(store.raw / "own/anna/1.wav")
+    (store.raw / "own/clips.csv").write_text(text.replace("HERE", str((store.raw / "own").absolute())))
+    clips = corpora.load("own", config=CONFIG, store=store)
+    assert clips[["clip_id", "emotion", "speaker"]].to_numpy().tolist() == [["own/anna/1", "sad", "own/anna"]]
+
+
+def test_own_speakers_are_people_and_no_words_for_unknown(store):
+    """``NA`` and ``-`` are nobody; one name composed, decomposed and with an invisible sign is one person."""
+    names = ["NA", "-", "unknown", "Zo\u00eb", "Zoe\u0308", "Zo\u00eb\u200b", " anna "]
+    for number in range(len(names)):
+        tone(store.raw / f"own/{number}.wav")
+    lines = [f"{number}.wav,sad,{name}" for number, name in enumerate(names)]
+    (store.raw / "own/clips.csv").write_text("\n".join(["path,emotion,speaker", *lines]), encoding="utf-8")
+    speakers = corpora.load("own", config=CONFIG, store=store)["speaker"]
+    assert speakers.isna().tolist() == [True] * 3 + [False] * 4
+    assert speakers.dropna().tolist() == ["own/Zo\u00eb"] * 3 + ["own/anna"]
+
+
+def test_own_table_with_a_heading_twice_is_refused(store):
+    tone(store.raw / "own/1.wav")
+    (store.raw / "own/clips.csv").write_text("path,emotion,speaker,Speaker\n1.wav,sad,anna,ben\n")
+    with pytest.raises(ValueError, match="has the column 'speaker' more than once"):
+        corpora.load("own", config=CONFIG, store=store)
+    (store.raw / "own/clips.csv").write_text("file,label\n1.wav,sad\n")
+    with pytest.raises(ValueError, match=r"lacks path and emotion \(found file, label\)"):
+        corpora.load("own", config=CONFIG, store=store)
+
+
 def test_savee_statement_comes_from_the_sentence_list_alone(store, load):
     assert load("savee")["statement"].isna().all()
     (store.raw / "savee/sentences.csv").write_text("file,sentence\nsa01,She had your suit.\nKL_a15,she HAD your suit\n")

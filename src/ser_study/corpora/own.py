@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +34,7 @@ GENDERS = {
     **dict.fromkeys(("f", "female", "woman", "w"), "female"),
     **dict.fromkeys(("m", "male", "man"), "male"),
 }
+UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "unknown", "?", "-", "–", "—"}  # words for "not known"
 _NUMBERS = tuple(column for column in COLUMNS if CLIP_COLUMNS[column] == "float64")
 
 INFO = CorpusInfo(
@@ -89,6 +92,7 @@ def _from_folders(root: Path) -> list[dict[str, Any]]:
 def _from_table(root: Path, table: Path) -> list[dict[str, Any]]:
     lines = _read(table)
     _columns_known(table, lines[0][1] if lines else {})
+    lines = [(n, line | {"path": _below_own(root, line["path"])}) for n, line in lines]
     missing = [f"line {n} ({line['path']})" for n, line in lines if not _is_inside(root, line["path"])]
     if missing:
         raise FileNotFoundError(
@@ -108,35 +112,66 @@ def _row(path: Path, relative: PurePosixPath | Path, given: dict[str, Any]) -> d
 
 
 def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column → text) of each line; commas or semicolons."""
+    """(line number, column → text) of each line; commas, semicolons or tabs between them."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"own/{table.name} is not UTF-8 text ({error}); save it as CSV UTF-8.") from None
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
+    declared, first = re.match(r"sep=(.)\r?\n", text), text.lstrip().partition("\n")[0]
+    delimiter = declared[1] if declared else max(",;\t", key=first.count)
+    skipped = 1 if declared else 0  # lines, such as the one that Excel writes
+    text = text[declared.end() :] if declared else text
     reader, lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), []
     try:
+        reader.fieldnames = _headings(table, reader.fieldnames or [])
         for line in reader:
             if None in line or None in line.values():
                 raise ValueError(
-                    f"own/{table.name} line {reader.line_num} has not the {len(reader.fieldnames or ())} columns of "
-                    "its first line; put text that holds commas between double quotes."
+                    f"own/{table.name} line {reader.line_num + skipped} has not the {len(reader.fieldnames or ())} "
+                    "columns of its first line; put text that holds commas between double quotes."
                 )
-            lines.append((reader.line_num, {str(column).strip(): value.strip() for column, value in line.items()}))
+            lines.append((reader.line_num + skipped, _values(line)))
     except csv.Error as error:
+        near = reader.reader.line_num + skipped
         raise ValueError(
-            f"own/{table.name} is not valid CSV near line {reader.reader.line_num} ({error}); look for an open quote."
+            f"own/{table.name} is not valid CSV near line {near} ({error}); look for an open quote."
         ) from None
     return lines
+
+
+def _headings(table: Path, names: Sequence[str]) -> list[str]:
+    """Columns in small letters; one without a name (an index, as pandas writes it) is passed over."""
+    plain = [_plain(name).lower() for name in names]
+    twice = sorted({name for name in plain if name and plain.count(name) > 1})
+    if twice:
+        raise ValueError(f"own/{table.name} has the column {twice[0]!r} more than once; keep the right one.")
+    return plain
+
+
+def _values(line: dict[str, str]) -> dict[str, str]:
+    """The named columns of a line; a path keeps the form that it has on the disk."""
+    return {name: text.strip() if name == "path" else _plain(text) for name, text in line.items() if name}
+
+
+def _plain(text: str) -> str:
+    """Text in one Unicode form and without invisible signs, so that one name is one person."""
+    visible = "".join(sign for sign in unicodedata.normalize("NFC", text) if unicodedata.category(sign) != "Cf")
+    return visible.strip()
+
+
+def _below_own(root: Path, text: str) -> str:
+    """A path as the table means it: with either slash, from ``own/`` or from the root of the disk."""
+    path = text.replace("\\", "/")
+    if PurePosixPath(path).is_absolute() and Path(path).is_relative_to(root.absolute()):
+        path = Path(path).relative_to(root.absolute()).as_posix()
+    return path.removeprefix("./").removeprefix("own/")
 
 
 def _columns_known(table: Path, line: dict[str, str]) -> None:
     lacking = [column for column in ("path", "emotion") if column not in line]
     if lacking:
-        raise ValueError(
-            f"own/{table.name} lacks {' and '.join(lacking)} (or has no line); it needs path,emotion and may have more."
-        )
+        found = f"found {', '.join(line)}" if line else "or has no line"
+        raise ValueError(f"own/{table.name} lacks {' and '.join(lacking)} ({found}); it needs path,emotion at least.")
     strange = [column for column in line if column not in COLUMNS]
     if strange:
         hint = suggestion(strange[0], COLUMNS, cutoff=0.6)
@@ -171,8 +206,10 @@ def _listed_once(table: Path, lines: list[tuple[int, dict[str, str]]]) -> None:
 def _converted(lines: list[tuple[int, dict[str, str]]], column: str) -> list[Any]:
     """The values of one column in the contract's type; empty text is unknown."""
     convert = _CONVERT.get(column) or (_number if column in _NUMBERS else _text)
-    parsed = [(n, line[column], convert(line[column]) if line[column] else None) for n, line in lines]
-    needed = column == "emotion"
+    needed, parsed = column in ("path", "emotion"), []
+    for n, line in lines:
+        text = line[column] if needed or line[column].lower() not in UNKNOWN else ""
+        parsed.append((n, text, convert(text) if text else None))
     _refuse([f"line {n} {text!r}" for n, text, value in parsed if value is None and (text or needed)], what=column)
     return [value for _, _, value in parsed]
 
