@@ -14,12 +14,13 @@ from ser_study.store import Store
 from ser_study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("SER_STUDY_DATA") or PROJECT / "data" / "raw")  # read once: tests change the environment
 
 
 @pytest.fixture(scope="session")
 def corpora_dir() -> Path:
     """Folder with real audio; without one the test is skipped with its reason."""
-    folder = Path(os.environ.get("SER_STUDY_DATA") or PROJECT / "data" / "raw")
+    folder = DATA
     if not any(folder.glob("*/**/*.ogg")) and not any(folder.glob("*/**/*.wav")):
         pytest.skip(f"no audio below {folder.name}/: set SER_STUDY_DATA or fill data/raw")
     return folder
