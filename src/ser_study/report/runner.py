@@ -232,7 +232,6 @@ def _kernel(listing: Path, log: TextIO):
         "PYTHONPATH": os.pathsep.join(filter(None, [sources, os.environ.get("PYTHONPATH", "")])),
         "PYTHONHASHSEED": "0",
         "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),  # not the user's own
-        "TF_CPP_MIN_LOG_LEVEL": "3",  # errors only
     }
     return manager
 
