@@ -233,6 +233,7 @@ def execute_key(store, config) -> dict:
 def test_what_cannot_be_had_is_noted_for_the_page(monkeypatch, tmp_path):
     monkeypatch.setenv(ser_study.store.WRITTEN, str(tmp_path / "noted"))
     monkeypatch.setattr(features.Feature, "lacks", lambda feature: "no library")
-    assert features.unavailable("moonshine") == "no library"
+    with pytest.raises(ImportError, match="no library"):
+        features.get("moonshine").fetch()
     assert (tmp_path / "noted").read_text() == "absent moonshine\n"
     assert not features.get("moonshine").is_here()
