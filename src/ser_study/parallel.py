@@ -163,7 +163,6 @@ def _one_thread(_: str = "") -> None:
 
     On one thread oneDNN gains nothing, and keeps memory for every new length of clip.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     for variable in (*THREADS, *TENSORFLOW_THREADS):
         os.environ[variable] = "1"

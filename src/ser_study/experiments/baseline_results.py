@@ -37,10 +37,15 @@ def load(config: Config, store: Store) -> dict[str, Selection]:
     return {part.name: part for part in here.values() if part is not None}
 
 
-def left_out(config: Config, store: Store) -> dict[str, str]:
-    """Id → reason, of every project that the settings ask for and whose published list is not whole here."""
-    wanted = config.baselines.systems or tuple(baselines.BASELINES)
-    reasons = {name: incomplete_list(baselines.BASELINES[name].split, config, store) for name in wanted}
+def left_out(here: Mapping[str, Selection], config: Config, store: Store) -> dict[str, str]:
+    """Id → reason, of every project that the settings ask for and whose published list is not whole here.
+
+    Parameters
+    ----------
+    here : what ``load`` gave; these are whole, so only the others are looked at
+    """
+    wanted = [baselines.BASELINES[name] for name in config.baselines.systems or baselines.BASELINES]
+    reasons = {one.id: incomplete_list(one.split, config, store) for one in wanted if one.selection not in here}
     return {name: reason for name, reason in reasons.items() if reason}
 
 

@@ -48,13 +48,14 @@ def log_test_evaluations(declarations: Mapping[str, str], scores: pd.DataFrame, 
     path = _path(store)
     if not len(uar):
         return 0
-    today, commit = datetime.now(UTC).strftime("%Y-%m-%d"), git(store.project, "rev-parse", "--short=12", "HEAD")
-    fresh = uar.assign(date=today, commit=commit, declaration=uar["experiment"].map(dict(declarations)))
+    fresh = uar.assign(declaration=uar["experiment"].map(dict(declarations)))
     with locked(path):
         logged = read(store)
         seen = set(zip(logged["experiment"], logged["declaration"]))
         fresh = fresh[[key not in seen for key in zip(fresh["experiment"], fresh["declaration"])]]
         if len(fresh):
+            commit = git(store.project, "rev-parse", "--short=12", "HEAD")
+            fresh = fresh.assign(date=datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit)
             joined = pd.concat([logged, fresh[COLUMNS]], ignore_index=True) if len(logged) else fresh[COLUMNS]
             with replacing(path) as temporary:
                 joined.to_csv(temporary, index=False, float_format="%.6g")

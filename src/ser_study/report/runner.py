@@ -55,7 +55,7 @@ def run_study(
     """
     story = chapters(store.project / "notebooks", corpora)
     chosen = select(story, only=only, start=start) if execute_any else []
-    facts = _merge(config, store, story)
+    facts = _facts(provenance.read_run(store.run), story)
     for place, chapter in enumerate(chosen, start=1):
         with locked(path := cached_path(chapter, config, store, corpora)):
             line = f"[{place}/{len(chosen)}] {chapter.page:<28}"
@@ -65,7 +65,7 @@ def run_study(
             _remove_outdated(known, path)
     rows = audit()
     with locked(store.run / "run.json"):  # of two runs that end at once, the second renders the pages of both
-        facts = _facts(story, store)
+        facts = _facts(provenance.read_run(store.run), story)
         for chapter in (each for each in story if each.page in facts):
             path = cached_path(chapter, config, store, corpora)
             current = facts[chapter.page].get("notebook") == path.name and is_complete(path)
@@ -75,19 +75,18 @@ def run_study(
     return _outcome(n_pages, chosen, facts, store)
 
 
-def _facts(story: Sequence[Chapter], store: Store) -> dict[str, dict[str, Any]]:
+def _facts(run: Mapping[str, Any], story: Sequence[Chapter]) -> dict[str, dict[str, Any]]:
     """What ``run.json`` holds of each chapter that was executed, in order."""
-    known = provenance.read_run(store.run).get("chapters", {})
+    known = run.get("chapters", {})
     return {chapter.page: known[chapter.page] for chapter in story if chapter.page in known}
 
 
-def _merge(config: Config, store: Store, story: Sequence[Chapter], done: Mapping[str, Any] | None = None) -> dict:
+def _merge(config: Config, store: Store, story: Sequence[Chapter], done: Mapping[str, Any]) -> dict:
     """Add facts to ``run.json`` beside those that other runs have written there meanwhile; all of them."""
     with locked(store.run / "run.json"):
-        both = _facts(story, store) | dict(done or {})
-        facts = {chapter.page: both[chapter.page] for chapter in story if chapter.page in both}
-        if done:
-            _write_run(config, store, provenance.read_run(store.run).get("corpora", []), facts)
+        run = provenance.read_run(store.run)
+        facts = _facts({"chapters": run.get("chapters", {}) | done}, story)
+        _write_run(config, store, run.get("corpora", []), facts)
     return facts
 
 

@@ -41,7 +41,7 @@ MEMORISED = 0.99  # accuracy on its own training rows from which a model counts 
 def introduction(results: Results, failed: Mapping[str, str], study: Study) -> str:
     """Which projects were run, which not and why, and with how many training seeds."""
     config = study.config
-    partial = baseline_results.left_out(config, study.store)
+    partial = baseline_results.left_out(study.baselines, config, study.store)
     notes = [f"**{word(name)} is left out**: {reason}" for name, reason in partial.items()]
     notes += [f"**{word(name)} could not be run**: {reason}" for name, reason in failed.items()]
     text = "".join(f"{note}\n\n" for note in notes)

@@ -241,7 +241,6 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
 
 def seeded(seed: int, deterministic: bool) -> None:
     """Forget earlier networks and start every random stream anew."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its remarks about the processor help no reader
     import keras
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network has a graph of its own
