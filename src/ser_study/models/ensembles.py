@@ -48,10 +48,15 @@ def soft_vote(tables: Sequence[pd.DataFrame], weights: Weights = None, *, name: 
         Fewer than two tables; rows, truth or classes differ (with counts); weights do not fit.
     """
     first, proba, classes = aligned(tables)
-    share = _shares(weights, first, len(tables))  # (n, members)
-    mean = np.einsum("mnc,nm->nc", proba, share)
-    params = [json.dumps({"members": members(tables), "weights": np.round(row, 4).tolist()}) for row in share]
-    return named(predicted(first, mean, classes), tables, name).assign(params=params)
+    return voted(first, proba, classes, shares(weights, first, len(tables)), tables, name)
+
+
+def voted(first: pd.DataFrame, proba: np.ndarray, classes: list[str], share: np.ndarray, tables, name) -> pd.DataFrame:
+    """Predictions by probabilities (members, n, C) weighted with ``share`` (n, members); rows without it are gone."""
+    done = np.isfinite(share).all(axis=1)
+    mean = np.einsum("mnc,nm->nc", proba[:, done], share[done])
+    params = [json.dumps({"members": members(tables), "weights": np.round(row, 4).tolist()}) for row in share[done]]
+    return named(predicted(first[done], mean, classes), tables, name).assign(params=params)
 
 
 def stack(
@@ -195,7 +200,7 @@ def need_validation(fold: Mapping, validation: np.ndarray, first: pd.DataFrame, 
         )
 
 
-def _shares(weights: Weights, first: pd.DataFrame, n_members: int) -> np.ndarray:
+def shares(weights: Weights, first: pd.DataFrame, n_members: int) -> np.ndarray:
     """Weights of every row, shape (n, members), rows summing to 1."""
     if isinstance(weights, pd.DataFrame):
         table, columns = _with_draw(first), [f"w_{i}" for i in range(n_members)]

@@ -10,13 +10,12 @@ votes on validation rows never scores weights on the rows they were fitted on.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from ser_study.models.ensembles import aligned, folds, members, named, need_validation, predicted
+from ser_study.models.ensembles import aligned, folds, need_validation, shares, voted
 
 STEPS = 4  # weights are multiples of 1/4
 
@@ -70,20 +69,13 @@ def weighted_vote(
     truth, role, tried = _codes(first, classes), first["role"].to_numpy(), weight_grid(len(tables), steps)
     clip = first["clip_id"]
     unit = (clip if groups is None else clip.map(groups).fillna(clip)).to_numpy()
-    share = np.full((len(first), len(tables)), np.nan)
-    every = folds(first)
+    share, every = shares(weights_on_validation(tables, steps=steps), first, len(tables)), folds(first)
     for fold, places in every:
-        validation, test = (places[role[places] == which] for which in ("validation", "test"))
-        need_validation(fold, validation, first, least_classes=1)
-        share[test] = _best(truth[validation], proba[:, validation], tried)[0]
+        validation = places[role[places] == "validation"]
         others = np.concatenate([rows for other, rows in every if _is_beside(other, fold)] or [places[:0]])
         others = others[(role[others] == "validation") & ~np.isin(unit[others], unit[validation])]
-        if len(others):
-            share[validation] = _best(truth[others], proba[:, others], tried)[0]
-    done = np.isfinite(share).all(axis=1)
-    mean = np.einsum("mnc,nm->nc", proba, np.nan_to_num(share))
-    params = [json.dumps({"members": members(tables), "weights": np.round(row, 4).tolist()}) for row in share[done]]
-    return named(predicted(first[done], mean[done], classes), tables, name).assign(params=params)
+        share[validation] = _best(truth[others], proba[:, others], tried)[0] if len(others) else np.nan
+    return voted(first, proba, classes, share, tables, name)
 
 
 def _is_beside(other: dict, fold: dict) -> bool:
