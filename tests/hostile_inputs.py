@@ -12,13 +12,15 @@ import numpy as np
 import soundfile
 
 RATE = 16_000  # Hz
-PITCH = 150.0  # Hz, of every voice made here
+PITCH = 150.0  # Hz, of a voice made here where no other is asked for
 
 
-def voice(seconds: float = 1.0, *, rate: int = RATE, level: float = 0.3, seed: int = 0) -> np.ndarray:
+def voice(
+    seconds: float = 1.0, *, rate: int = RATE, level: float = 0.3, seed: int = 0, pitch: float = PITCH
+) -> np.ndarray:
     """A steady voice with a little noise of its own, shape (s,)."""
     time = np.arange(round(seconds * rate)) / rate
-    harmonics = [np.sin(2 * np.pi * PITCH * k * time) / k for k in range(1, 11)]
+    harmonics = [np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 11)]
     breath = np.random.default_rng(seed).normal(0, 0.002, len(time))
     return level * (np.sum(harmonics, axis=0) / 2 + breath)
 

@@ -595,9 +595,10 @@ def test_analysed_keeps_the_first_copy_and_drops_conflicts_silence_and_damage():
         ("b/1", "sad", "w", False),
         ("a/8", None, "v", False),
         ("a/9", "sad", "v", False),
+        ("a/10", "other", "u", False),
     )
     analysed, dropped = corpora.analysed(clips)
-    assert analysed["clip_id"].tolist() == ["a/1", "a/7"]
+    assert analysed["clip_id"].tolist() == ["a/1", "a/7", "a/9"]
     assert list(analysed.columns) == list(schema.CLIP_COLUMNS)
     assert dropped.set_index("clip_id")["reason"].to_dict() == {
         "a/4": "duplicate",
@@ -606,10 +607,17 @@ def test_analysed_keeps_the_first_copy_and_drops_conflicts_silence_and_damage():
         "a/5": "silent",
         "a/6": "unreadable",
         "b/1": "duplicate",
-        "a/8": "conflict",
-        "a/9": "conflict",
+        "a/8": "unlabelled",
+        "a/10": "unlabelled",
     }
     assert "a/1" in dropped["detail"][0]
+
+
+def test_of_copies_in_two_corpora_the_published_one_stays():
+    clips = made_up(("own/1", "sad", "x", False), ("ravdess/1", "sad", "x", False), ("tess/1", "sad", "y", False))
+    analysed, dropped = corpora.analysed(clips)
+    assert analysed["clip_id"].tolist() == ["ravdess/1", "tess/1"]
+    assert dropped["detail"].tolist() == ["the same sound and label as ravdess/1, which stays"]
 
 
 def test_analysed_needs_to_know_what_is_silent():

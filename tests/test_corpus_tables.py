@@ -194,8 +194,8 @@ def test_sentences_hold_where_almost_nothing_is_known():
         "durations": text.durations_title(clips),
         "alt": text.counts(clips).alt,
         "introduction": text.introduction(own.INFO, clips),
-        "summary": text.summary(clips, clips),
-        "nothing": text.summary(clips, clips.iloc[:0]),
+        "summary": text.summary(Study(SMALL, None), clips, clips),
+        "nothing": text.summary(Study(SMALL, None), clips, clips.iloc[:0]),
     }
     assert not any(re.search(r"\bnan\b|None\b(?! of)|inf\b", sentence) for sentence in sentences.values())
     assert numbers(sentences["speakers"]) == [3]
@@ -207,7 +207,7 @@ def test_sentences_hold_where_almost_nothing_is_known():
 
 
 def test_summary_counts_and_warns():
-    lines = text.summary(acted(), acted().iloc[:8]).splitlines()
+    lines = text.summary(Study(SMALL, None), acted(), acted().iloc[:8]).splitlines()
     assert "8 of 11 clips are analysed" in lines[0]
     assert "2 emotions" in lines[0]
     assert "UAR of .500." in lines[0]

@@ -44,7 +44,7 @@ def test_names_are_unique_and_hold_only_what_differs(small_study):
 
 def test_clips_without_speakers_are_left_out_where_speakers_matter(small_study):
     config, part = small_study.config, small_study.selections["synthetic"]
-    allowed = benchmark.possible({"synthetic": part, "own": unnamed(part)})
+    allowed = benchmark.possible({"synthetic": part, "own": unnamed(part)}, config)
     assert "speaker_independent" in allowed["synthetic"]
     assert "speaker_independent" not in allowed["own"]
     scored = {(one.selection, one.protocol) for one in benchmark.benchmark(config, allowed)}

@@ -250,7 +250,7 @@ def test_random_folds_are_stratified_and_drawn_anew():
 def test_order_of_rows_does_not_matter_and_the_seed_does():
     clips = made_up("synthetic", speakers=10, sentences=4)
     shuffled = clips.sample(frac=1, random_state=1)
-    for protocol in splits.possible(clips):
+    for protocol in splits.possible(clips, CONFIG):
         pd.testing.assert_frame_equal(make(clips, protocol), make(shuffled, protocol))
     other = splits.make(clips, "random", classes=schema.labels(clips, "native"), config=load(overrides={"seed": 1}))
     assert not other.equals(make(clips, "random"))
@@ -311,11 +311,28 @@ def test_clips_without_a_class_or_with_wrong_classes_are_refused():
 
 
 def test_possible_lists_what_make_accepts():
-    assert splits.possible(made_up("savee", speakers=4, sentences=3).assign(statement=None, take=None)) == [
-        "random",
-        "speaker_independent",
-        "leave_one_speaker_out",
+    clips = made_up("savee", speakers=4, sentences=3).assign(statement=None, take=None)
+    assert splits.possible(clips, CONFIG) == ["random", "speaker_independent", "leave_one_speaker_out"]
+    why_not = splits.impossible(clips, CONFIG)
+    assert "sentence list" in why_not["sentence_independent"]
+    assert set(why_not) == set(splits.PROTOCOLS) - {"random", "speaker_independent", "leave_one_speaker_out", "fixed"}
+
+
+def test_protocols_that_would_teach_one_emotion_are_not_possible():
+    clips = made_up("own", speakers=3, sentences=2)
+    one_each = clips[
+        clips["speaker"].map(dict(zip(clips["speaker"].unique(), clips["emotion"].unique()))) == clips["emotion"]
     ]
+    why_not = splits.impossible(one_each, CONFIG)
+    assert (
+        "Each emotion comes from one speaker (angry: own/00, happy: own/01, sad: own/02)"
+        in why_not["speaker_independent"]
+    )
+    assert "random" not in why_not
+    lonely = clips[(clips["speaker"] == "own/00") | (clips["emotion"] == "sad")]  # without the first, all are sad
+    assert (
+        "1 of 3 folds would train on clips of one emotion" in splits.impossible(lonely, CONFIG)["speaker_independent"]
+    )
 
 
 def test_deal_spreads_each_stratum_evenly():

@@ -113,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
     from ser_study.report import runner
     from ser_study.report.chapters import chapters, select
     from ser_study.store import open_folders
-    from ser_study.study import check_data, check_names
+    from ser_study.study import Study, check_data, check_names
 
     overrides = _overrides(options)
     preset = options.preset or _fitting_preset(options.data, overrides)
@@ -130,6 +130,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(runner.plan(config, store, corpora=chosen_corpora, **chosen))
         return DONE
+    if not options.report_only:
+        _ = Study(config, store).selections  # clips of one emotion are refused now, not in every notebook
     return runner.run_study(
         config,
         store,
@@ -255,7 +257,7 @@ def _folds(options: argparse.Namespace) -> int:
         clips, _ = corpora.analysed(corpora.select(clips, selection))
         classes = schema.labels(clips, "native")
         clips, classes = clips[classes.notna()], classes.dropna()
-        for protocol in splits.possible(clips) if len(clips) else ():
+        for protocol in splits.possible(clips, config) if len(clips) else ():
             many = protocol == "leave_one_speaker_out" and clips["speaker"].nunique() > MAX_LEFT_OUT
             if protocol != "cross_corpus" and not many:
                 folds = splits.make(clips, protocol, classes=classes, config=config)

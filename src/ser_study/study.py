@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import warnings
@@ -17,6 +18,7 @@ import pandas as pd
 
 from ser_study import corpora, features
 from ser_study.config import Config, suggestion, unknown
+from ser_study.evaluation.tables import SCORE_COLUMNS
 from ser_study.experiments import baseline_results, baselines, benchmark, folds, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
@@ -25,6 +27,8 @@ from ser_study.models import registry
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
 from ser_study.wording import interval
+
+EXAMPLES = ("ravdess-speech", "emodb", "synthetic", "crema_d")  # speakers × sentences that fit a picture
 
 
 class Study:
@@ -40,6 +44,7 @@ class Study:
     Attributes
     ----------
     selections : name → ``Selection``, such as ``"ravdess-speech"``
+    left_out : name → why a selection that is here is not studied
     baselines : name → ``Selection`` with the clips of a student project, such as ``"baseline-000"``
     """
 
@@ -52,7 +57,7 @@ class Study:
     ) -> None:
         self.config, self.store = config, store
         if selections is not None:
-            self.selections = dict(selections)
+            self.selections, self.left_out = dict(selections), {}
         if baselines is not None:
             self.baselines = dict(baselines)
 
@@ -82,17 +87,37 @@ class Study:
         return f"Study({self.store.run.name!r}, data={self.store.raw.name!r})"
 
     @cached_property
-    def selections(self) -> dict[str, Selection]:
+    def parts(self) -> dict[str, Selection]:
+        """Every selection that is here, those too that nothing can be learned from."""
         return loading.load_selections(self.config, self.store)
+
+    @cached_property
+    def selections(self) -> dict[str, Selection]:
+        return loading.usable(self.parts, self.config)[0]
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        return loading.usable(self.parts, self.config)[1]
 
     @cached_property
     def baselines(self) -> dict[str, Selection]:
         return baseline_results.load(self.config, self.store)
 
-    @property
+    @cached_property
     def possible(self) -> dict[str, list[str]]:
         """Protocols that each selection allows."""
-        return benchmark.possible(self.selections)
+        return benchmark.possible(self.selections, self.config)
+
+    def example(self) -> tuple[Study, str]:
+        """A study and one of its selections that names speakers, few enough of them and of sentences for a picture.
+
+        It is this study, or one of the built-in corpus where these clips allow no test on new speakers.
+        """
+        named = [name for name, allowed in self.possible.items() if "speaker_independent" in allowed]
+        if not named:
+            built_in = dataclasses.replace(self.config, corpora=("synthetic",))
+            return Study(built_in, self.store), "synthetic"
+        return self, next((name for name in EXAMPLES if name in named), named[0])
 
     def only(self, selections: Iterable[str]) -> Study:
         """The same study with some of its selections."""
@@ -191,6 +216,8 @@ class Study:
         """Scores of experiments, one row an experiment and metric, those of student projects last; their test-set
         evaluations are logged."""
         options = {"config": self.config, "store": self.store}
+        if not (experiments := list(experiments)):
+            return pd.DataFrame(columns=list(SCORE_COLUMNS))
         return pd.concat([runner.scores(some, self._home(some[0]), **options) for some in _kinds(experiments)])
 
     def score(self, name: str) -> str:

@@ -175,7 +175,13 @@ def _taken(block: _Block, mask: np.ndarray) -> _Block:
 
 def _best(model, grid, train, validation, *, models, seed, classes) -> tuple[dict, float, np.ndarray]:
     """Hyperparameters with the best validation UAR (the first of equals), probability scale, validation margins."""
-    best = None
+    best, grid = None, model.feasible(grid, train.truth)
+    if not grid:
+        rarest = np.unique(train.truth, return_counts=True)[1].min()
+        raise ValueError(
+            f"{len(train.truth)} training clips, {rarest} of the rarest class, are too few for {model.title}; leave "
+            "the model out with --set benchmark.models=…, or add clips."
+        )
     tried = _decide(model, grid, train, validation.values, models=models, seed=seed, classes=classes)
     for params, decided in zip(grid, tried):
         prediction = np.asarray(classes)[decided.argmax(axis=1)]

@@ -6,7 +6,8 @@ A corpus module offers ``INFO`` and ``rows(root)`` (see ``corpora.info``); one t
 offers ``generate(root, settings)``, which returns the folder it filled. To add a corpus, add a file.
 
 ``load`` gives every clip *found*; ``analysed`` leaves out what no study may use: silent or unreadable clips,
-duplicates (the first ``clip_id`` stays), and sounds that occur under two different labels (all go).
+clips without a class, duplicates (the first ``clip_id`` stays, a published one before your own), and sounds that occur
+under two different labels (all go). A study cleans all its corpora together.
 Where a corpus is here as a pack only (``packed``), its clips come from the pack; audio beside a pack wins.
 A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
 """
@@ -196,7 +197,8 @@ def analysed(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     clips : clips table, in its order
-    dropped : columns ``clip_id``, ``corpus``, ``reason`` (unreadable, silent, conflict, duplicate), ``detail``
+    dropped : columns ``clip_id``, ``corpus``, ``reason`` (unreadable, silent, unlabelled, conflict, duplicate),
+        ``detail``
     """
     schema.check_columns(clips, ["silent"], what="clips (take it from corpora.load)")
     reasons = drop_reasons(clips)
@@ -209,7 +211,10 @@ def drop_reasons(clips: pd.DataFrame) -> pd.DataFrame:
     reasons = pd.DataFrame({"reason": None, "detail": None}, index=clips.index, dtype=object)
     reasons.loc[clips["sha256"].isna()] = ["unreadable", "the file cannot be read; see validate"]
     reasons.loc[clips["silent"].astype(bool)] = ["silent", "no sample rises above the silence threshold"]
-    audible = clips[reasons["reason"].isna()].sort_values("clip_id")
+    classless = clips["emotion"].isna() | (clips["emotion"] == "other")
+    reasons.loc[classless & reasons["reason"].isna()] = ["unlabelled", "no emotion that is a class of this study"]
+    good = clips[reasons["reason"].isna()]
+    audible = good.assign(own=good["corpus"] == "own").sort_values(["own", "clip_id"])  # the published copy stays
     for _, same in audible[audible["sha256"].duplicated(keep=False)].groupby("sha256"):
         if same["emotion"].nunique(dropna=False) > 1:
             listed = ", ".join(f"{clip} ({emotion})" for clip, emotion in zip(same["clip_id"], same["emotion"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from ser_study import splits
+from ser_study import corpora, splits
 from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
@@ -19,7 +19,7 @@ BESIDE_LADDER = ("leave_one_speaker_out",)  # more training speakers than any st
 AUGMENTED = "random_augmented"  # the random split of clips augmented before it
 
 
-def possible(selections: Mapping[str, Selection]) -> dict[str, list[str]]:
+def possible(selections: Mapping[str, Selection], config: Config) -> dict[str, list[str]]:
     """Protocols that each selection allows and that say something of their own: take-disjoint only where
     something was said twice, leave-one-speaker-out only where the speaker folds hold several speakers."""
     allowed = {}
@@ -27,7 +27,7 @@ def possible(selections: Mapping[str, Selection]) -> dict[str, list[str]]:
         idle = set() if part.clips["take"].duplicated().any() else {"take_disjoint"}
         if set(part.clips["corpus"]) <= set(splits.ONE_SPEAKER_A_FOLD):
             idle.add("leave_one_speaker_out")
-        allowed[name] = [protocol for protocol in splits.possible(part.clips) if protocol not in idle]
+        allowed[name] = [protocol for protocol in splits.possible(part.clips, config) if protocol not in idle]
     return allowed
 
 
@@ -54,7 +54,8 @@ def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
     declared = []
     for selection, protocols in possible.items():
         row = (config.ladder.feature, config.ladder.model)
-        declared.append(Experiment(selection, "random", *row, fixed=True, leak="augment_before_split"))
+        if "random" in protocols:
+            declared.append(Experiment(selection, "random", *row, fixed=True, leak="augment_before_split"))
         declared += [
             Experiment(selection, protocol, *row, fixed=True)
             for protocol in (*LADDER, *BESIDE_LADDER)
@@ -83,8 +84,12 @@ def equal_size(config: Config, full: Iterable[Experiment], sizes: Mapping[str, i
 
 
 def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
-    """Train on one corpus, test on another, on the six common classes; the diagonal is within-corpus, new speakers."""
-    chosen = [name for name in possible if name not in ("ravdess-song", "synthetic")]
+    """Train on one corpus, test on another, on the six common classes; the diagonal is within-corpus, new speakers.
+
+    Of a corpus with several selections, the first stands for it.
+    """
+    first = {corpora.corpus_of(name): name for name in reversed(possible) if name != "synthetic"}
+    chosen = [name for name in possible if first.get(corpora.corpus_of(name)) == name]
     if len(chosen) < 2:
         return []
     return [

@@ -119,7 +119,8 @@ def _augmented_before_split(truth: pd.Series, n_folds: int, random: np.random.Ge
     folds = []
     for fold in range(n_folds):
         role = np.where(place != fold, "train", np.where(rows["variant"] == 0, "test", ""))
-        folds.append(rows.assign(fold=fold, role=role)[role != ""])
+        if (role == "test").any():  # of few rows, all that fall to a fold may be copies
+            folds.append(rows.assign(fold=fold, role=role)[role != ""])
     return pd.concat(folds, ignore_index=True).assign(protocol="random", repeat=0)
 
 

@@ -103,7 +103,7 @@ def needs_transfer(experiment: Experiment, selections: Selections) -> bool:
 def transferred(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> dict[str, Any]:
     """What the other corpora chose by their speaker folds, for the same feature and model: the median where one
     number is chosen, else the commonest choice."""
-    chosen, declared = [], set(benchmark(config, possible(selections)))
+    chosen, declared = [], set(benchmark(config, possible(selections, config)))
     for selection in selections:
         other = dataclasses.replace(experiment, selection=selection)
         if other == experiment or other not in declared or needs_transfer(other, selections):

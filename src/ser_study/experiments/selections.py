@@ -12,7 +12,10 @@ from ser_study import config as settings
 from ser_study import corpora, schema, splits
 from ser_study.config import Config
 from ser_study.store import Store
+from ser_study.wording import listed
 
+NAMED_SHARE = 0.5  # of the clips with a speaker, from which on those without one are left out
+MOST_LISTED = 10  # speakers in a message
 BASELINE = "baseline-"  # prefix of the selections that hold the clips of a student project
 
 
@@ -39,27 +42,68 @@ class Selection:
 
 
 def load_selections(config: Config, store: Store) -> dict[str, Selection]:
-    """Every selection of the study, in a fixed order.
+    """Every selection of the study, in a fixed order; what may not be studied is dropped across all its corpora.
 
     Raises
     ------
     ValueError
-        A corpus of the settings is not there, or no corpus names two speakers.
+        A corpus of the settings is not there.
     """
+    names = corpora.chosen(config.corpora, store.raw)
+    clips = pd.concat([corpora.load(name, config=config, store=store) for name in names], ignore_index=True)
+    reasons = corpora.drop_reasons(clips)
     selections = {}
-    for name in corpora.chosen(config.corpora, store.raw):
-        clips = corpora.load(name, config=config, store=store)
-        for selection in corpora.selections_of(name):
-            part, dropped = corpora.analysed(corpora.select(clips, selection))
-            if len(part):
-                selections[selection] = Selection(selection, part.reset_index(drop=True), dropped)
-    if selections and all(part.n_speakers < 2 for part in selections.values()):
-        raise ValueError(
-            f"No selection of {', '.join(selections)} names two speakers, and without them there is no test on new "
-            "speakers. Fill in the column 'speaker' (see data/README.md), or put another corpus beside it: "
-            "ser-study download ravdess."
-        )
+    for selection in (part for name in names for part in corpora.selections_of(name)):
+        part = corpora.select(clips.join(reasons), selection)
+        if len(part):
+            selections[selection] = _analysed(selection, _unnamed_dropped(part))
     return selections
+
+
+def _unnamed_dropped(part: pd.DataFrame) -> pd.DataFrame:
+    """Where most clips name a speaker, those that name none are dropped: any of them may be of a test speaker."""
+    unnamed = part["speaker"].isna() & part["reason"].isna()
+    if part["speaker"].nunique() < 2 or part["speaker"].notna().mean() < NAMED_SHARE:
+        return part
+    part.loc[unnamed, ["reason", "detail"]] = ["no speaker", "others name theirs, and it may be any of those"]
+    return part
+
+
+def _analysed(name: str, part: pd.DataFrame) -> Selection:
+    stays = part["reason"].isna()
+    dropped = part.loc[~stays, ["clip_id", "corpus", "reason", "detail"]].reset_index(drop=True)
+    return Selection(name, schema.check_clips(part[stays].reset_index(drop=True)), dropped)
+
+
+def usable(selections: Mapping[str, Selection], config: Config) -> tuple[dict[str, Selection], dict[str, str]]:
+    """The selections that a classifier can learn from, and why each of the others is left out.
+
+    Raises
+    ------
+    ValueError
+        None is left; the message says who says what.
+    """
+    reasons = {name: reason for name, part in selections.items() if (reason := _too_poor(part, config))}
+    if selections and len(reasons) == len(selections):
+        raise ValueError(
+            f"There is nothing to tell apart. {' '.join(reasons.values())} Label clips of a second emotion (see "
+            "data/README.md), or put another corpus beside them: ser-study download ravdess."
+        )
+    return {name: part for name, part in selections.items() if name not in reasons}, reasons
+
+
+def _too_poor(part: Selection, config: Config) -> str:
+    """Why nothing can be learned from a selection; empty where something can."""
+    if part.clips.empty:
+        why = listed(f"{n} {reason}" for reason, n in part.dropped["reason"].value_counts().items())
+        return f"No clip of {part.name} may be studied ({why}); ser-study validate names them."
+    if part.clips["emotion"].nunique() > 1:
+        why = splits.impossible(part.clips, config).get("random", "")
+        return why and f"{part.name} holds too few clips to split: {why}"
+    said = part.clips.groupby(part.clips["speaker"].fillna("no speaker"))["emotion"].value_counts()
+    who = [f"{speaker}: {n} {emotion}" for (speaker, emotion), n in said.items()]
+    more = f" and {len(who) - MOST_LISTED} more speakers" if len(who) > MOST_LISTED else ""
+    return f"{part.name} holds one emotion ({'; '.join(who[:MOST_LISTED])}{more})."
 
 
 def load_baseline_selection(name: str, config: Config, store: Store) -> Selection | None:

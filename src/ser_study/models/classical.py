@@ -7,13 +7,12 @@ not depend on the hyperparameters, so a search prepares once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.dummy import DummyClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -40,6 +39,36 @@ class Model:
     libraries: tuple[str, ...] = ()  # besides scikit-learn
     margins: bool = False  # it gives no probabilities: a temperature is fitted to its margins on validation rows
     standardised: bool = False  # scaled although its family needs no scaling, as in the student projects
+    needs: Callable[[Params, np.ndarray], bool] = field(default=lambda params, counts: True)  # clips a class: enough?
+
+    def feasible(self, grid: Sequence[Params], truth: np.ndarray) -> list[Params]:
+        """The points of a grid that training rows of these classes can feed."""
+        counts = np.unique(truth, return_counts=True)[1]
+        return [params for params in grid if self.needs(params, counts)]
+
+
+class SharesOnly(ClassifierMixin, BaseEstimator):
+    """Answers with the shares of the classes in training, whatever it is given.
+
+    Classes whose numbers differ by no more than chance (the spread of their difference) have the same share: of a
+    balanced corpus the commonest class of a training part is the rarest of its test part, and answering that one would
+    score far below chance.
+    """
+
+    def fit(self, values: np.ndarray, truth: np.ndarray) -> SharesOnly:
+        """Count the class names (n,)."""
+        self.classes_, counts = np.unique(truth, return_counts=True)
+        common = counts >= counts.max() - np.sqrt(2 * counts.max())
+        self.shares_ = np.where(common, counts[common].mean(), counts) / len(truth)
+        return self
+
+    def predict_proba(self, values: np.ndarray) -> np.ndarray:
+        """The shares for each row, shape (n, C)."""
+        return np.tile(self.shares_, (len(values), 1))
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """The commonest class for each row, the first of equals, shape (n,)."""
+        return self.classes_[self.predict_proba(values).argmax(axis=1)]
 
 
 def _weight(models: Models) -> str | None:
@@ -47,7 +76,7 @@ def _weight(models: Models) -> str | None:
 
 
 def _dummy(models: Models, params: Params, seed: int) -> BaseEstimator:
-    return DummyClassifier(strategy="prior")
+    return SharesOnly()
 
 
 def _logistic(models: Models, params: Params, seed: int) -> BaseEstimator:

@@ -22,24 +22,27 @@ from typing import Any
 
 from ser_study import features
 from ser_study.config import Config
-from ser_study.corpora import packed
+from ser_study.corpora import pack_of, packed, synthetic
+from ser_study.corpora.info import audio_files
 from ser_study.report import provenance
 from ser_study.store import Store, file_hash
+from ser_study.wording import duration
 
 FINDINGS = "09_findings"  # reads tables only; becomes the front page
 PARAMETERS = ("preset", "overrides", "data")
 RENDER_ONLY = ("cli.py", "report/pages.py", "report/provenance.py")  # sources that change no number
-EXPECTED = {  # s, on two cores; used until the run has times of its own
+MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
+EXPECTED = {  # s, on two cores and that many clips; used until the run has times of its own
     "demo": {
-        **{"01_corpus": 12, "02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 25},
+        **{"02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 25},
         **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "08_baselines": 4},
     },
     "quick": {
-        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 300},
+        **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 300},
         **{"04b_ablations": 260, "05_deep_learning": 300, "06_voting": 120, "08_baselines": 600},
     },
     "full": {
-        **{"01_corpus": 20, "02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
+        **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
         **{"04b_ablations": 4500, "05_deep_learning": 4000, "06_voting": 300, "08_baselines": 6000},
     },
 }
@@ -133,13 +136,12 @@ def select(story: Sequence[Chapter], *, only: Sequence[str] = (), start: str = "
 
 def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> dict[str, Any]:
     """Everything the executed chapter depends on."""
-    names = [chapter.corpus] if chapter.corpus else list(corpora)
     key = {
         "notebook": file_hash(chapter.notebook),
         "parameters": published(chapter, config),
         "sources": _sources(),
         "versions": provenance.versions(),
-        "audio": _listing([store.raw / name for name in names]),
+        "audio": _listing([store.raw / name for name in corpora]),
         "folds": contents(store.project / "data" / "folds"),
     }
     if chapter.notebook.stem == FINDINGS:
@@ -168,9 +170,28 @@ def is_complete(path: Path) -> bool:
     return not any(features.get(name).is_here() for name in absent)
 
 
-def expected_seconds(chapter: Chapter, config: Config, facts: Mapping[str, Any]) -> float | None:
-    """Seconds the chapter took last time (``facts`` of ``run.json``), else what is known of its preset; or None."""
-    return facts.get("seconds") or EXPECTED.get(config.preset, {}).get(chapter.notebook.stem)
+def expectation(chapter: Chapter, config: Config, facts: Mapping[str, Any], n_clips: int) -> str:
+    """How long a chapter may take, in brackets: what it took last time on as many clips (``facts`` of ``run.json``),
+    else what its unchanged preset took where it was measured, by the number of clips; else nothing."""
+    if facts.get("seconds") and facts.get("clips") == n_clips:
+        return f" (last time {duration(facts['seconds'])})"
+    measured = EXPECTED.get(config.preset, {}).get(chapter.notebook.stem)
+    if not measured or config.run_name != config.preset:
+        return ""
+    return f" (about {duration(measured * n_clips / MEASURED_ON[config.preset])})"
+
+
+def n_clips(names: Sequence[str], config: Config, store: Store) -> int:
+    """Audio files of some corpora, or the clips of their packs; of the built-in corpus those it would make."""
+    n = 0
+    for name in names:
+        if name == "synthetic":
+            n += len(synthetic.layout(config.synthetic))
+        elif pack := pack_of(name, store):
+            n += len(packed.clips(pack))
+        else:
+            n += len(audio_files(store.raw / name))
+    return n
 
 
 def published(chapter: Chapter, config: Config) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from ser_study.report.chapters import (
     Chapter,
     cached_path,
     chapters,
-    expected_seconds,
+    expectation,
     is_complete,
     is_current,
+    n_clips,
     published,
     select,
 )
@@ -55,12 +56,12 @@ def run_study(
     """
     story = chapters(store.project / "notebooks", corpora)
     chosen = select(story, only=only, start=start) if execute_any else []
-    facts = _facts(provenance.read_run(store.run), story)
+    facts, n_files = _facts(provenance.read_run(store.run), story), n_clips(corpora, config, store) if chosen else 0
     for place, chapter in enumerate(chosen, start=1):
         with locked(path := cached_path(chapter, config, store, corpora)):
             line = f"[{place}/{len(chosen)}] {chapter.page:<28}"
             known = facts.get(chapter.page, {})
-            done = _bring_up_to_date(chapter, config, store, data, path, known, line)
+            done = _bring_up_to_date(chapter, config, store, data, path, known, line, n_files)
             facts = _merge(config, store, story, {chapter.page: done})
             _remove_outdated(known, path)
     rows = audit()
@@ -105,13 +106,13 @@ def _outcome(n_pages: int, chosen: Sequence[Chapter], facts: Mapping[str, Mappin
 def plan(config: Config, store: Store, *, corpora: Sequence[str], only: Sequence[str] = (), start: str = "") -> str:
     """What ``run_study`` would do now, one line a notebook, without doing it."""
     known = provenance.read_run(store.run).get("chapters", {})
-    lines = []
+    lines, n_files = [], n_clips(corpora, config, store)
     for chapter in select(chapters(store.project / "notebooks", corpora), only=only, start=start):
         if not config.run.force and is_current(cached_path(chapter, config, store, corpora), store):
             lines.append(f"{chapter.page:<32} up to date")
         else:
-            expected = expected_seconds(chapter, config, known.get(chapter.page, {}))
-            lines.append(f"{chapter.page:<32} to run{_about(expected)}")
+            expected = expectation(chapter, config, known.get(chapter.page, {}), n_files)
+            lines.append(f"{chapter.page:<32} to run{expected}")
     return "\n".join([*lines, f"Pages go to reports/{store.run.name}/."])
 
 
@@ -154,18 +155,19 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
     return record
 
 
-def _bring_up_to_date(chapter, config, store, data, path, known, line) -> dict[str, Any]:
+def _bring_up_to_date(chapter, config, store, data, path, known, line, n_files) -> dict[str, Any]:
     """Execute the chapter unless its executed notebook is current; the facts that ``run.json`` holds of it."""
     if not config.run.force and is_current(path, store):
         print(f"{line} up to date", flush=True)
         return provenance.read_json(path.with_suffix(".json")) | {"notebook": path.name}
-    expected = expected_seconds(chapter, config, known)
-    with _clock(line + _about(expected)):
+    with _clock(line + expectation(chapter, config, known, n_files)):
         record = execute(chapter, config, store, data=data, path=path)
     word = "done in" if record["status"] == "done" else "FAILED after"
     print(f" {word} {duration(record['seconds'])}", flush=True)
     if record["error"]:
         print(f"      {record['error'].splitlines()[0]}", file=sys.stderr, flush=True)
+    record |= {"clips": n_files}
+    write_json(path.with_suffix(".json"), record)
     return record | {"notebook": path.name}
 
 
@@ -281,7 +283,3 @@ def _clock(line: str) -> Iterator[None]:
         if ticking.is_alive():
             ticking.join()
             print(f"\r\x1b[K{line} …", end="", flush=True)
-
-
-def _about(seconds: float | None) -> str:
-    return f" (about {duration(seconds)})" if seconds else ""

@@ -1,9 +1,10 @@
 """Clips → folds: protocols that declare what they separate, published lists, committed fold files."""
 
+from ser_study.splits.allowed import impossible, possible
 from ser_study.splits.files import committed_hash, load_or_make, read_folds, write_folds, write_sums
 from ser_study.splits.fixed import LISTS, FixedList, fixed, incomplete, listed
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
-from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make, possible
+from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make
 from ser_study.splits.rebuilt import KINDS as BASELINE_KINDS
 from ser_study.splits.rebuilt import RECIPES, rebuilt
 from ser_study.splits.subsample import subsample
@@ -21,6 +22,7 @@ __all__ = [
     "assert_disjoint",
     "committed_hash",
     "fixed",
+    "impossible",
     "incomplete",
     "listed",
     "load_or_make",

@@ -206,12 +206,7 @@ def assert_disjoint(folds: pd.DataFrame, clips: pd.DataFrame, protocol: str) -> 
     )
 
 
-def possible(clips: pd.DataFrame) -> list[str]:
-    """Names of the protocols that these clips allow, in the order of the registry (``fixed`` apart)."""
-    return [name for name, chosen in PROTOCOLS.items() if chosen.make is not None and not _lacks(clips, chosen)]
-
-
-def _lacks(clips: pd.DataFrame, chosen: Protocol) -> str:
+def lacks(clips: pd.DataFrame, chosen: Protocol) -> str:
     """Why these clips do not allow the protocol; empty when they do."""
     for unit in chosen.needs:
         values = clips[UNITS[unit]]
@@ -239,7 +234,7 @@ def _check(clips: pd.DataFrame, classes: pd.Series, chosen: Protocol, target: st
         raise ValueError(
             f"{int(classes.isna().sum())} of {len(clips)} clips have no class; leave them out before splitting."
         )
-    problem = _lacks(clips, chosen)
+    problem = lacks(clips, chosen)
     if problem:
         raise ValueError(problem)
     if target and target not in set(clips["corpus"]):

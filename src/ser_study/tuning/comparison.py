@@ -91,9 +91,10 @@ def compare_models(
 
     Returns
     -------
-    One row a model: ``model, title, n_folds, n_candidates``, ``SCORES`` (means over folds; ``accuracy_sd``
-    their standard deviation; AUC of margins where a model has no probabilities) and ``TIMES``: ``fit_s``
-    (s a fold, preparation and one fit), ``search_s`` (s a fold, whole grid), ``predict_ms`` (ms a clip).
+    One row a model that every fold has clips enough for: ``model, title, n_folds, n_candidates``, ``SCORES`` (means
+    over folds; ``accuracy_sd`` their standard deviation; AUC of margins where a model has no probabilities) and
+    ``TIMES``: ``fit_s`` (s a fold, preparation and one fit), ``search_s`` (s a fold, whole grid), ``predict_ms``
+    (ms a clip).
 
     Raises
     ------
@@ -107,13 +108,18 @@ def compare_models(
             if model.family == "deep":
                 raise ValueError(f"Model {name!r} is a network; its seconds an epoch are in the table of networks.")
             grid = model.grid(models) if search else [model.fixed(models)]
-            each = [
-                _one_fold(features, truth, part, model, grid, models=models, seed=seed)
-                for _, part in folds.groupby(["repeat", "fold"], sort=True)
-            ]
+            parts = [part for _, part in folds.groupby(["repeat", "fold"], sort=True)]
+            if not all(model.feasible(grid, _train_classes(part, truth)) for part in parts):
+                continue
+            each = [_one_fold(features, truth, part, model, grid, models=models, seed=seed) for part in parts]
             rows.append({"model": name, "title": model.title, "n_candidates": len(grid)} | _summary(each))
     table = pd.DataFrame(rows)[["model", "title", "n_folds", "n_candidates", *SCORES, *TIMES]]
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def _train_classes(rows: pd.DataFrame, truth: pd.Series) -> np.ndarray:
+    """Class of each clean training clip of a fold."""
+    return truth.loc[rows.loc[(rows["variant"] == 0) & (rows["role"] == "train"), "clip_id"]].to_numpy()
 
 
 def _summary(each: list[_Fold]) -> dict[str, float]:
@@ -141,7 +147,7 @@ def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
     done = _Fold(n_validation=len(validation))
     train_x, done.prepare_s = timed(prepare.fit_transform, features.rows(train.to_numpy()))
     validation_x, apply_s = timed(prepare.transform, features.rows(validation.to_numpy()))
-    for params in grid:
+    for params in model.feasible(grid, train_y):
         estimator = model.build(models, params, seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # capped iterations, collinear columns: as meant

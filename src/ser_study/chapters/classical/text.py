@@ -10,6 +10,7 @@ from ser_study import corpora
 from ser_study.chapters.classical.headline import OWN_SPEAKERS
 from ser_study.config import Config
 from ser_study.evaluation import summaries
+from ser_study.models import registry
 from ser_study.plotting import dots
 from ser_study.study import Study
 from ser_study.wording import Caption, interval, listed, percent, share, voices, word
@@ -114,7 +115,7 @@ def times(table: pd.DataFrame) -> Caption:
     """All classical models with their times."""
     words = "All classical models on validation speakers, with times of one fold on one thread."
     empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
-    finding = times_sentence(table) if len(table) else ""
+    finding = times_sentence(table) + _too_few_clips(table) if len(table) else ""
     return Caption("benchmark_times", words, empty=empty, finding=finding, labels=LABELS)
 
 
@@ -133,6 +134,12 @@ def times_sentence(table: pd.DataFrame) -> str:
         f"{first}; the fastest within two points of it is {word(fastest['model'])} "
         f"({share(fastest['uar'])}, {fastest['fit_s']:.3f} s)."
     )
+
+
+def _too_few_clips(table: pd.DataFrame) -> str:
+    """The models that a fold could not feed."""
+    absent = [word(name) for name in registry.CLASSICAL if name not in set(table["model"])]
+    return f" Left out, for a fold has too few clips for it: {listed(absent)}." if absent else ""
 
 
 def scores() -> Caption:

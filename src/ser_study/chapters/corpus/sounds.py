@@ -39,23 +39,12 @@ DESCRIPTORS = {  # column of ``summary``, or of ``CHROMA`` → name, unit
 }
 
 
-def examples(study: Study, clips: pd.DataFrame) -> list[dict[str, Any]]:
+def examples(study: Study, analysed: pd.DataFrame) -> list[dict[str, Any]]:
     """One recording of each emotion.
 
     The speaker with most emotions says them all as far as possible; then the strongest intensity decides,
-    then the sentence that most emotions share, then the name. Clips that may not be studied are no example.
-
-    Raises
-    ------
-    ValueError
-        No clip can be studied.
+    then the sentence that most emotions share, then the name.
     """
-    analysed, dropped = corpora.analysed(clips)
-    analysed = analysed[analysed["emotion"].notna()]
-    if analysed.empty:
-        raise ValueError(
-            f"None of the {len(clips)} clips can be studied ({len(dropped)} dropped); run: ser-study validate."
-        )
     return recordings(study, _example_clips(analysed))
 
 

@@ -42,6 +42,13 @@ def load_clips(study: Study, corpus: str) -> pd.DataFrame:
     return corpora.load(corpus, config=study.config, store=study.store)
 
 
+def analysed_and_dropped(study: Study, corpus: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Clips of a corpus that are analysed, and those that are not with ``reason`` and ``detail``, each once."""
+    parts = [study.parts[name] for name in corpora.selections_of(corpus) if name in study.parts]
+    clips, dropped = (pd.concat([getattr(part, what) for part in parts]) for what in ("clips", "dropped"))
+    return tuple(table.drop_duplicates("clip_id", ignore_index=True) for table in (clips, dropped))
+
+
 def emotions_of(clips: pd.DataFrame) -> list[str]:
     """The emotions present, in the order of the schema."""
     present = set(clips["emotion"].dropna())

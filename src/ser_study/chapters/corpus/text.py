@@ -11,6 +11,7 @@ from ser_study import splits
 from ser_study.chapters.corpus.tables import emotions_of, others_sharing
 from ser_study.chapters.corpus.tables import speakers as speakers_of
 from ser_study.corpora.info import CorpusInfo
+from ser_study.study import Study
 from ser_study.wording import Caption, listed, minus, percent, sentence, share, word
 
 FEW = 4  # speakers; with fewer no interval speaks for other people
@@ -223,7 +224,7 @@ def dropped(table: pd.DataFrame, clips: pd.DataFrame) -> Caption:
     return Caption(exhibit(clips, "dropped"), text, empty=f"None of the {many(len(clips), 'clip')} is left out.")
 
 
-def summary(clips: pd.DataFrame, analysed: pd.DataFrame) -> str:
+def summary(study: Study, clips: pd.DataFrame, analysed: pd.DataFrame) -> str:
     """What remains to be studied, what chance is, and what a random split would share; as Markdown."""
     if analysed.empty:
         return f"None of the {many(len(clips), 'clip')} can be studied."
@@ -241,7 +242,8 @@ def summary(clips: pd.DataFrame, analysed: pd.DataFrame) -> str:
         lines.append("No speaker is named, so scores on new voices cannot be measured.")
     elif n_speakers < FEW:
         lines.append(f"With {many(n_speakers, 'speaker')}, scores hold for these voices only, not for new ones.")
-    lines.append(f"Protocols it allows: {listed(word(name) for name in splits.possible(analysed))}.")
+    allowed = [word(name) for name in splits.possible(analysed, study.config)]
+    lines.append(f"Protocols it allows: {listed(allowed) or 'none'}.")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -11,9 +11,11 @@ from ser_study.plotting import baselines as baseline_plots
 from ser_study.plotting import dots
 
 
-def inflation(run: RunTables) -> Figure:
+def inflation(run: RunTables) -> Figure | None:
     """Random split against new speakers, one row a corpus and model."""
     title, pairs = text.inflation(run).alt, tables.inflation(run)
+    if pairs.empty:
+        return None
     lines = {"chance": tables.chance(run), "human": tables.listeners(run)}
     return dots.inflation(pairs, title=title, **lines, notes=text.corpus_notes(run))
 

@@ -17,7 +17,10 @@ def introduction(run: RunTables) -> str:
     """The first paragraph: the scores on new speakers and by how much a random split flatters."""
     best = tables.headline(run)
     if best.empty:
-        return "This run holds no score on new speakers; run chapter 04."
+        return (
+            "These recordings allow no test on new speakers, so this run answers no question about voices that a model "
+            "has never heard; chapter 03 says why. Name the speakers of more clips, or put another corpus beside them."
+        )
     scores = [
         f"**{share(row['new speakers'])}** on {word(row['corpus'])}" + _listeners(row["listeners"])
         for _, row in best.iterrows()
@@ -45,6 +48,9 @@ def _listeners(value: float) -> str:
 def inflation(run: RunTables) -> Caption:
     """The main figure: random split against new speakers."""
     pairs = tables.inflation(run)
+    if pairs.empty:
+        empty = "No corpus of this run has scores on both a random split and new speakers."
+        return Caption("front_inflation", "", empty=empty)
     return Caption("front_inflation", dots.inflation_caption(pairs), alt=dots.inflation_title(pairs))
 
 
@@ -104,13 +110,15 @@ def _beside_listeners(run: RunTables) -> str:
 def ladder(run: RunTables) -> Caption:
     """The figure of the protocols, from the leakiest to the strictest."""
     equal = run.ladder[run.ladder["size"] == "equal"].pivot(index="corpus", columns="protocol", values="value")
-    lost = 100 * (equal["random"] - equal["speaker_independent"])
+    equal = equal.reindex(columns=["random", "speaker_independent"])
+    lost = 100 * (equal["random"] - equal["speaker_independent"]).dropna()
     low, high = lost.min(), lost.max()
-    span = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+    span = f"{low:.0f}" if lost.empty or round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+    title = f"At equal training size new speakers cost {span} points" if len(lost) else "Scores by protocol"
     return Caption(
         "front_ladder",
         "UAR of one model, one feature set, fixed hyperparameters. Filled: equal training size; hollow: all clips.",
-        alt=f"At equal training size new speakers cost {span} points",
+        alt=title,
     )
 
 
@@ -127,10 +135,11 @@ def baselines(table: pd.DataFrame) -> Caption:
 
 def tess(run: RunTables) -> str:
     """TESS actress by actress: random, left out, and at equal training size."""
-    table = run.ladder_speakers[run.ladder_speakers["corpus"] == "tess"]
-    if table.empty:
-        return "TESS is not part of this run."
-    best = tables.headline(run).set_index("corpus").loc["tess"]
+    table = run.ladder_speakers[run.ladder_speakers["corpus"] == "tess"].dropna()
+    chosen = tables.headline(run).set_index("corpus")
+    if table.empty or "tess" not in chosen.index:
+        return "This run holds no test of TESS on the other actress."
+    best = chosen.loc["tess"]
     each = [
         f"{row['speaker'].partition('/')[2]} falls from {share(row['random'])} to {share(row['speaker_independent'])}"
         for _, row in table.iterrows()

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.folds import folds_of
+from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
 
 CONTROL_LIMIT = 3000  # clips; shuffled labels are repeated many times, so only on selections below this
 
 
 def curve(study: Study) -> list[Experiment]:
-    """Speaker-independent score against the number of training speakers."""
+    """Speaker-independent score against the number of training speakers, where so few say two emotions."""
+    return [one for one in _points(study) if not _unfed(one, study)]
+
+
+def unfed(study: Study) -> list[Experiment]:
+    """Points of the curve that are left out: in some fold the training speakers say one emotion."""
+    return [one for one in _points(study) if _unfed(one, study)]
+
+
+def _unfed(one: Experiment, study: Study) -> bool:
+    part = study.selections[one.selection]
+    emotion = part.clips.set_index("clip_id")["emotion"]
+    if part.clips.groupby("speaker")["emotion"].nunique().min() > 1:
+        return False  # whoever is chosen says two
+    truth = classes_of(part, one.scheme)
+    for draw in range(one.draws):
+        made = folds_of(one, part, truth, study.config, study.store, draw)
+        train = made[made["role"] == "train"]
+        if (train["clip_id"].map(emotion).groupby(train["fold"]).nunique() < 2).any():
+            return True
+    return False
+
+
+def _points(study: Study) -> list[Experiment]:
     ladder = study.config.ladder
     return [
         Experiment(
@@ -22,6 +47,7 @@ def curve(study: Study) -> list[Experiment]:
             draws=ladder.draws,
         )
         for name, part in study.selections.items()
+        if "speaker_independent" in study.possible[name]
         for number in ladder.curve_speakers
         if number <= part.n_speakers - 1
     ]

@@ -12,9 +12,8 @@ from ser_study.experiments import benchmark, folds, selections
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
-from ser_study.wording import interval
+from ser_study.wording import interval, word
 
-EXAMPLES = ("ravdess-speech", "emodb", "synthetic", "crema_d")  # speakers × sentences that fit a picture
 CURVE_COLUMNS = ["corpus", "model", "train_speakers", "fewest", "most"]
 CURVE_COLUMNS += ["value", "low", "high", "interval", "n", "n_train"]
 
@@ -28,6 +27,18 @@ def protocols() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def left_out(study: Study) -> pd.DataFrame:
+    """What these data do not allow: ``corpus, protocol, reason``; a selection that is not studied at all has no
+    protocol."""
+    rows = [(name, "–", reason) for name, reason in study.left_out.items()]
+    for name, part in study.selections.items():
+        reasons = splits.impossible(part.clips, study.config)
+        rows += [(name, word(protocol), reason) for protocol, reason in reasons.items() if protocol != "cross_corpus"]
+    few = "In some fold these few training speakers say one emotion."
+    rows += [(one.selection, f"{one.train_speakers} training speakers", few) for one in declare.unfed(study)]
+    return pd.DataFrame(rows, columns=["corpus", "protocol", "reason"])
+
+
 def chance(study: Study) -> dict[str, float]:
     """UAR of guessing on each selection."""
     return selections.chance_levels(study.selections)
@@ -37,13 +48,6 @@ def listeners(study: Study) -> dict[str, float]:
     """UAR of a single listener on each corpus that has listeners' answers."""
     clips = {name: part.clips for name, part in study.selections.items()}
     return summaries.listener_lines(summaries.listeners(clips))
-
-
-def example_selection(study: Study) -> str:
-    """A selection with named speakers, few enough of them and of sentences for a picture of its splits."""
-    named = [name for name, allowed in study.possible.items() if "speaker_independent" in allowed]
-    named = named or [name for name, part in study.selections.items() if part.n_speakers > 1] or list(study.selections)
-    return next((name for name in EXAMPLES if name in named), named[0])
 
 
 def example_folds(study: Study, selection: str) -> pd.DataFrame:

@@ -18,6 +18,15 @@ def protocols() -> Caption:
     return Caption("protocols", "The protocols, and the units that test shares with neither training nor validation.")
 
 
+def left_out() -> Caption:
+    """Caption of what the data do not allow."""
+    return Caption(
+        "left_out",
+        "Protocols that these recordings do not allow, and why; a dash stands for all of them.",
+        empty="Every corpus of this run allows every protocol.",
+    )
+
+
 def fold_scores_title(scores: pd.DataFrame, selection: str) -> str:
     """Mean score of the two cross-validations."""
     mean = scores.groupby("split")["score"].mean()
