@@ -138,3 +138,15 @@ def test_every_family_recognises_emotion_in_real_speech(corpora_dir, tmp_path):
     chance = table.loc["dummy", "uar"]
     assert (table.drop("dummy")["uar"] > 1.5 * chance).all(), table["uar"]
     assert table.loc["logistic", "uar"] > 2.5 * chance
+
+
+def test_models_that_a_fold_cannot_feed_are_left_out():
+    feature, truth, folds = made()
+    few = folds[(folds["role"] != "train") | (folds.groupby(["fold", "role"]).cumcount() < 8)]
+    rare = truth.copy()
+    train = few[(few["fold"] == 0) & (few["role"] == "train")]["clip_id"]
+    rare[train], rare[train.iloc[0]] = "sad", "angry"  # one training clip of that class
+    wanted = ("dummy", "knn", "qda")
+    models = Models(knn_neighbours=(1, 5, 31))
+    table = comparison.compare_models(feature, rare, few, models=models, seed=1, names=wanted)
+    assert set(table["model"]) == {"dummy", "knn"}  # one and five neighbours of eight are enough, 31 are not

@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from hostile_runs import in_process
 from report_sample import PARAMETERS, SETUP, drawing, notebook, project, report, scores
 
@@ -504,3 +506,24 @@ def _nothing_of_this_machine(store, tmp_path) -> None:
         text = path.read_text(encoding="utf-8")
         for word in words:
             assert word not in text, f"{path.name} holds {word}"
+
+
+def test_the_time_announced_follows_the_clips_or_is_not_given(tmp_path):
+    store = project(tmp_path, n04_traditional_ml=notebook("# B"))
+    chapter = chapters.chapters(store.project / "notebooks", [])[0]
+    quick, measured = load("quick"), chapters.MEASURED_ON["quick"]
+    last = {"seconds": 30.0, "clips": 480}
+    assert chapters.expectation(chapter, quick, last, 480) == " (last time 30 s)"
+    whole = chapters.expectation(chapter, quick, last, measured)
+    assert whole == f" (about {duration(chapters.EXPECTED['quick']['04_traditional_ml'])})"
+    assert chapters.expectation(chapter, quick, last, 2 * measured) != whole
+    assert chapters.expectation(chapter, load("quick", {"ladder.draws": 9}), {}, 480) == ""
+
+
+def test_clips_of_a_run_are_counted(store):
+    (store.raw / "own" / "sad").mkdir(parents=True)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(store.raw / "own" / "sad" / name, np.zeros(100), 16_000)
+    config = load("demo")
+    assert chapters.n_clips(["own"], config, store) == 2
+    assert chapters.n_clips(["own", "synthetic"], config, store) == 482

@@ -225,3 +225,34 @@ def test_finished_folds_of_a_network_are_not_trained_again(store, monkeypatch):
     assert np.abs(first.loc[again, "p_sad"] - second.loc[again, "p_sad"]).max() < 1e-4
     unused = lambda fold, make: pytest.fail("classical folds are cheap and cached together")  # noqa: E731
     training.run_folds(feature, truth, folds, training.Task("dummy"), models=MODELS, seed=1, fold_cache=unused)
+
+
+def test_grid_points_that_the_rows_cannot_feed_are_not_tried():
+    feature, truth, folds = made(n=20)
+    table = training.run_folds(
+        feature, truth, folds, training.Task("knn"), models=Models(knn_neighbours=(1, 31)), seed=0
+    )
+    assert {json.loads(text)["k"] for text in table["params"]} == {1}
+    with pytest.raises(
+        ValueError, match=r"\d+ training clips, \d of the rarest class, are too few for nearest neighbours"
+    ):
+        training.run_folds(feature, truth, folds, training.Task("knn"), models=Models(knn_neighbours=(31,)), seed=0)
+
+
+def test_class_shares_do_not_depend_on_ties():
+    balanced = np.repeat(["angry", "happy", "neutral", "sad"], 25)
+    rows = np.zeros((100, 1))
+    uars = []
+    for seed in range(5):
+        place = np.random.default_rng(seed).integers(0, 5, 100)
+        told = [
+            classical.SharesOnly().fit(rows[place != k], balanced[place != k]).predict(rows[place == k])
+            for k in range(5)
+        ]
+        said = np.concatenate(told)
+        truth = np.concatenate([balanced[place == k] for k in range(5)])
+        uars.append(np.mean([(said[truth == name] == name).mean() for name in np.unique(balanced)]))
+    assert uars == [0.25] * 5  # chance, where the majority of each training part is the minority of its test part
+    skewed = classical.SharesOnly().fit(rows, np.repeat(["angry", "sad"], [30, 70]))
+    assert skewed.predict(rows[:2]).tolist() == ["sad", "sad"]
+    assert skewed.predict_proba(rows[:1])[0].tolist() == [0.3, 0.7]
