@@ -29,6 +29,12 @@ def test_presets_differ_from_the_defaults_only_in_what_they_name():
                 assert getattr(getattr(loaded, section), inner) == getattr(getattr(config.Config(), section), inner)
 
 
+@pytest.mark.parametrize("preset", ["quick", "complete"])
+@pytest.mark.parametrize("section", ["seed", "audio", "frames", "models", "evaluation"])
+def test_runs_on_real_corpora_fit_and_score_the_same_systems(preset, section):
+    assert getattr(config.load(preset), section) == getattr(config.load("full"), section)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

@@ -73,8 +73,8 @@ class Models:
     svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
     logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
     svm_c_fixed: float = 0.001
-    forest_trees: int = 200
-    boosting_rounds: int = 100
+    forest_trees: int = 100
+    boosting_rounds: int = 60
     boosting_leaves: int = 15
     boosting_rate: float = 0.1
     class_weight: str = ""  # "" or "balanced"
