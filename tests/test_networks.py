@@ -146,24 +146,53 @@ def test_sizes_add_up_the_time():
     assert sizes["title"].tolist() == [deep.get("conv8_002").title, deep.get("mlp_head").title]
 
 
-def test_regularisation_is_compared_on_validation_rows():
-    varied = by_experiment(training("conv8_002_l2", validation=(1, 2, 3)), training("conv8_002_short"))
-    table = tables.regularisation(varied)
-    assert table["network"].tolist() == ["conv8_002_short", "conv8_002_l2"]
-    assert table["validation_accuracy"].tolist() == [0.5, 0.3]
+def varied(store, right: dict[str, list[float]]) -> tuple[dict[Experiment, pd.DataFrame], Study]:
+    """Networks with validation rows of several speakers; of each speaker a share of the clips is right."""
+    n, predictions = 20, {}
+    n_speakers = len(next(iter(right.values())))
+    names = [f"v{s}/{i}" for s in range(n_speakers) for i in range(n)]
+    clips = pd.DataFrame({"clip_id": names, "speaker": [name.split("/")[0] for name in names]})
+    truth = np.tile(["calm", "sad"], n * n_speakers // 2)
+    wrong = np.where(truth == "sad", "calm", "sad")
+    for network, shares in right.items():
+        one = Experiment("baseline-002b", "baseline_list", "means180", network)
+        hit = np.concatenate([np.arange(n) < share * n for share in shares])
+        rows = pd.DataFrame({"clip_id": names, "truth": truth, "prediction": np.where(hit, truth, wrong)})
+        rows = rows.assign(corpus=one.selection, scheme=one.scheme, protocol=one.protocol, feature=one.feature)
+        rows = rows.assign(model=network, leak="", draw=0, repeat=0, fold=0, seed=0, role="validation", variant=0)
+        rows = rows.assign(experiment=one.name, n_train=9, p_calm=0.5, p_sad=0.5)
+        predictions[one] = rows.assign(params=training(network)["params"].iloc[0])
+    part = Selection("baseline-002b", clips, clips.iloc[:0])
+    return predictions, Study(CONFIG, store, {}, {part.name: part})
+
+
+def test_regularisation_is_compared_on_validation_rows(store):
+    predictions, study = varied(store, {"conv8_002_l2": [0.25] * 6, "conv8_002_short": [0.5] * 6})
+    table = tables.regularisation(predictions, study).set_index("network")
+    assert table["validation_accuracy"].tolist() == [0.5, 0.5]
     assert table["gap"].tolist() == pytest.approx([0.1, 0.1])
-    assert table["changed"].tolist() == [text.AS_PUBLISHED, "L2 penalty"]
-    assert (table["n_validation"] == 1).all()
-    assert tables.regularisation({}).empty
-    assert text.regularisation(tables.regularisation({})).empty
+    assert table["changed"].to_dict() == {"conv8_002_short": tables.AS_PUBLISHED, "conv8_002_l2": "L2 penalty"}
+    assert (table["n"] == 120).all()
+    assert table.loc["conv8_002_l2", "difference"] == pytest.approx(-0.25)
+    assert np.isnan(table.loc["conv8_002_short", "difference"])
+    assert tables.regularisation({}, study).empty
+    assert text.regularisation(tables.regularisation({}, study)).empty
 
 
-def test_regularisation_finding_gives_the_steps_and_what_chance_allows():
-    table = pd.DataFrame({"changed": ["no dropout", text.AS_PUBLISHED], "validation_accuracy": [0.54, 0.36]})
-    finding = text.regularisation(table.assign(n_validation=400)).finding
-    assert "(.360 on 400 clips)" in finding
-    assert "no dropout: 18.0." in finding
-    assert "up to 7 points" in finding  # 1.96 · √(2 · .36 · .64 / 400) = .067
+def test_changes_of_settings_are_judged_over_speakers_and_not_over_clips(store):
+    """The same gain in UAR: of all speakers alike it is beyond chance, of two speakers of eight it is not."""
+    base = {"conv8_002_short": [0.5] * 8}
+    predictions, study = varied(store, base | {"conv8_002_dropout0": [0.75] * 8, "conv8_002_l2": [1, 1, *[0.5] * 6]})
+    table = tables.regularisation(predictions, study)
+    change = table.set_index("network")
+    assert change.loc["conv8_002_dropout0", ["low", "high"]].tolist() == pytest.approx([0.25, 0.25])
+    assert change.loc["conv8_002_l2", "low"] < 0 < change.loc["conv8_002_l2", "high"]
+    finding = text.regularisation(table).finding
+    assert "UAR with the published settings is .500 on 160 validation clips of 8 speakers" in finding
+    assert "Beyond chance, no dropout raised it" in finding
+    assert "L2 penalty +12.5 [−" in finding
+    no_gain = table[table["network"] != "conv8_002_dropout0"]
+    assert "No change is beyond chance" in text.regularisation(no_gain).finding
 
 
 def test_introduction_counts_the_networks_and_says_what_stops_them():

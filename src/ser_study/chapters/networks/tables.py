@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ser_study.evaluation import metrics
+from ser_study import config as settings
+from ser_study.evaluation import comparisons, metrics
 from ser_study.experiments import baselines
 from ser_study.experiments.experiment import Experiment
 from ser_study.models import deep
+from ser_study.study import Study
 from ser_study.wording import word
 
 Predictions = Mapping[Experiment, pd.DataFrame]
@@ -20,6 +22,8 @@ STAGES = (
     *("corpus", "repeat", "fold", "stage", "lr", "epochs", "best_epoch", "validation_loss", "validation_uar", "kept"),
     *("n_trainable", "seconds_per_epoch"),
 )
+CHANGE = ("uar", "difference", "low", "high", "interval", "p_holm", "n", "n_speakers")
+AS_PUBLISHED = "as published"  # end of the title of the network that the others are compared with
 IMAGE_NETWORKS = ("vgg16", "vgg19", "mobilenet", "resnet50", "inception")
 _FOLD = ["experiment", "draw", "repeat", "fold"]
 
@@ -91,14 +95,15 @@ def sizes(predictions: Predictions) -> pd.DataFrame:
     return table
 
 
-def regularisation(predictions: Predictions) -> pd.DataFrame:
-    """One network changed in one thing at a time: training and validation accuracy at the best epoch, and their gap.
+def regularisation(predictions: Predictions, study: Study) -> pd.DataFrame:
+    """One network changed in one thing at a time: accuracies at the best epoch, and the change of UAR it makes.
 
     Returns
     -------
     One row a network: ``network, changed, accuracy, validation_accuracy, validation_loss, gap, best_epoch,
-    seconds_per_epoch, n_validation`` (clips); the best validation accuracy first. Training accuracy is measured with
-    dropout on. Empty without predictions.
+    seconds_per_epoch``, then ``CHANGE`` on validation rows; the best validation accuracy first. Training accuracy is
+    measured with dropout on. The change is that of ``comparisons.steps``: paired by clip, its interval and test over
+    speakers; the network as published has none. Empty without predictions.
     """
     if not predictions:
         return pd.DataFrame()
@@ -109,9 +114,27 @@ def regularisation(predictions: Predictions) -> pd.DataFrame:
     costs = sizes(predictions).set_index("network")[["best_epoch", "seconds_per_epoch"]]
     table = best.merge(costs, left_on="network", right_index=True)
     table.insert(1, "changed", [deep.get(name).title.split(", ")[-1] for name in table["network"]])
-    validation = pd.concat(predictions.values(), ignore_index=True).query("role == 'validation'")
-    table["n_validation"] = validation["clip_id"].nunique()
+    table = table.merge(_against_published(predictions, study), on="network")
     return table.sort_values("validation_accuracy", ascending=False, ignore_index=True)
+
+
+def _against_published(predictions: Predictions, study: Study) -> pd.DataFrame:
+    """UAR of each network on validation rows and its change against the network as published (``CHANGE``)."""
+    (published,) = [one for one in predictions if deep.get(one.model).title.endswith(AS_PUBLISHED)]
+    others = [one for one in predictions if one != published]
+    steps = comparisons.steps(
+        pd.concat(predictions.values(), ignore_index=True),
+        study.clips(published.selection),
+        [(published.name, one.name) for one in others],
+        family="regularisation",
+        role="validation",
+        evaluation=study.config.evaluation,
+        rng=settings.rng(study.config, "regularisation"),
+    )
+    steps = steps.rename(columns={"value_b": "uar"}).assign(network=[one.model for one in others])
+    first = {"network": published.model, "uar": steps["value_a"].iloc[0]}
+    first |= {name: steps[name].iloc[0] for name in ("n", "n_speakers")}
+    return pd.concat([pd.DataFrame([first]), steps])[["network", *CHANGE]]
 
 
 def stages(predictions: Predictions) -> pd.DataFrame:
