@@ -121,6 +121,7 @@ NAMES = {
     "weighted_f1": "weighted F1",
     "kappa": "κ",
     "mcc": "MCC",
+    "cka": "CKA",
     "campplus_finetuned": "CAM++, fine-tuned",
     "random_augmented": "random, augmented first",
     "random": "random split",
@@ -134,6 +135,24 @@ NAMES = {
     "cross_corpus": "another corpus",
 }
 
+HEADINGS = {  # columns that every table means alike; what else a column of one table means, its caption says
+    "n": "clips",
+    "n_speakers": "speakers",
+    "n_train": "training clips",
+    "n_seeds": "training seeds",
+    "n_votes": "votes",
+    "low": "from",
+    "high": "to",
+    "difference": "change",
+    "p_holm": "p (Holm)",
+    "sd": "sd over training seeds",
+    "f1": "F1",
+    "fit_s": "fit, s",
+    "search_s": "search, s",
+    "predict_ms": "predict, ms a clip",
+    "seconds_per_epoch": "s per epoch",
+}
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -144,7 +163,7 @@ class Caption:
     alt: str = ""  # of a figure: what a reader who cannot see it needs to know
     empty: str = ""  # Markdown in its place where there is nothing to show
     finding: str = ""  # Markdown after it: what it tells, with computed numbers
-    labels: Mapping[str, str] = field(default_factory=dict)  # column → heading
+    labels: Mapping[str, str] = field(default_factory=dict)  # column → heading, where ``heading`` does not say it
     decimals: Mapping[str, int] = field(default_factory=dict)  # column → decimals; else by the size of the numbers
     page_length: int = 15  # rows on one page of the table
 
@@ -154,6 +173,11 @@ def word(name: str) -> str:
     if "+" in str(name):
         return " + ".join(word(part) for part in str(name).split("+"))
     return NAMES.get(str(name), str(name).replace("_", " "))
+
+
+def heading(column: str) -> str:
+    """A column's name as the heading of a table says it: ``n_speakers`` → ``speakers``."""
+    return HEADINGS.get(column) or word(column)
 
 
 def settings(text: str) -> str:

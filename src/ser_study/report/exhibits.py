@@ -72,9 +72,15 @@ class Exhibits:
         Parameters
         ----------
         frame : the table; a named or textual index becomes its first columns; empty: ``caption.empty`` is shown
-        caption : name, caption, headings of columns (others show their name as ``wording.word`` says it)
+        caption : name, caption, headings of columns (others show their name as ``wording.heading`` says it)
+
+        Raises
+        ------
+        ValueError
+            The caption speaks of a column that the table does not have.
         """
         tidy = flat(frame)
+        _check_columns(tidy, caption)
         csv = tidy.to_csv(index=False, float_format="%.10g", lineterminator="\n")
         path = self.outputs / "tables" / f"{caption.name}.csv"
         if len(tidy.columns):  # without rows, too: other chapters read it, and an older run may have left one
@@ -159,6 +165,16 @@ class Exhibits:
             for thing, caption in pairs
         ]
         return Exhibit([output for exhibit in each for output in exhibit.outputs])
+
+
+def _check_columns(tidy: pd.DataFrame, caption: Caption) -> None:
+    """Raise at a heading or a number of decimals for no column: another column would go without its own."""
+    unknown = [name for name in {**caption.labels, **caption.decimals} if name not in tidy.columns]
+    if unknown and len(tidy.columns):  # a table left out has none
+        raise ValueError(
+            f"The caption of table {caption.name!r} names columns that are not in it: {', '.join(unknown)}. It has "
+            f"{', '.join(tidy.columns)}; correct or remove the names in labels= and decimals=."
+        )
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.wording import Caption, number, settings, word
+from ser_study.wording import Caption, heading, number, settings, word
 
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
@@ -41,7 +41,7 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     name, labels, decimals = caption.name, caption.labels, caption.decimals
     columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column)) for column in tidy.columns]
     numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
-    headings = [html.escape(labels.get(column, word(column))) for column in tidy.columns]
+    headings = [html.escape(labels.get(column) or heading(column)) for column in tidy.columns]
     head = "".join(
         f'<th scope="col" class="n">{heading}</th>' if right else f'<th scope="col">{heading}</th>'
         for heading, right in zip(headings, numeric)

@@ -32,7 +32,6 @@ TITLES = {
 }
 NO_ROWS = "No rows in this run."  # where the figure before it says why
 _SURE = f"95 % intervals over speakers; beyond chance: p < {share(SURE, 2)} after Holm's correction."
-_CHANGE = {"uar": "UAR", "difference": "change", "low": "from", "high": "to", "p_holm": "p (Holm)", "n": "clips"}
 
 
 def introduction(study: Study) -> str:
@@ -81,7 +80,7 @@ def descriptions(study: Study, table: pd.DataFrame) -> Caption:
 
 def descriptions_table() -> Caption:
     """The table of the same."""
-    labels = {"title": "feature", "uar_validation": "UAR, validation", "n": "clips"}
+    labels = {"title": "feature", "uar_validation": "UAR, validation"}
     about = "Features under logistic regression, on validation speakers."
     return Caption("descriptions", about, empty=NO_ROWS, labels=labels, page_length=25)
 
@@ -108,9 +107,8 @@ def automl(study: Study, table: pd.DataFrame) -> Caption:
 
 def automl_table() -> Caption:
     """The table of the same."""
-    labels = {"accuracy_sd": "sd over folds", "new_speakers": "new speakers", "fit_s": "fit, s"}
     about = "Models of E004's comparison on 435 components of its log-mel values, without a choice of hyperparameters."
-    return Caption("automl", about, empty=NO_ROWS, labels=labels)
+    return Caption("automl", about, empty=NO_ROWS)
 
 
 def signal_title(table: pd.DataFrame) -> str:
@@ -132,7 +130,7 @@ def signal(study: Study, table: pd.DataFrame) -> Caption:
 def signal_table() -> Caption:
     """The table of the same."""
     about = "Preparations of the signal on validation speakers; the change is against the study's own preparation."
-    return Caption("signal", about, empty=NO_ROWS, labels=_CHANGE | {"baselines": "used by"}, page_length=20)
+    return Caption("signal", about, empty=NO_ROWS, labels={"baselines": "used by"}, page_length=20)
 
 
 def augmentation_title(table: pd.DataFrame) -> str:
@@ -154,7 +152,7 @@ def augmentation(study: Study, table: pd.DataFrame) -> Caption:
 def augmentation_table() -> Caption:
     """The table of the same."""
     about = "Augmentation of the training clips; the change is against none. Validation clips stay as recorded."
-    return Caption("augmentation", about, empty=NO_ROWS, labels=_CHANGE, page_length=20)
+    return Caption("augmentation", about, empty=NO_ROWS, page_length=20)
 
 
 def channels_title(table: pd.DataFrame) -> str:
@@ -181,7 +179,7 @@ def channels(study: Study, table: pd.DataFrame) -> Caption:
 def channels_table() -> Caption:
     """The table of the same."""
     about = "Six emotions on validation speakers; the change is against training on the scored channel alone."
-    return Caption("channels", about, empty=NO_ROWS, labels=_CHANGE | {"trained_on": "trained on"})
+    return Caption("channels", about, empty=NO_ROWS)
 
 
 def selection_title(table: pd.DataFrame) -> str:
@@ -209,7 +207,7 @@ def selection(study: Study, table: pd.DataFrame) -> Caption:
 def selection_table() -> Caption:
     """The table of the same."""
     about = "UAR on validation speakers after the least important features are dropped; gain over random dropping."
-    labels = {"uar": "UAR", "folds_ahead": "folds ahead of random"}
+    labels = {"folds_ahead": "folds ahead of random"}
     return Caption("selection", about, empty=NO_ROWS, labels=labels)
 
 
@@ -242,7 +240,7 @@ def nested(study: Study, table: pd.DataFrame) -> Caption:
 
 def nested_table() -> Caption:
     """The table of the same."""
-    labels = {"value": "UAR", "low": "from", "high": "to", "authors": "authors' choice", "n": "clips"}
+    labels = {"value": "UAR", "authors": "authors' choice"}
     labels |= {"inner_score": "score inside", "inner": "inner folds by"}
     about = "Searches nested by speaker; UAR on new speakers, mean over corpora."
     return Caption("nested_searches", about, empty=NO_ROWS, labels=labels)

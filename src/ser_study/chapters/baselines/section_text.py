@@ -36,25 +36,24 @@ def _accuracy(predictions: pd.DataFrame) -> str:
 def new_speakers(result: Result) -> Caption:
     """UAR by corpus on new speakers."""
     words = "UAR by corpus when no speaker of the test is in training."
-    return Caption(f"{_file(result)}_new_speakers", words, labels=text.SCORES)
+    return Caption(f"{_file(result)}_new_speakers", words, labels={"value": "UAR"})
 
 
-def slices(result: Result, table: pd.DataFrame) -> Caption:
+def slices(result: Result) -> Caption:
     """Accuracy on the list by corpus."""
-    labels = text.SCORES | {"clips": "part"} | {column: word(column) for column in table.columns[3:]}
-    return Caption(f"{_file(result)}_slices", "Accuracy on the list by corpus.", labels=labels)
+    return Caption(f"{_file(result)}_slices", "Accuracy on the list by corpus.", labels={"clips": "part"})
 
 
 def collapsed(result: Result) -> Caption:
     """Sixteen classes read as emotion or gender."""
     words = "Sixteen classes read as emotion or gender: by the winning class, or by summed probabilities."
-    return Caption(f"{_file(result)}_collapsed", words, labels={"uar": "UAR"})
+    return Caption(f"{_file(result)}_collapsed", words)
 
 
 def parts(result: Result, table: pd.DataFrame) -> Caption:
     """UAR by channel, intensity and gender, and what people made of the intensities."""
     words = "Ours on new speakers by channel, intensity and gender; only classes that both parts have."
-    return Caption(f"{_file(result)}_parts", words, labels=text.SCORES, finding=intensities(table))
+    return Caption(f"{_file(result)}_parts", words, labels={"value": "UAR"}, finding=intensities(table))
 
 
 def intensities(table: pd.DataFrame) -> str:

@@ -19,10 +19,10 @@ def exhibits(name: str, results: Mapping[str, Result], study: Study) -> Pairs:
     if name not in results:
         return [(None, sentence)]
     result = results[name]
-    slices, parts = comparisons.slices(result), comparisons.parts(result, study)
+    parts = comparisons.parts(result, study)
     pairs = [
         (tables.new_speakers(result, study), section_text.new_speakers(result)),
-        (slices, section_text.slices(result, slices)),
+        (comparisons.slices(result), section_text.slices(result)),
         (comparisons.collapsed(result), section_text.collapsed(result)),
         (parts, section_text.parts(result, parts)),
     ]

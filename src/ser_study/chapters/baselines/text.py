@@ -20,20 +20,18 @@ from ser_study.wording import Caption, interval, listed, minus, p_text, percent,
 Results = Mapping[str, Result]
 METRICS = {"accuracy": "accuracy", "uar": "UAR", "weighted_f1": "weighted F1", "kappa": "κ", "mcc": "MCC"}
 NOTHING = "No project was run."
-SCORES = {"n": "clips", "value": "UAR", "n_speakers": "speakers", "low": "from", "high": "to", "interval": "over"}
 SUMMARY = {
     "rebuild": "their model, rebuilt",
     "ours_sd": "training noise (sd)",
-    "n_seeds": "training seeds",
     "wilson_low": "Wilson, from",
-    "wilson_high": "to",
+    "wilson_high": "Wilson, to",
     "n": "test clips",
     "fresh_mean": "fresh splits, mean",
-    "fresh_sd": "sd",
+    "fresh_sd": "fresh splits, sd",
     "honest": "new speakers (UAR)",
-    "honest_low": "from",
-    "honest_high": "to ",
-    "honest_protocol": "how",
+    "honest_low": "new speakers, from",
+    "honest_high": "new speakers, to",
+    "honest_protocol": "speaker folds",
 }
 MEMORISED = 0.99  # accuracy on its own training rows from which a model counts as having memorised them
 
@@ -151,7 +149,7 @@ def models(table: pd.DataFrame, study: Study) -> Caption:
     names = [name for name in dict.fromkeys(table["model"]) if name in baseline_models.PUBLISHED_TREES]
     capped = [baseline_models.title(name, study.config.models) for name in names]
     text += f" Grown short for their time: {listed(capped)}." if capped else ""
-    labels = {"low": "band from", "high": "to", "uar": "UAR", "n_seeds": "training seeds"}
+    labels = {"low": "band, from", "high": "band, to"}
     words = "Accuracy of the rebuilt models on the published lists."
     return Caption("baseline_models", words, labels=labels, finding=text, empty=NOTHING)
 
@@ -165,7 +163,7 @@ def gaps(table: pd.DataFrame, study: Study) -> Caption:
         f"{listed(map(word, gap_tables.LEFT_OUT))}."
     )
     labels = {"n_train": "training rows", "train": "on these rows", "inside": "cross-validated inside"}
-    labels |= {"test": "published list", "new_speakers": "new speakers"}
+    labels["test"] = "published list"
     empty = "Not part of this run; `--set baselines.gaps=true` adds it." if not study.config.baselines.gaps else NOTHING
     finding = gaps_finding(table) if len(table) else ""
     return Caption("baseline_gaps", words, labels=labels, finding=finding, empty=empty)
@@ -205,7 +203,7 @@ def paired(table: pd.DataFrame) -> Caption:
             f"{word(row.against)}; {p}."
         )
     words = "Score of ours minus that of the rebuilt best model, on the same clips."
-    labels = {"p_holm": "p (Holm)", "p_mcnemar": "p (McNemar, ignores speakers)", "n": "clips"}
+    labels = {"p_mcnemar": "p (McNemar, ignores speakers)"}
     return Caption("baseline_pairs", words, labels=labels, finding="\n".join(lines), empty=NOTHING)
 
 
@@ -217,7 +215,8 @@ def shared(table: pd.DataFrame) -> Caption:
     ]
     finding = "Test clips with their other take in the training part:\n\n" + "\n".join(parts)
     words = "Test clips that share something with the training part."
-    return Caption("baseline_shared", words, finding=finding, empty=NOTHING)
+    labels = {"n": "test clips", "take": "other take", "duplicate": "exact copy"}
+    return Caption("baseline_shared", words, finding=finding, labels=labels, empty=NOTHING)
 
 
 def by_protocol_title(table: pd.DataFrame) -> str:
@@ -246,7 +245,7 @@ def by_protocol(table: pd.DataFrame) -> Caption:
 
 def protocol_table() -> Caption:
     """The table of five protocols."""
-    return Caption("baseline_protocols", "UAR by system, protocol and corpus.", labels=SCORES, empty=NOTHING)
+    return Caption("baseline_protocols", "UAR by system, protocol and corpus.", labels={"value": "UAR"}, empty=NOTHING)
 
 
 def _across(table: pd.DataFrame) -> str:

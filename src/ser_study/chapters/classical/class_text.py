@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ser_study.chapters.classical.text import LABELS, NO_SYSTEM
+from ser_study.chapters.classical.text import NO_SYSTEM
 from ser_study.plotting import matrices
 from ser_study.wording import Caption, percent, sentence, share, word
 
@@ -52,7 +52,7 @@ def confusions(panels: Sequence[Panel]) -> Caption:
 def by_class(table: pd.DataFrame) -> Caption:
     """Precision and recall of each class."""
     words = "Every class of the chosen systems on new speakers; the interval is that of recall."
-    labels = LABELS | {"low": "recall, from", "high": "to", "interval": "over"}
+    labels = {"low": "recall, from", "high": "recall, to"}
     return Caption("per_class", words, empty=NO_SYSTEM, finding=class_sentences(table), labels=labels, page_length=20)
 
 
@@ -143,7 +143,7 @@ def mistake_sentence(table: pd.DataFrame) -> str:
 
 def by_listeners(table: pd.DataFrame) -> Caption:
     """The chosen systems by how many listeners recognise a clip."""
-    labels = LABELS | {"recognised_by": "recognised by", "listeners": "listeners right"}
+    labels = {"listeners": "listeners right"}
     empty = "No clip of this run was judged by listeners, so mistakes cannot be compared with what people hear."
     words = "The chosen systems by how many listeners recognise a clip."
     return Caption("by_listeners", words, empty=empty, finding=listener_sentence(table), labels=labels)

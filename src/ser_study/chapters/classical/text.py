@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from ser_study import corpora
@@ -15,12 +13,6 @@ from ser_study.plotting import dots
 from ser_study.study import Study
 from ser_study.wording import Caption, interval, listed, percent, share, voices, word
 
-LABELS: Mapping[str, str] = {
-    **{"uar": "UAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "kappa": "κ", "mcc": "MCC", "auc": "AUC"},
-    **{"n": "clips", "n_speakers": "speakers", "f1": "F1", "nested": "chosen in each fold", "value": "UAR"},
-    **{"random": "random split", "speaker_independent": "new speakers", "n_votes": "votes"},
-    **{"fit_s": "fit, s", "search_s": "search, s", "predict_ms": "predict, ms a clip"},
-}
 NO_SYSTEM = "No corpus of this run has validation speakers, so no system is chosen and there is nothing to show here."
 
 
@@ -46,7 +38,7 @@ def inflation(pairs: pd.DataFrame) -> Caption:
 
 def gaps() -> Caption:
     """Random split and new speakers for every feature set."""
-    return Caption("gaps", "UAR on a random split and on new speakers, and the change.", labels=LABELS)
+    return Caption("gaps", "UAR on a random split and on new speakers, and the change.")
 
 
 def matrix_title(scores: pd.DataFrame) -> str:
@@ -71,7 +63,8 @@ def headline(systems: pd.DataFrame) -> Caption:
     """The chosen systems."""
     words = "The chosen system of each corpus and its UAR on new speakers."
     finding = headline_sentence(systems) if len(systems) else ""
-    return Caption("headline", words, empty=NO_SYSTEM, finding=finding, labels=LABELS)
+    labels = {"value": "UAR", "nested": "chosen in each fold"}
+    return Caption("headline", words, empty=NO_SYSTEM, finding=finding, labels=labels)
 
 
 def headline_sentence(systems: pd.DataFrame) -> str:
@@ -92,7 +85,7 @@ def headline_sentence(systems: pd.DataFrame) -> str:
 def overall() -> Caption:
     """All scores of the chosen systems."""
     words = "Scores of the chosen systems on new speakers, predictions of all folds together."
-    return Caption("overall", words, empty=NO_SYSTEM, labels=LABELS)
+    return Caption("overall", words, empty=NO_SYSTEM)
 
 
 def listeners(study: Study) -> Caption:
@@ -102,7 +95,7 @@ def listeners(study: Study) -> Caption:
     lines = "\n".join(f"- **{info.title}**: {info.human}" for info in about.values() if info.human)
     words = "Listeners on the same clips; ties of the plurality count as wrong."
     empty = f"No corpus of this run has the answers of listeners clip by clip.\n\n{lines}".strip()
-    return Caption("listeners", words, empty=empty, finding=lines, labels=LABELS)
+    return Caption("listeners", words, empty=empty, finding=lines)
 
 
 def probabilities() -> Caption:
@@ -116,7 +109,7 @@ def times(table: pd.DataFrame) -> Caption:
     words = "All classical models on validation speakers, with times of one fold on one thread."
     empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
     finding = times_sentence(table) + _too_few_clips(table) if len(table) else ""
-    return Caption("benchmark_times", words, empty=empty, finding=finding, labels=LABELS)
+    return Caption("benchmark_times", words, empty=empty, finding=finding)
 
 
 def times_sentence(table: pd.DataFrame) -> str:

@@ -9,7 +9,6 @@ from ser_study.wording import Caption, listed, minus, p_text, share, signed, wor
 
 NO_VOTES = "No selection here has the four speakers that a vote needs to be decided by."
 NO_RAVDESS = "RAVDESS is not here, so there is nothing to compare."
-INTERVAL = {"low": "from", "high": "to", "p_holm": "p (Holm)", "n": "clips"}
 
 
 def votes(table: pd.DataFrame) -> Caption:
@@ -18,7 +17,7 @@ def votes(table: pd.DataFrame) -> Caption:
         "votes",
         "UAR on new speakers; the change is against the best single system.",
         empty=NO_VOTES,
-        labels={"uar": "UAR", "uar_validation": "UAR, validation speakers", "difference": "change", **INTERVAL},
+        labels={"uar_validation": "UAR, validation speakers"},
     )
 
 
@@ -73,7 +72,7 @@ def baseline_votes(table: pd.DataFrame) -> Caption:
         empty="No vote of a student project is in this run: it needs the whole of RAVDESS and the preset `full`; "
         "chapter 08 says what is missing.",
         finding=_baseline_finding(table) if len(table) else "",
-        labels={"best_model": "best model", "gain": "vote − best model", "n_seeds": "training seeds"},
+        labels={"gain": "vote − best model"},
     )
 
 
@@ -93,8 +92,8 @@ def emotions(table: pd.DataFrame) -> Caption:
         "gender_first",
         "Eight emotions on new speakers; the change is against the flat model.",
         empty=NO_RAVDESS,
-        labels={"value": "UAR", "difference": "change", "difference_low": "change from", "difference_high": "change to",
-                "n_speakers": "speakers", "gender_accuracy": "gender, accuracy", **INTERVAL},
+        labels={"value": "UAR", "difference_low": "change from", "difference_high": "change to",
+                "gender_accuracy": "gender, accuracy"},
     )  # fmt: skip
 
 
@@ -142,9 +141,8 @@ def genders(table: pd.DataFrame) -> Caption:
         "Gender recognition with true labels and with those of E000.",
         empty="This comparison needs RAVDESS speech and TESS.",
         finding=_genders_finding(table) if len(table) else "",
-        labels={"trained_on": "trained on", "recall_female": "recall, women", "recall_male": "recall, men",
-                "n": "clips", "n_speakers": "speakers"},
-    )  # fmt: skip
+        labels={"recall_female": "recall, women", "recall_male": "recall, men"},
+    )
 
 
 def _genders_finding(table: pd.DataFrame) -> str:

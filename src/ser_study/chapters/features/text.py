@@ -119,7 +119,6 @@ def similarity() -> Caption:
     return Caption(
         "feature_similarity",
         "Linear CKA of two feature sets on the same clips: 1 = the same geometry, 0 = unrelated.",
-        labels={"cka": "CKA"},
         empty="With one feature set there is nothing to compare.",
     )
 

@@ -13,7 +13,6 @@ from ser_study.experiments.selections import BASELINE
 from ser_study.wording import Caption, listed, minus, share, signed, word
 
 LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
-EPOCHS = {"seconds_per_epoch": "s per epoch", "best_epoch": "best epoch"}
 TRAINING = ["experiment", "draw", "repeat", "fold"]  # columns that tell one training from another
 SURE = 0.05  # a change is beyond chance where p after Holm's correction is lower
 
@@ -50,7 +49,7 @@ def scores(table: pd.DataFrame) -> Caption:
         "Test accuracy and UAR: mean over training seeds, one test-set evaluation each.",
         finding=f"Highest accuracy on each split: {'; '.join(rows)}. The best row is named after the fact: with many "
         "rows it is a little too good.",
-        labels={"uar": "UAR", "sd": "sd over training seeds", "n": "test clips", "n_seeds": "training seeds"},
+        labels={"n": "test clips"},
     )
 
 
@@ -87,7 +86,7 @@ def sizes(table: pd.DataFrame) -> Caption:
         "network_sizes",
         "Parameters, epochs and training time of every network on this machine.",
         finding=finding,
-        labels={"title": "network", **EPOCHS},
+        labels={"title": "network"},
     )
 
 
@@ -110,7 +109,7 @@ def costs(table: pd.DataFrame) -> Caption:
         "The list of E000: scores, and median times of one clip (classical models: one core; networks: all).",
         empty="Left out: it needs the recordings of the student project E000 as sound.",
         finding=_costs_finding(table) if len(table) else "",
-        labels={"uar": "UAR", "n": "test clips", "extract_ms": "features, ms a clip", "fit_s": "training, s",
+        labels={"n": "test clips", "extract_ms": "features, ms a clip", "fit_s": "training, s",
                 "predict_ms": "answer, ms a clip", "megabytes": "model, MB"},
     )  # fmt: skip
 
@@ -163,9 +162,8 @@ def regularisation(table: pd.DataFrame) -> Caption:
         "each. Validation rows of E002's random split: their speakers are in training too.",
         empty="Left out: it needs the recordings of E002's deep half and the preset `full`.",
         finding=_regularisation_finding(table) if len(table) else "",
-        labels={"gap": "training − validation", "uar": "UAR, validation", "difference": "change of UAR", "low": "from",
-                "high": "to", "interval": "over", "n": "validation clips", **EPOCHS},
-    )  # fmt: skip
+        labels={"gap": "training − validation", "uar": "UAR, validation", "n": "validation clips"},
+    )
 
 
 def regularisation_figure(table: pd.DataFrame) -> Caption:
@@ -212,9 +210,8 @@ def stages(table: pd.DataFrame, predictions: Mapping[Experiment, pd.DataFrame]) 
         empty="Left out: it takes a quarter of an hour a fold on two cores (preset `complete`, or "
         "`--set finetuning.folds=1`), and real recordings.",
         finding=" ".join(findings),
-        labels={"lr": "learning rate", "validation_uar": "UAR, validation", "n_trainable": "trainable parameters",
-                **EPOCHS},
-    )  # fmt: skip
+        labels={"lr": "learning rate", "validation_uar": "UAR, validation", "n_trainable": "trainable parameters"},
+    )
 
 
 def _stages_finding(rows: pd.DataFrame, predictions: pd.DataFrame) -> str:

@@ -122,8 +122,7 @@ def costs(steps: pd.DataFrame) -> Caption:
     if len(untestable):
         names = listed(word(name) for name in untestable["family"])
         finding += f" On {names} there are too few speakers for any such test."
-    labels = {"p_holm": "p (Holm)", "n_speakers": "speakers"}
-    return Caption("steps", "What each step costs, at equal training size.", finding=finding, labels=labels)
+    return Caption("steps", "What each step costs in UAR, at equal training size.", finding=finding)
 
 
 def ladder_speakers(study: Study) -> Caption:
@@ -133,12 +132,10 @@ def ladder_speakers(study: Study) -> Caption:
         f"On {listed(pairs)}, training without the test speaker means training on one person. The hyperparameters of "
         "tuned systems then come from the other corpora (not nested by speaker); the ladder here tunes nothing."
     )
-    labels = {"random": "random split", "speaker_independent": "new speakers", "n_train": "training clips"}
     return Caption(
         "ladder_speakers",
         "UAR of each speaker at equal training size.",
         finding=finding if pairs else "No corpus of this run has only two speakers.",
-        labels=labels,
     )
 
 
@@ -233,4 +230,5 @@ def ladder_summary() -> Caption:
 
 def ladder_table() -> Caption:
     """Caption of all scores of the ladder."""
-    return Caption("ladder", "The same scores, one row a protocol and training size.")
+    words = "The same scores, one row a protocol and training size."
+    return Caption("ladder", words, labels={"value": "UAR"})
