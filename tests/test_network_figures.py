@@ -51,7 +51,7 @@ def test_regularisation_writes_both_accuracies_and_the_gap():
          "gap": [0.21, 0.5]}
     )  # fmt: skip
     texts = texts_of(figures.regularisation(table))
-    assert {".71", ".50", "21.0", ".95", ".45", "50.0", "no dropout"} <= set(texts)
+    assert {".710", ".500", "21.0", ".950", ".450", "50.0", "no dropout"} <= set(texts)
     assert figures.regularisation(table.iloc[:0]) is None
 
 
@@ -83,7 +83,7 @@ def test_votes_write_their_change_and_score():
     figure = ensemble_figures.votes(votes_table())
     texts = texts_of(figure)
     assert texts.count("+3.0") == texts.count("−2.0") == 2
-    assert texts.count(".53") == 2
+    assert texts.count(".530") == 2
     assert sum("best single system .50" in text for text in texts) == 2
     assert figure.get_suptitle().startswith("2 of 4 votes")
     assert ensemble_figures.votes(votes_table().query("system == @SINGLE")) is None

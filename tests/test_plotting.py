@@ -132,7 +132,7 @@ def test_seaborn_draws_in_our_style_and_leaves_the_callers_alone():
 def test_inflation_writes_scores_and_their_change(drawn):
     texts = [t.get_text() for t in texts_of(drawn["inflation"])]
     assert texts.count("−47.0") == len(CORPORA)  # .97 → .50
-    assert {"chance .125", "listeners .62", "RAVDESS speech", "2 speakers, 7 emotions"} <= set(texts)
+    assert {"chance .125", "listeners .620", "RAVDESS speech", "2 speakers, 7 emotions"} <= set(texts)
 
 
 def test_title_of_inflation_has_the_medians():

@@ -73,6 +73,15 @@ def test_table_writes_the_csv_and_shows_real_rows(store, show):
     assert "float64" not in html
 
 
+def test_scores_and_p_values_are_written_as_in_sentences(store, show):
+    frame = pd.DataFrame({"value": [0.58, -0.0312], "p_holm": [0.0006, 0.047], "fit_s": [0.025, 0.5], "n": [1, 2]})
+    html = html_of(show.table(frame, Caption("style", "Style.")))
+    for shown in (">.580<", ">−.031<", ">&lt; .001<", ">.047<", ">0.025<", ">2<"):
+        assert shown in html
+    assert 'data-order="0.58"' in html
+    assert "0.58" in (store.run / "tables" / "style.csv").read_text()
+
+
 def test_registry_names_and_hyperparameters_are_in_words_on_the_page_and_not_in_the_csv(store, show):
     chosen = '{"max_depth": 4, "alpha": 0.376851, "trees": 12310, "warm": true, "penalty": null}'
     frame = pd.DataFrame({"ranking": ["anova"], "params": [chosen]})

@@ -37,8 +37,8 @@ def score_axis(ax: Axes, *, metric: str = "UAR") -> None:
 
 
 def score_text(value: float) -> str:
-    """A score with two decimals and no leading zero: ``.47``."""
-    return share(value, 2)
+    """A score as tables and sentences print it, so that a page does not round it twice: ``.473``."""
+    return share(value)
 
 
 def beside(ax: Axes, y: float, text: str, *, shift: float = 5.0, x: float = 1.0, **style) -> None:

@@ -6,11 +6,12 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from ser_study.wording import Caption, heading, number, settings, word
+from ser_study.wording import Caption, heading, number, p_text, settings, word
 
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
@@ -20,6 +21,8 @@ NAMED = (  # columns of registry names
     *("metric", "against", "best_model", "trained_on", "ranking", "system"),
 )
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
+P_VALUES = ("p", "p_holm", "p_mcnemar")
+UNITS = ("_s", "_ms", "_hz", "_db", "minutes", "seconds", "hours")  # ends of names of columns that are no shares
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 
 
@@ -88,16 +91,34 @@ def _cells(values: pd.Series, decimals: int | None) -> list[str]:
         opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'
         return [f"{opening}{html.escape(text)}</td>" for text in texts]
     places = _decimals(values) if decimals is None else decimals
+    as_text = _text_of(values)
     return [
         '<td class="n" data-order="">–</td>'
         if missing
-        else f'<td class="n" data-order="{value:.10g}">{html.escape(number(value, places))}</td>'
+        else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}</td>'
         for value, missing in zip(values.tolist(), values.isna())
     ]
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _text_of(values: pd.Series) -> Callable[[float, int], str]:
+    """How the numbers of a column are written; scores and p values as in sentences, without the leading zero."""
+    known = values.dropna().abs()
+    if str(values.name).endswith(UNITS) or not (known % 1 > 0).any() or known.max() > 1:
+        return number
+    return _p_value if values.name in P_VALUES else _share
+
+
+def _share(value: float, decimals: int) -> str:
+    text = number(value, decimals)
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+
+
+def _p_value(value: float, decimals: int) -> str:
+    return p_text(value).removeprefix("= ")
 
 
 def _decimals(values: pd.Series) -> int:

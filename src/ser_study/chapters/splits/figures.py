@@ -44,9 +44,10 @@ from ser_study.plotting.palette import (
     styled,
 )
 from ser_study.schema import FOLD_COLUMNS, ROLES
-from ser_study.wording import word
+from ser_study.wording import share, word
 
 SPLIT_COLOURS = {"KFold": STUDY_COLOURS["random"], "GroupKFold": STUDY_COLOURS["speaker_independent"]}
+NEAR_EDGE = 0.8  # of a score axis; words right of such a mark would run into the margin
 
 
 @styled
@@ -158,7 +159,7 @@ def curve(scores: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
         ax.set_ylabel("UAR (0–1)")
     for ax, corpus in zip(axes.flat, corpora):
         _curve_panel(ax, scores[scores["corpus"] == corpus].sort_values("train_speakers"))
-        ax.set_yticks(ticks, [score_text(value) if value else "0" for value in ticks])
+        ax.set_yticks(ticks, [share(value, 2) if value else "0" for value in ticks])
         ax.set(ylim=(0, top), title=word(corpus), xlabel="training speakers (number)")
         if corpus in chance:
             ax.axhline(chance[corpus], color=INK, linestyle=":", linewidth=1.4)
@@ -249,6 +250,8 @@ def _shuffled_panel(ax: Axes, shuffled: pd.DataFrame, true: Mapping[str, float])
         ax.plot(scores, y + scatter, "o", color=GREY, markersize=4, alpha=0.8, mew=0)
         if name in true:
             ax.plot(true[name], y, "D", color=tones[name], markersize=7.5)
-            ax.annotate(score_text(true[name]), (true[name], y), (8, 0), textcoords="offset points", va="center")
+            place = {"xytext": (-8, 0), "ha": "right"} if true[name] > NEAR_EDGE else {"xytext": (8, 0)}
+            text_of = {"text": score_text(true[name]), "xy": (true[name], y), "textcoords": "offset points"}
+            ax.annotate(**text_of, **place, va="center")
         beside(ax, y, f"{score_text(scores[0])} to {score_text(scores[-1])}")
     row_axis(ax, [word(name) for name in protocols])
