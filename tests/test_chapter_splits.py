@@ -74,6 +74,7 @@ def test_counted_leaks_follow_the_declaration(small_study):
     assert shared.loc["sentence_independent", "statement"] == 0
     assert shared.loc["speaker_independent", "speaker"] == 0
     assert (shared.loc["speaker_and_sentence", ["speaker", "statement", "take"]] == 0).all()
+    assert "n_train" not in shared, "training clips stand in the ladder's table, and only there"
 
 
 def test_curve_ends_one_speaker_below_all_and_is_empty_without_speakers(small_study):
@@ -166,11 +167,11 @@ def test_costs_name_significant_steps_and_corpora_too_small_for_a_test():
         ]
     )
     finding = text.costs(table).finding
-    assert "CREMA-D (−12.3 points, p < .001)." in finding
-    assert "On TESS" in finding
-    assert "EMO-DB" not in finding
+    assert "is significant on CREMA-D (−12.3 points, p (Holm) < .001); not significant on EMO-DB (−12.3" in finding
+    assert "points, p (Holm) = .300); not tested, for too few speakers, on TESS (−12.3 points)." in finding
     assert "SAVEE" not in finding
-    assert not re.search(r"\d", text.costs(table[table["family"] == "emodb"]).finding)
+    assert "is not significant on EMO-DB" in text.costs(table[table["family"] == "emodb"]).finding
+    assert text.costs(table.iloc[:0]).finding == ""
 
 
 def test_pairs_of_speakers_are_named():
@@ -321,7 +322,7 @@ def test_matrix_writes_every_score_and_outlines_the_diagonal():
     ax = figures.cross_corpus(matrix).axes[0]
     written = [t.get_text() for t in ax.texts]
     known = matrix.to_numpy()[~matrix.isna().to_numpy()]
-    assert written[: known.size] == [share(value, 2) for value in known]
+    assert written[: known.size] == [share(value) for value in known]
     assert written[known.size :] == ["–"]
     assert len(ax.patches) == 4
     assert [t.get_text() for t in ax.get_yticklabels()][:2] == ["RAVDESS speech", "TESS"]

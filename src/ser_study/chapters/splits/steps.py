@@ -45,7 +45,7 @@ def _shared(table: pd.DataFrame) -> dict[str, float]:
         in_training = train[["repeat", "fold", unit]].drop_duplicates().assign(in_training=True)
         joined = test.merge(in_training, on=["repeat", "fold", unit], how="left")
         shares[unit] = float((joined["in_training"].notna() & joined[unit].notna()).mean())
-    return shares | {"n_train": int(train.groupby(["repeat", "fold"]).size().mean())}
+    return shares
 
 
 def costs(study: Study) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def fold_map(selection: str) -> Caption:
 
 def shared_units() -> Caption:
     """Caption of the shared units."""
-    labels = {"statement": "sentence", "take": "other take", "n_train": "training clips a fold"}
+    labels = {"statement": "sentence", "take": "other take"}
     return Caption(
         "shared_units", "Share of test clips whose speaker, sentence or other take is in training.", labels=labels
     )
@@ -109,20 +109,23 @@ def ladder(scores: pd.DataFrame) -> Caption:
 
 
 def costs(steps: pd.DataFrame) -> Caption:
-    """Caption of the steps: which are beyond chance, and which a corpus is too small to show."""
+    """Caption of the steps: on which corpora new speakers cost more than chance, on which not, and where none can."""
     speaker = steps[(steps["step_from"] == SPEAKER_STEP[0]) & (steps["step_to"] == SPEAKER_STEP[1])]
-    significant, untestable = speaker[speaker["p_holm"] < 0.05], speaker[speaker["note"] != ""]
-    each = [
-        f"{word(row['family'])} ({minus(100 * row['difference'])} points, p {p_text(row['p_holm'])})"
-        for _, row in significant.iterrows()
-    ]
-    finding = f"The step from a random split to new speakers is significant on {listed(each)}." if each else (
-        "No corpus here shows a significant step from a random split to new speakers."
-    )  # fmt: skip
-    if len(untestable):
-        names = listed(word(name) for name in untestable["family"])
-        finding += f" On {names} there are too few speakers for any such test."
+    tested = speaker[speaker["note"] == ""]
+    groups = {
+        "significant on": tested[tested["p_holm"] < 0.05],
+        "not significant on": tested[tested["p_holm"] >= 0.05],
+        "not tested, for too few speakers, on": speaker[speaker["note"] != ""],
+    }
+    parts = [f"{how} {listed(map(_step, rows.itertuples()))}" for how, rows in groups.items() if len(rows)]
+    finding = f"The step from a random split to new speakers is {'; '.join(parts)}." if parts else ""
     return Caption("steps", "What each step costs in UAR, at equal training size.", finding=finding)
+
+
+def _step(row) -> str:
+    """A corpus with the change in points, and p where it was tested."""
+    p = f", p (Holm) {p_text(row.p_holm)}" if row.note == "" else ""
+    return f"{word(row.family)} ({minus(100 * row.difference)} points{p})"
 
 
 def ladder_speakers(study: Study) -> Caption:
