@@ -9,9 +9,11 @@ from figure_checks import check_overlap, check_size, check_svg, check_units, tex
 from matplotlib.figure import Figure
 
 from ser_study.chapters.classical import class_text, figures, text
+from ser_study.config import load
 from ser_study.plotting import marks, palette
 from ser_study.plotting.palette import svg_text
 
+CONFIG = load("full")
 CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
 MODELS = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
 EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
@@ -122,14 +124,25 @@ def test_nothing_is_drawn_of_nothing():
     assert figures.confusions([]) is None
     assert figures.roc(none) is None
     assert figures.speaker_scores(none, none) is None
-    empty = (text.inflation, text.score_matrix, class_text.confusions, class_text.roc, class_text.speaker_scores)
+    assert text.score_matrix(score_table().iloc[:0], CONFIG).empty
+    empty = (text.inflation, class_text.confusions, class_text.roc, class_text.speaker_scores)
     assert all(caption(none if caption is not class_text.confusions else []).empty for caption in empty)
+
+
+def test_the_matrix_says_what_was_not_run():
+    scores = score_table()
+    few = scores[(scores["feature"] != "compare") | (scores["corpus"] == "tess")]
+    words = text.score_matrix(few, CONFIG).text
+    assert words.endswith(
+        "Dash: not run. ComParE was run with majority class, logistic regression and linear SVM only, on TESS only."
+    )
+    assert text.score_matrix(scores[scores["feature"] == "summary"], CONFIG).text.endswith("Dash: not run.")
 
 
 def test_captions_describe_what_is_drawn():
     for caption in (
         text.inflation(split_pairs()),
-        text.score_matrix(score_table()),
+        text.score_matrix(score_table(), CONFIG),
         class_text.confusions(panels()),
         class_text.roc(roc_points()),
         class_text.speaker_scores(speaker_scores()),
@@ -147,7 +160,7 @@ def test_bad_tables_are_refused():
 
 def test_inflation_draws_chance_listeners_and_notes(drawn):
     texts = [t.get_text() for t in texts_of(drawn["inflation"][0])]
-    assert {"chance .125", "listeners .62", "24 speakers, 8 emotions"} <= set(texts)
+    assert {"chance .125", "listeners .620", "24 speakers, 8 emotions"} <= set(texts)
     assert texts.count("−40.0") == len(CORPORA) * (len(MODELS) - 1)
 
 

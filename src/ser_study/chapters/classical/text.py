@@ -49,14 +49,23 @@ def matrix_title(scores: pd.DataFrame) -> str:
     return f"On new speakers {word(feature)} with {word(model)} scores highest on average: UAR {share(best.max())}"
 
 
-def score_matrix(scores: pd.DataFrame) -> Caption:
-    """Features and models on new speakers."""
+def score_matrix(scores: pd.DataFrame, config: Config) -> Caption:
+    """Features and models on new speakers, and which pairs were not run."""
     if scores.empty:
         return Caption("score_matrix", "", empty="No corpus of this run has speaker folds.")
     low, high = share(scores["value"].min(), 2), share(scores["value"].max(), 2)
     alt = f"{matrix_title(scores)}. Heat maps of feature by model, one for each corpus; UAR from {low} to {high}."
-    words = "UAR on speakers that were not in training. Dash: not run (trees on thousands of features)."
+    words = "UAR on speakers that were not in training. " + " ".join(["Dash: not run.", *_large(scores, config)])
     return Caption("score_matrix", words, alt)
+
+
+def _large(scores: pd.DataFrame, config: Config) -> list[str]:
+    """With which models and on which corpora the large feature sets were run."""
+    sentences = []
+    for feature, rows in scores[scores["feature"].isin(config.benchmark.large_features)].groupby("feature"):
+        models, names = (listed(map(word, dict.fromkeys(rows[column]))) for column in ("model", "corpus"))
+        sentences.append(f"{word(feature)} was run with {models} only, on {names} only.")
+    return sentences
 
 
 def headline(systems: pd.DataFrame) -> Caption:
@@ -136,5 +145,8 @@ def _too_few_clips(table: pd.DataFrame) -> str:
 
 
 def scores() -> Caption:
-    """Main metrics of every experiment."""
-    return Caption("scores_main", "Main metrics of every experiment; all metrics are in tables/scores.csv.")
+    """Main metrics of the experiments that are published row by row."""
+    words = (
+        "Main metrics of the benchmark, the ladder and training across corpora; all metrics are in tables/scores.csv."
+    )
+    return Caption("scores_main", words)
