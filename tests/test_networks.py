@@ -111,6 +111,7 @@ def test_scores_are_means_over_training_seeds():
     assert (row["split"], row["n"], row["n_seeds"]) == ("E003", 10, 2)
     assert row["accuracy"] == pytest.approx(0.6)
     assert row["sd"] == pytest.approx(np.std([0.4, 0.8], ddof=1))
+    assert "one test-set evaluation" not in text.scores(tables.scores({one: first})).text, "the ledger counts them"
     finding = text.scores(tables.scores({one: first})).finding
     assert "E003" in finding
     assert ".400" in finding

@@ -46,9 +46,9 @@ def scores(table: pd.DataFrame) -> Caption:
     ]
     return Caption(
         "networks",
-        "Test accuracy and UAR: mean over training seeds, one test-set evaluation each.",
-        finding=f"Highest accuracy on each split: {'; '.join(rows)}. The best row is named after the fact: with many "
-        "rows it is a little too good.",
+        "Accuracy and UAR on test clips, mean over training seeds.",
+        finding=f"Highest accuracy on each split: {'; '.join(rows)}. The best of many rows is chosen by its test "
+        "score, so it is slightly optimistic.",
         labels={"n": "test clips"},
     )
 
