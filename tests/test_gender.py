@@ -236,6 +236,7 @@ def test_comparison_is_computed_from_predictions(study):
     assert share(rows.loc["flat", "value"]) in finding
     assert signed(100 * rows.loc[list(gender.RIVALS), "difference"].max()) in finding
     assert signed(100 * rows.loc["oracle", "difference"]) in finding
+    assert "bound" not in " ".join([finding, *rows["title"]]), "another system can score higher"
 
 
 def test_validation_rows_can_be_compared_alone(study):

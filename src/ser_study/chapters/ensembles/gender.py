@@ -4,8 +4,9 @@ Conventions
 -----------
 Everything is computed from predictions. Flat is the model of eight emotions; joint has the sixteen classes gender ×
 emotion; two-step is ``models.hierarchical.GenderFirst``. All are scored over the emotions, on the same clips and
-speaker folds (those of RAVDESS are fixed by actor, so label schemes share them). ``oracle`` is no system: it is given
-the true gender and bounds what this two-step model could reach.
+speaker folds (those of RAVDESS are fixed by actor, so label schemes share them). ``oracle`` is no system: the two-step
+model is given the true gender. It is no bound: the others can score higher, because weighing both genders also
+averages two models.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SYSTEMS: Mapping[str, str] = {
     "joint_argmax": "gender × emotion at once, likeliest class",
     "two_step_soft": "gender first, both genders weighed",
     "two_step_hard": "gender first, the likelier gender decides",
-    "oracle": "gender first, true gender given (bound)",
+    "oracle": "gender first, true gender given",
 }
 RIVALS = tuple(name for name in SYSTEMS if name not in ("flat", "oracle"))  # compared with flat as one family
 GENDERS = ("female", "male")
