@@ -168,7 +168,7 @@ def test_a_pair_is_a_woman_and_a_man_alike_in_all_but_voice(made):
     usual = here["f0_hz"].median()
     assert woman["usual_hz"] == pytest.approx(usual)
     caption = sound_text.pair([woman, man], clips, "")
-    assert f"({usual:.0f} Hz for women" in caption.finding
+    assert f"the median pitch of happy speech at the strongest intensity ({usual:.0f} Hz for women" in caption.finding
     apart = 12 * np.log2(np.nanmedian(woman["f0_hz"]) / np.nanmedian(man["f0_hz"]))
     assert f"{apart:.1f} semitones apart" in sound_text.pair_title([woman, man])
 

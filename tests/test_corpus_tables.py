@@ -213,6 +213,7 @@ def test_summary_counts_and_warns():
     assert "UAR of .500." in lines[0]
     assert "its speaker with 3 other clips" in lines[1]
     assert "2 speakers" in lines[2]
+    assert "takes kept together" not in lines[3], "nothing was said twice, so that protocol is never run"
     dropped = pd.DataFrame({"reason": ["silent", "conflict", "conflict"]})
     assert text.dropped(dropped, acted()).text == "Left out: 3 of 11 clips (conflict 2, silent 1)."
     assert numbers(text.dropped(dropped.iloc[:0], acted()).empty) == [11]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+import pandas as pd
+
 from ser_study import corpora, splits
 from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
@@ -20,15 +22,17 @@ AUGMENTED = "random_augmented"  # the random split of clips augmented before it
 
 
 def possible(selections: Mapping[str, Selection], config: Config) -> dict[str, list[str]]:
-    """Protocols that each selection allows and that say something of their own: take-disjoint only where
-    something was said twice, leave-one-speaker-out only where the speaker folds hold several speakers."""
-    allowed = {}
-    for name, part in selections.items():
-        idle = set() if part.clips["take"].duplicated().any() else {"take_disjoint"}
-        if set(part.clips["corpus"]) <= set(splits.ONE_SPEAKER_A_FOLD):
-            idle.add("leave_one_speaker_out")
-        allowed[name] = [protocol for protocol in splits.possible(part.clips, config) if protocol not in idle]
-    return allowed
+    """Protocols that each selection allows, see ``protocols_of``."""
+    return {name: protocols_of(part.clips, config) for name, part in selections.items()}
+
+
+def protocols_of(clips: pd.DataFrame, config: Config) -> list[str]:
+    """Protocols that these clips allow and that say something of their own: take-disjoint only where something
+    was said twice, leave-one-speaker-out only where the speaker folds hold several speakers."""
+    idle = set() if clips["take"].duplicated().any() else {"take_disjoint"}
+    if set(clips["corpus"]) <= set(splits.ONE_SPEAKER_A_FOLD):
+        idle.add("leave_one_speaker_out")
+    return [protocol for protocol in splits.possible(clips, config) if protocol not in idle]
 
 
 def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:

@@ -101,11 +101,12 @@ def _compared(woman: Mapping[str, Any], man: Mapping[str, Any]) -> str:
               if isinstance(woman[column], str) and woman[column] == man[column]]  # fmt: skip
     same = f"Both have {listed(shared)}" if shared else "They share the emotion only"
     at = " at the strongest intensity" if isinstance(woman["intensity"], str) else ""
+    pitch = f"the median pitch of {woman['emotion']} speech{at}"
     peaks = _than(_peak(woman) - _peak(man), "peaks {:.0f} dB higher", "peaks {:.0f} dB lower", "peaks as high")
     lasts = _than(_length(woman) - _length(man), "takes {:.1f} s longer", "takes {:.1f} s less", "takes as long")
     return (
-        f"{same}; of all such pairs{at} they are nearest to the usual pitch of their sex in {woman['emotion']} speech "
-        f"({woman['usual_hz']:.0f} Hz for women, {man['usual_hz']:.0f} Hz for men). Of these two people the woman "
+        f"{same}; of all such pairs they are nearest to {pitch} ({woman['usual_hz']:.0f} Hz for women, "
+        f"{man['usual_hz']:.0f} Hz for men). Of these two people the woman "
         f"{peaks} and {lasts}."
     )
 

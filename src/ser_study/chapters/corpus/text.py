@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ser_study import splits
 from ser_study.chapters.corpus.tables import emotions_of, others_sharing
 from ser_study.chapters.corpus.tables import speakers as speakers_of
 from ser_study.corpora.info import CorpusInfo
+from ser_study.experiments import benchmark
 from ser_study.study import Study
 from ser_study.wording import Caption, listed, minus, percent, sentence, share, word
 
@@ -242,7 +242,7 @@ def summary(study: Study, clips: pd.DataFrame, analysed: pd.DataFrame) -> str:
         lines.append("No speaker is named, so scores on new voices cannot be measured.")
     elif n_speakers < FEW:
         lines.append(f"With {many(n_speakers, 'speaker')}, scores hold for these voices only, not for new ones.")
-    allowed = [word(name) for name in splits.possible(analysed, study.config)]
+    allowed = [word(name) for name in benchmark.protocols_of(analysed, study.config)]
     lines.append(f"Protocols it allows: {listed(allowed) or 'none'}.")
     return "\n".join(f"- {line}" for line in lines)
 
