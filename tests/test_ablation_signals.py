@@ -107,8 +107,10 @@ def test_claims_about_augmentation_are_judged(study):
     assert (table.loc[table["claim"] == "E001: helps", "difference"] > 0.19).all()
     first, second = sentences.augmentation(table).split("E003 says")
     assert first.startswith("E001 says that augmentation helps")
-    assert "helps in 2 of 2 cases and does the opposite in 0" in first
-    assert "hurts in 0 of 2 cases and does the opposite in 2" in second
+    assert "it helps significantly in 2 of 2 tests." in first
+    assert "it helps significantly in 2 of 2 tests." in second  # the opposite of the claim
+    unsure = sentences.augmentation(table.assign(p_holm=0.5))
+    assert unsure.count("no significant effect in any of 2 tests.") == 2
 
 
 def test_what_cannot_be_compared_is_refused(study):

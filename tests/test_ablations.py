@@ -120,7 +120,9 @@ def test_sentence_on_nested_searches_compares_with_the_authors(nested):
     said = sentences.nested(nested)
     assert ".300 (−1.0 points" in said
     assert "(+2.0 points" in said
-    assert "+10.0 points on average" in said
+    assert "differs from that on new speakers by +10.0 points." in said
+    errors = nested.assign(inner_score=[0.283, 0.332])
+    assert "by −1.7 to +1.2 points." in sentences.nested(errors)
 
 
 def test_figures_have_a_mark_for_every_row(nested):

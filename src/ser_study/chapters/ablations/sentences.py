@@ -30,7 +30,7 @@ def search_title(name: str) -> str:
 
 
 def descriptions(table: pd.DataFrame) -> str:
-    """The best description, the best that nobody trained, and the control of the encoders."""
+    """The best description, the best of the hand-designed ones, and the control of the encoders."""
     by_name = table.set_index("feature")["uar_validation"]
     best = table.iloc[0]
     untrained = by_name[[not is_trained(name) and name != CONTROL for name in by_name.index]]
@@ -38,7 +38,7 @@ def descriptions(table: pd.DataFrame) -> str:
     summary += f"({share(best['uar_validation'])})"
     if len(untrained) and is_trained(best["feature"]):
         title = features.get(untrained.idxmax()).title
-        summary += f"; of the descriptions that nobody trained, that of {title} ({share(untrained.max())})"
+        summary += f"; among hand-designed features, that of {title} ({share(untrained.max())})"
     if {"campplus", CONTROL} <= set(by_name.index):
         summary += (
             f". CAM++ has {share(by_name['campplus'])} with its weights and {share(by_name[CONTROL])} with "
@@ -108,10 +108,20 @@ def augmentation(table: pd.DataFrame) -> str:
         sure = rows[rows["p_holm"] < SURE]["difference"] * direction
         each = [f"{points(row.difference)} on {word(row.corpus)} with {word(row.model)}" for row in rows.itertuples()]
         summary.append(
-            f"{baseline} says that augmentation {claim}; its own ({name}) gives {listed(each)}: beyond chance it "
-            f"{claim} in {(sure > 0).sum()} of {len(rows)} cases and does the opposite in {(sure < 0).sum()}."
+            f"{baseline} says that augmentation {claim}; its own ({name}) gives {listed(each)}: "
+            f"{_effects((sure > 0).sum(), (sure < 0).sum(), len(rows), claim)}."
         )
     return " ".join(summary)
+
+
+def _effects(confirmed: int, opposed: int, n: int, claim: str) -> str:
+    """How many of ``n`` tests bear a claim out, and how many its opposite."""
+    tests = f"{n} tests" if n > 1 else "one test"
+    if not confirmed + opposed:
+        return f"no significant effect in {'any of ' * (n > 1)}{tests}"
+    opposite = "hurts" if claim == "helps" else "helps"
+    found = [f"{verb} significantly in {count}" for verb, count in ((claim, confirmed), (opposite, opposed)) if count]
+    return f"it {listed(found)} of {tests}"
 
 
 def channels(table: pd.DataFrame) -> str:
@@ -165,10 +175,12 @@ def nested(table: pd.DataFrame) -> str:
     ]
     return (
         f"UAR on new speakers: {listed(each)}. The score inside, by which a search chooses, differs from "
-        f"that on new speakers by {signed(optimism(table))} points on average."
+        f"that on new speakers by {optimism(table)}."
     )
 
 
-def optimism(table: pd.DataFrame) -> float:
-    """Points by which the score inside a search exceeds that on new speakers, mean over searches."""
-    return 100 * (table["inner_score"] - table["value"]).mean()
+def optimism(table: pd.DataFrame) -> str:
+    """By how many points the score inside the searches exceeds that on new speakers, from the least to the most."""
+    excess = 100 * (table["inner_score"] - table["value"])
+    low, high = signed(excess.min()), signed(excess.max())
+    return f"{low} points" if low == high else f"{low} to {high} points"

@@ -11,7 +11,7 @@ from ser_study.chapters.ablations import sentences
 from ser_study.chapters.ablations.channels import BOTH
 from ser_study.chapters.ablations.sentences import DROPPED, SURE, points
 from ser_study.study import Study
-from ser_study.wording import Caption, listed, sentence, share, signed, word
+from ser_study.wording import Caption, listed, sentence, share, word
 
 NEEDS = {  # switch → what a study needs besides
     **dict.fromkeys(("descriptions", "signal", "augmentation"), "recordings of a corpus with four speakers or more"),
@@ -224,7 +224,7 @@ def searches(study: Study, table: pd.DataFrame) -> Caption:
 
 def nested_title(table: pd.DataFrame) -> str:
     """How far the score inside a search is from that on new speakers."""
-    return f"The score inside a search differs from that on new speakers by {signed(sentences.optimism(table))} points"
+    return f"The score inside a search differs from that on new speakers by {sentences.optimism(table)}"
 
 
 def nested(study: Study, table: pd.DataFrame) -> Caption:
