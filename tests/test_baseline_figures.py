@@ -17,6 +17,7 @@ OVERVIEW = pd.DataFrame(
         "wilson_low": [0.94, 0.73, 0.80],
         "wilson_high": [0.97, 0.82, 0.83],
         "honest": [0.75, 0.72, 0.74],
+        "list_uar": [0.90, 0.78, 0.85],
         "honest_low": [np.nan, 0.67, np.nan],
         "honest_high": [np.nan, 0.76, np.nan],
         "verdict": ["passed clearly", "missed", "passed"],
@@ -34,16 +35,28 @@ PROTOCOLS = pd.DataFrame(
 def test_overview_writes_every_score_and_a_dash_for_what_is_unknown():
     ax = plots.overview(OVERVIEW, title="A title").axes[0]
     written = [note.get_text() for note in ax.texts]
-    assert {".84", ".54", ".95", ".75", ".72", "–"} <= set(written)
+    assert {".840", ".540", ".950", ".750", ".720", "–"} <= set(written)
     assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == ["E000", "E003", "E004"]
 
 
 def test_overview_title_counts_bars_and_leaves_out_lists_that_share_no_speaker():
     assert "2 of 3" in plots.overview_title(OVERVIEW)
-    assert "6 to 20 points" in plots.overview_title(OVERVIEW)
-    assert "7 to 20 points" in plots.overview_title(OVERVIEW, speaker_disjoint=["E003"])
-    assert "scores 20 points" in plots.overview_title(OVERVIEW.iloc[:1])
+    assert "6 to 15 points" in plots.overview_title(OVERVIEW)
+    assert "11 to 15 points" in plots.overview_title(OVERVIEW, speaker_disjoint=["E003"])
+    assert "its UAR is 15 points lower" in plots.overview_title(OVERVIEW.iloc[:1])  # .90 − .75, not accuracy .95
     assert "points" not in plots.overview_title(OVERVIEW.iloc[1:2], speaker_disjoint=["E003"])
+
+
+def test_scores_that_are_equal_to_three_decimals_are_written_alike():
+    two = PROTOCOLS.iloc[:2].assign(value=[0.85499, 0.85501])
+    written = [note.get_text() for note in plots.protocols(two, title="A title").axes[0].texts]
+    assert written.count(".855") == 2
+
+
+def test_models_with_fewer_trainings_are_named():
+    table = OVERVIEW.assign(n_seeds=5, rebuild_seeds=[5, 1, 1])
+    assert plots.seeds_note(table.iloc[:1]) == "Scores on the list: mean over 5 training seeds."
+    assert plots.seeds_note(table).endswith("; of the rebuilt models of E003 and E004, one only.")
 
 
 def test_protocols_stand_in_groups_with_a_dash_for_what_was_not_run():

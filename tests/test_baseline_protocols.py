@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_baselines import CONFIG, predicted, result, study_of  # noqa: F401  (a fixture)
 from test_rebuilt import made, names  # noqa: F401  (a fixture)
@@ -56,7 +57,10 @@ def test_every_protocol_has_its_line_by_corpus_and_on_average(result, declared):
 def test_mean_on_new_speakers_is_the_honest_value_of_the_summary(result, declared):  # noqa: F811
     table = protocols.means(protocols.table({"E000": result}, study_of(result)))
     line = table[(table["system"] == "ours") & (table["protocol"] == "baseline_speakers")].iloc[0]
-    assert line["value"] == pytest.approx(tables.scores({"E000": result}, study_of(result))["honest"].iloc[0])
+    scores = tables.scores({"E000": result}, study_of(result)).iloc[0]
+    assert line["value"] == pytest.approx(scores["honest"])
+    on_list = table[(table["system"] == "ours") & (table["protocol"] == "baseline_list")].iloc[0]
+    assert on_list["value"] == pytest.approx(scores["list_uar"])
 
 
 def test_sentences_and_figure_hold_the_steps(result, declared):  # noqa: F811
@@ -67,6 +71,9 @@ def test_sentences_and_figure_hold_the_steps(result, declared):  # noqa: F811
     assert step < -60
     title = text.by_protocol_title(table)
     assert f"−{abs(step):.1f} points on another corpus" in title
+    further = table.assign(id="E001", value=table["value"] - 0.1 * (table["protocol"] == "baseline_corpora"))
+    both = text.by_protocol_title(pd.concat([table, further], ignore_index=True))
+    assert f"−{abs(step):.1f} to −{abs(step) + 10:.1f} points on another corpus" in both
     by_actor = table.assign(id="E003")
     assert not re.search("[0-9]", text.by_protocol_title(by_actor))  # its list shares no speakers: no step to tell
     caption = text.by_protocol(table)

@@ -173,6 +173,9 @@ def test_paired_difference_shares_its_clips(result):
     sentences = text.paired(both).finding.splitlines()
     assert len(sentences) == 2
     assert f"{100 * table['difference']:.1f} points" in sentences[0]
+    assert "trained once" not in sentences[0]
+    assert "over LightGBM (E000) (trained once); " in text.paired(both.assign(against_seeds=1)).finding
+    assert "too few speakers to test" in text.paired(both.assign(p_holm=np.nan)).finding
 
 
 def test_shared_units_are_those_the_specification_counts(result):
@@ -190,6 +193,8 @@ def test_shared_units_are_those_the_specification_counts(result):
     assert line["take"] >= 249
     assert line["duplicate"] == 0
     assert f"{line['take']} of 848" in text.shared(table).finding
+    assert "trained without them" not in text.shared(table).finding
+    assert "exact copies 0 (in training as published; both" in text.shared(table.assign(id="E004")).finding
 
 
 def test_second_listings_of_a_doubled_corpus_count_as_copies(names):  # noqa: F811
@@ -231,6 +236,9 @@ def test_sentences_hold_the_numbers(result):
     assert share(accuracy["ours"]) in first
     assert share(accuracy["honest"]) in first
     assert "missed" in text.verdicts(scored.assign(verdict="missed")).finding
+    assert "not clearly above" not in first
+    tied = scored.assign(rebuild=scored["ours"] - 1e-4, bar=0.1, verdict="passed clearly")
+    assert "passed clearly**, but not clearly above their model as rebuilt here (" in text.verdicts(tied).finding
     assert "E000" in text.introduction(known, {}, study)
     assert "ser-study download ravdess" in text.introduction({}, {}, study)
 
@@ -240,7 +248,7 @@ def test_overview_counts_the_bars_and_the_drop(result):
     accuracy = scored.set_index("metric").loc["accuracy"]
     title = text.overview_title(scored)
     assert "1 of 1" in title
-    assert f"{100 * (accuracy['ours'] - accuracy['honest']):.0f} points" in title
+    assert f"{100 * (accuracy['list_uar'] - accuracy['honest']):.0f} points" in title  # UAR and UAR
     assert not re.search("[0-9] points", text.overview_title(scored.assign(id="E003")))  # its list shares no speaker
     figure = figures.overview(scored)
     labels = [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()]

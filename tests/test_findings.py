@@ -100,6 +100,13 @@ def test_headline_stands_beside_random_split_listeners_and_chance(run):
     assert share(0.57) in finding  # chosen anew in each fold
     nobody = dataclasses.replace(run, listeners=run.listeners.iloc[:0], headline=run.headline.assign(nested=np.nan))
     assert ".570" not in text.headline(nobody).finding
+    assert "slightly optimistic" in finding
+
+
+def test_the_figure_says_where_the_chosen_systems_differ_from_it(run):
+    assert "other features" not in text.inflation(run).text
+    other = dataclasses.replace(run, headline=run.headline.assign(feature=["compare", "summary"]))
+    assert "has other features on TESS (ComParE)." in text.inflation(other).text
 
 
 def test_introduction_holds_the_scores_and_what_a_random_split_adds(run):
@@ -109,6 +116,7 @@ def test_introduction_holds_the_scores_and_what_a_random_split_adds(run):
     assert "7 to 64 points" in sentence
     one = dataclasses.replace(run, headline=run.headline.iloc[1:])
     assert "7 points" in text.introduction(one)
+    assert "comes from" not in sentence, "on a corpus where the change is not significant, too"
     assert "chapter 04" in text.introduction(dataclasses.replace(run, headline=run.headline.iloc[:0]))
 
 
@@ -116,6 +124,7 @@ def test_tess_is_shown_by_actress(run):
     sentence = text.tess(run)
     assert "OAF falls from .998 to .338" in sentence
     assert "1,120" in sentence
+    assert "how well the model knew these two voices" in sentence
     assert ".350" in sentence
     without = dataclasses.replace(run, ladder_speakers=run.ladder_speakers.iloc[:0])
     assert "." in text.tess(without)
@@ -137,7 +146,8 @@ def test_student_projects_are_read_where_chapter_08_was_run(run, study):
     assert text.baselines(tables.baselines(study)).empty
     write(run, study)
     scores = {"published": 0.84, "rebuild": 0.83, "ours": 0.95, "wilson_low": 0.93, "wilson_high": 0.96}
-    scores |= {"honest": 0.75, "honest_low": 0.7, "honest_high": 0.8}
+    scores |= {"list_uar": 0.9, "honest": 0.75, "honest_low": 0.7, "honest_high": 0.8}
+    scores |= {"n_seeds": 5, "rebuild_seeds": 1}
     both = pd.DataFrame([{"id": "E000", "metric": metric, **scores} for metric in ("accuracy", "uar")])
     both.to_csv(study.store.run / "tables" / "baselines.csv", index=False)
     assert tables.baselines(study).empty  # half of what chapter 08 writes
@@ -146,5 +156,6 @@ def test_student_projects_are_read_where_chapter_08_was_run(run, study):
     table = tables.baselines(study)
     assert table["metric"].tolist() == ["accuracy"]
     assert "1 of 1" in text.baselines(table).alt
-    assert "20 points" in text.baselines(table).alt
+    assert "15 points" in text.baselines(table).alt
+    assert "rebuilt models of E000, one only" in text.baselines(table).text
     assert "E000" in figures.baselines(table).axes[0].get_yticklabels()[0].get_text()

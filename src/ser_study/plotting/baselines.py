@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from ser_study.plotting.marks import above, beside, need, row_axis, score_axis, score_text, whisker
 from ser_study.plotting.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
-from ser_study.wording import word
+from ser_study.wording import listed, word
 
 COLUMNS = ("id", "published", "rebuild", "ours", "wilson_low", "wilson_high", "honest", "honest_low", "honest_high")
 SHIFTS = {"published": 42, "rebuild": 92, "ours": 136, "honest": 186}  # pt right of the axes
@@ -55,21 +55,37 @@ def overview(table: pd.DataFrame, *, title: str) -> Figure:
 
 
 def overview_title(table: pd.DataFrame, *, speaker_disjoint: Collection[str] = ()) -> str:
-    """How many bars our system passes, and how much less it scores on new speakers.
+    """How many bars our system passes, and how much lower its UAR is on new speakers.
 
     Parameters
     ----------
-    table : as ``overview`` takes it, with ``verdict``
+    table : as ``overview`` takes it, with ``verdict`` and ``list_uar``; UAR is compared with UAR, not with accuracy
     speaker_disjoint : ids of projects whose own list has no speaker on both sides; they do not count for the drop
     """
     passed = int((table["verdict"] != "missed").sum())
-    drop = 100 * (table["ours"] - table["honest"])[~table["id"].isin(speaker_disjoint)]
+    drop = 100 * (table["list_uar"] - table["honest"])[~table["id"].isin(speaker_disjoint)]
     text = f"Our system passes the bar on {passed} of {len(table)} lists"
     if drop.empty:
         return text
     low, high = drop.min(), drop.max()
     span = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
-    return f"{text}; on new speakers it scores {span} points less than on lists that share speakers"
+    return f"{text}; on new speakers its UAR is {span} points lower than on lists that share speakers"
+
+
+def seeds_note(table: pd.DataFrame) -> str:
+    """How many trainings the scores of the figure are means over, of ours and of the rebuilt models.
+
+    Parameters
+    ----------
+    table : as ``overview`` takes it, with ``n_seeds`` and ``rebuild_seeds``
+    """
+    n_seeds = int(table["n_seeds"].max())
+    fewer = table[table["rebuild_seeds"] < n_seeds]
+    text = f"Scores on the list: mean over {n_seeds} training seeds"
+    if fewer.empty:
+        return f"{text}."
+    few = int(fewer["rebuild_seeds"].max())
+    return f"{text}; of the rebuilt models of {listed(fewer['id'])}, {'one' if few == 1 else few} only."
 
 
 def _overview_row(ax: Axes, y: float, row) -> None:

@@ -21,7 +21,10 @@ from ser_study.study import Study
 from ser_study.wording import word
 
 Results = Mapping[str, Result]
-PAIRED = ["id", "metric", "against", "difference", "low", "high", "interval", "p", "p_mcnemar", "n", "n_speakers"]
+PAIRED = [
+    *("id", "metric", "against", "against_seeds", "difference", "low", "high", "interval"),
+    *("p", "p_mcnemar", "n", "n_speakers"),
+]
 SHARED = ["id", "n", "speaker", "sentence", "take", "duplicate"]
 FEW = 5  # speakers; with so few no p of the sign-flip test can reach .05
 SIXTEEN = "16"  # label scheme of emotion and gender together
@@ -30,9 +33,10 @@ SIXTEEN = "16"  # label scheme of emotion and gender together
 def paired(results: Results, study: Study) -> pd.DataFrame:
     """Score of ours minus that of the rebuilt best model on the same clips, one line a project and metric.
 
-    Scores are means over training seeds. Columns: ``id, metric, against, difference, low, high, interval``; of
-    accuracy also ``p`` (sign flips over speakers), ``p_holm`` (over the projects) and ``p_mcnemar`` (first training
-    seeds; ignores that clips of one speaker resemble each other); ``n, n_speakers``.
+    Scores are means over training seeds, of the rebuilt model over ``against_seeds``. Columns: ``id, metric, against,
+    against_seeds, difference, low, high, interval``; of accuracy also ``p`` (sign flips over speakers), ``p_holm``
+    (over the projects) and ``p_mcnemar`` (first training seeds; ignores that clips of one speaker resemble each
+    other); ``n, n_speakers``.
     """
     lines = [line for result in results.values() for line in _paired_lines(result, study.config)]
     table = pd.DataFrame(lines, columns=PAIRED)
@@ -60,7 +64,7 @@ def _paired_lines(result: Result, config: Config) -> list[dict]:
         ]
         for tables in (rebuilt, ours)
     ]  # fmt: skip
-    lines, head = [], {"id": baseline.id, "against": baseline.bar_model}
+    lines, head = [], {"id": baseline.id, "against": baseline.bar_model, "against_seeds": len(rebuilt)}
     for metric in baseline.bars or baseline.quoted:
         value, span = significance.difference_interval(*totals, drawn, metric=metric, level=config.evaluation.level)
         tests = _tests(ours, rebuilt, speaker, config, random) if metric == "accuracy" else {}

@@ -36,6 +36,11 @@ def table(results: Mapping[str, Result], study: Study) -> pd.DataFrame:
     return pd.concat(lines, ignore_index=True)[COLUMNS] if lines else pd.DataFrame(columns=COLUMNS)
 
 
+def list_uar(result: Result) -> float:
+    """UAR of ours on the published list, as ``table`` gives it: mean over corpora and training seeds."""
+    return float(_mean_over_draws(result.ours["list"], result.selection.clips)["value"].mean())
+
+
 def means(by_corpora: pd.DataFrame) -> pd.DataFrame:
     """One line an id, system and protocol: the mean over corpora, or the only corpus."""
     last = by_corpora.groupby(["id", "system", "protocol"], sort=False).tail(1)  # the mean stands last

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ser_study.chapters.baselines import protocols
 from ser_study.chapters.baselines.results import Result
 from ser_study.evaluation import significance
 from ser_study.experiments import ledger
@@ -30,10 +31,11 @@ from ser_study.wording import word
 
 Results = Mapping[str, Result]
 SUMMARY = [
-    *("id", "system", "metric", "published", "rebuild", "ours", "ours_sd", "n_seeds", "wilson_low", "wilson_high"),
-    *("n", "fresh_mean", "fresh_sd", "honest", "honest_low", "honest_high", "honest_protocol"),
+    *("id", "system", "metric", "published", "rebuild", "rebuild_seeds", "ours", "ours_sd", "n_seeds"),
+    *("wilson_low", "wilson_high", "n", "fresh_mean", "fresh_sd"),
+    *("list_uar", "honest", "honest_low", "honest_high", "honest_protocol"),
 ]
-VERDICT = ["id", "metric", "bar", "ours", "wilson_low", "verdict"]
+VERDICT = ["id", "metric", "bar", "rebuild", "ours", "wilson_low", "verdict"]
 CANDIDATES = ["id", "feature", "model", "metric", "score", "n", "chosen"]
 PROTOCOLS = {"003": "8 × 3 actors, each tested once"}  # else the joint speaker folds
 
@@ -58,10 +60,11 @@ def verdicts(scored: pd.DataFrame) -> pd.DataFrame:
 def _scores_of(result: Result, study: Study) -> pd.DataFrame:
     baseline, level = result.baseline, study.config.evaluation.level
     honest = honest_score(result.ours["honest"], result.selection, study.config)
-    lines = []
+    lines, list_uar = [], protocols.list_uar(result)
     for metric in baseline.bars or baseline.quoted:
         ours, fresh = by_draw(result.ours["list"], metric), by_draw(result.ours["fresh"], metric)
-        rebuilt = by_draw(result.best_rebuilt, metric).mean()
+        by_seed = by_draw(result.best_rebuilt, metric)
+        rebuilt = by_seed.mean()
         bar = baseline.bar(metric, rebuilt, result.corpora)
         n = test_rows(result.ours["list"])["clip_id"].nunique()
         span = significance.wilson(round(ours.mean() * n), n, level=level) if metric == "accuracy" else None
@@ -72,6 +75,7 @@ def _scores_of(result: Result, study: Study) -> pd.DataFrame:
                 "metric": metric,
                 "published": baseline.bars.get(metric, baseline.quoted.get(metric)),
                 "rebuild": rebuilt,
+                "rebuild_seeds": len(by_seed),
                 "ours": ours.mean(),
                 "ours_sd": _sd(ours),
                 "n_seeds": len(ours),
@@ -80,6 +84,7 @@ def _scores_of(result: Result, study: Study) -> pd.DataFrame:
                 "n": n,
                 "fresh_mean": fresh.mean(),
                 "fresh_sd": _sd(fresh),
+                "list_uar": list_uar,
                 **honest,
                 "honest_protocol": _protocol(result),
                 "bar": bar,

@@ -30,14 +30,11 @@ def introduction(run: RunTables) -> str:
         "With classical features and models, on speakers that were not in training, mean recall over the emotions "
         f"(UAR) is {listed(scores)}. "
     )
-    if len(best) > 1:
-        return text + (
-            f"The same systems on a random split score {points.min():.0f} to {points.max():.0f} points more. "
-            "That difference comes from knowing the speaker, and the other take where clips were recorded twice."
-        )
+    low, high = f"{points.min():.0f}", f"{points.max():.0f}"
+    systems, score = ("systems", "score") if len(best) > 1 else ("system", "scores")
     return text + (
-        f"The same system on a random split scores {points.iloc[0]:.0f} points more. "
-        "That difference comes from knowing the speaker."
+        f"The same {systems} {score} {low if low == high else f'{low} to {high}'} points more on a random split, where "
+        "the speakers of the test clips are in training too, and the other take of what was recorded twice."
     )
 
 
@@ -51,7 +48,17 @@ def inflation(run: RunTables) -> Caption:
     if pairs.empty:
         empty = "No corpus of this run has scores on both a random split and new speakers."
         return Caption("front_inflation", "", empty=empty)
-    return Caption("front_inflation", dots.inflation_caption(pairs), alt=dots.inflation_title(pairs))
+    words = " ".join([dots.inflation_caption(pairs), *_other_features(run, pairs["feature"].iloc[0])])
+    return Caption("front_inflation", words, alt=dots.inflation_title(pairs))
+
+
+def _other_features(run: RunTables, feature: str) -> list[str]:
+    """Which of the chosen systems have other features than the figure, so that their scores are not in it."""
+    other = run.headline[run.headline["feature"] != feature]
+    if other.empty:
+        return []
+    each = listed(f"{word(row.corpus)} ({word(row.feature)})" for row in other.itertuples())
+    return [f"The table of chosen systems has other features on {each}."]
 
 
 def corpus_notes(run: RunTables) -> dict[str, str]:
@@ -74,8 +81,8 @@ def _nested(run: RunTables) -> str:
         return "No corpus of this run has validation speakers to choose by."
     scores = listed(f"{word(row['corpus'])} {share(row['nested'])}" for _, row in nested.iterrows())
     return (
-        "Every speaker is a validation speaker in one fold and a test speaker in another, so this choice has seen "
-        f"them all. Choosing anew in each fold, by that fold's validation speakers alone, gives {scores}."
+        "Every speaker is a validation speaker in one fold and a test speaker in another, so the choice is slightly "
+        f"optimistic. Choosing anew in each fold, by that fold's validation speakers alone, gives {scores}."
     )
 
 
@@ -125,9 +132,10 @@ def ladder(run: RunTables) -> Caption:
 def baselines(table: pd.DataFrame) -> Caption:
     """The figure of the student projects, of ``tables.baselines``."""
     title = baseline_plots.overview_title(table, speaker_disjoint=speaker_disjoint()) if len(table) else ""
+    seeds = f"{baseline_plots.seeds_note(table)} " if len(table) else ""
     return Caption(
         "front_baselines",
-        "Chapter 08 has every rebuilt model, paired differences, and what their tests share with training.",
+        f"{seeds}Chapter 08 has every rebuilt model, paired differences, and what their tests share with training.",
         alt=title,
         empty="They are not in this run: chapter 08 was not run, or the recordings of RAVDESS are not here.",
     )
@@ -148,7 +156,7 @@ def tess(run: RunTables) -> str:
         f"On a random split the chosen system scores {share(best['random split'])}; trained on one actress and tested "
         f"on the other, {share(best['new speakers'])}. At equal training size (n = {int(table['n_train'].iloc[0]):,}), "
         f"with one model and fixed hyperparameters, {listed(each)}. Two speakers say nothing about speakers in "
-        "general; they do show that the random split measured familiarity with the speaker."
+        "general; here the random split measured how well the model knew these two voices."
     )
 
 
