@@ -169,7 +169,7 @@ def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
         corpora.check_given(store.raw)
     here = corpora.present(store.raw)
     if here:
-        print(f"Found {', '.join(here)}: preset quick. (--preset full runs more and larger models.)")
+        print(f"Found {', '.join(here)}: preset quick. (--preset full runs more chapters and models.)")
         return "quick"
     print("No recordings found: preset demo, on the built-in synthetic corpus. (--data DIR names a folder with some.)")
     return "demo"
