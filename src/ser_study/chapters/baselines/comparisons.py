@@ -153,17 +153,17 @@ def collapsed(result: Result) -> pd.DataFrame:
     columns = ["id", "protocol", "system", "classes", "how", "accuracy", "uar"]
     lines = []
     for protocol, label, table in (
-        ("list", "rebuilt", result.best_rebuilt),
-        ("list", "ours", result.ours["list"]),
-        ("honest", "ours", result.ours["honest"]),
+        ("published list", "rebuilt", result.best_rebuilt),
+        ("published list", "ours", result.ours["list"]),
+        ("new speakers", "ours", result.ours["honest"]),
     ):
         names = classes_in(table) if result.baseline.scheme == SIXTEEN else ()
         for classes, place in (("emotion", 0), ("gender", 1)) if names else ():
             mapping = {name: name.rsplit("_", 1)[place] for name in names}
-            for how in ("argmax", "sum"):
+            for how, words in (("argmax", "winning class"), ("sum", "summed probabilities")):
                 read = ensembles.collapse(table, mapping, how=how)
                 scores = {metric: float(by_draw(read, metric).mean()) for metric in ("accuracy", "uar")}
-                head = {"id": result.id, "protocol": protocol, "system": label, "classes": classes, "how": how}
+                head = {"id": result.id, "protocol": protocol, "system": label, "classes": classes, "how": words}
                 lines.append(head | scores)
     return pd.DataFrame(lines, columns=columns)
 

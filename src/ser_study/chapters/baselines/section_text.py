@@ -74,8 +74,7 @@ def intensities(table: pd.DataFrame) -> str:
     return (
         f"RAVDESS at strong against normal intensity: the system's UAR {'rises' if change > 0 else 'falls'} by "
         f"{abs(change):.1f} points, to {share(chosen['strong'])}; people chose the intended emotion of speech in "
-        f"{percent(strong)} against {percent(normal)} of the trials (Livingstone and Russo 2018). What people cannot "
-        "hear either may not be in the sound at all, so not all of the distance to 1 is the system's own error."
+        f"{percent(strong)} against {percent(normal)} of the trials (Livingstone and Russo 2018)."
     )
 
 
