@@ -81,7 +81,7 @@ def _message(error: Exception) -> str:
 
 
 def _data_option(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--data", default="", metavar="DIR", help="folder with one folder a corpus; default data/raw")
+    parser.add_argument("--data", default="", metavar="DIR", help="folder with one folder per corpus; default data/raw")
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +169,7 @@ def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
         corpora.check_given(store.raw)
     here = corpora.present(store.raw)
     if here:
-        print(f"Found {', '.join(here)}: preset quick. (--preset full runs more chapters and models.)")
+        print(f"Found {', '.join(here)}: preset quick. (--preset full adds student projects, networks and ablations.)")
         return "quick"
     print("No recordings found: preset demo, on the built-in synthetic corpus. (--data DIR names a folder with some.)")
     return "demo"

@@ -149,7 +149,7 @@ HEADINGS = {  # columns that every table means alike; what else a column of one 
     "f1": "F1",
     "fit_s": "fit, s",
     "search_s": "search, s",
-    "predict_ms": "predict, ms a clip",
+    "predict_ms": "predict, ms per clip",
     "seconds_per_epoch": "s per epoch",
 }
 

@@ -40,7 +40,7 @@ _NUMBERS = tuple(column for column in COLUMNS if CLIP_COLUMNS[column] == "float6
 INFO = CorpusInfo(
     name="own",
     title="Your own recordings",
-    description="Audio with labels of your own, from a table or from one folder an emotion.",
+    description="Audio with labels of your own, from a table or from one folder per emotion.",
     licence="yours",
     citation="none",
     source="you",

@@ -72,7 +72,7 @@ def descriptions(study: Study, table: pd.DataFrame) -> Caption:
     return _figure(
         "descriptions",
         "UAR of every feature under logistic regression, on validation speakers; beside its name, its columns.",
-        f"Dots, one a feature, the best on top. {descriptions_title(table)}." if len(table) else "",
+        f"Dots, one per feature, the best on top. {descriptions_title(table)}." if len(table) else "",
         absent(study, "descriptions"),
         sentences.descriptions(table) if len(table) else "",
     )
@@ -121,7 +121,7 @@ def signal(study: Study, table: pd.DataFrame) -> Caption:
     return _figure(
         "signal",
         f"Change of UAR on validation speakers by another preparation of the signal. {_SURE}",
-        f"Dots with intervals around zero, one a preparation and corpus. {signal_title(table)}.",
+        f"Dots with intervals around zero, one per preparation and corpus. {signal_title(table)}.",
         absent(study, "signal"),
         sentences.treatments(table),
     )
@@ -143,7 +143,7 @@ def augmentation(study: Study, table: pd.DataFrame) -> Caption:
     return _figure(
         "augmentation",
         f"Change of UAR on validation speakers by augmentation of the training clips. {_SURE}",
-        f"Dots with intervals around zero, one an augmentation, corpus and model. {augmentation_title(table)}.",
+        f"Dots with intervals around zero, one per augmentation, corpus and model. {augmentation_title(table)}.",
         absent(study, "augmentation"),
         sentences.augmentation(table),
     )
@@ -195,8 +195,8 @@ def selection(study: Study, table: pd.DataFrame) -> Caption:
     """The figure of rankings."""
     return _figure(
         "selection",
-        "UAR on validation speakers by number of features dropped, one line a ranking; mean over folds.",
-        f"Lines that start together, one a ranking and one for dropping at random. {selection_title(table)}."
+        "UAR on validation speakers by number of features dropped, one line per ranking; mean over folds.",
+        f"Lines that start together, one per ranking and one for dropping at random. {selection_title(table)}."
         if len(table)
         else "",
         absent(study, "selection"),

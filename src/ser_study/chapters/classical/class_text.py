@@ -94,7 +94,7 @@ def roc(points: pd.DataFrame) -> Caption:
         "with the highest, the middle and the lowest AUC (0.5: chance)."
     )
     low, high = share(points["auc"].min(), 2), share(points["auc"].max(), 2)
-    return Caption("roc", words, f"{roc_title(points)}. ROC curves, one panel a corpus; AUC from {low} to {high}.")
+    return Caption("roc", words, f"{roc_title(points)}. ROC curves, one panel per corpus; AUC from {low} to {high}.")
 
 
 def speaker_title(speakers: pd.DataFrame) -> str:
@@ -110,7 +110,7 @@ def speaker_scores(speakers: pd.DataFrame) -> Caption:
     if speakers.empty:
         return Caption("speakers", "", empty=NO_SYSTEM)
     words = "UAR of each speaker over the classes that this speaker has; square: pooled UAR with its interval."
-    alt = f"{speaker_title(speakers)}. One row a corpus, one dot for each of {len(speakers)} speakers."
+    alt = f"{speaker_title(speakers)}. One row per corpus, one dot for each of {len(speakers)} speakers."
     return Caption("speakers", words, alt)
 
 
@@ -167,4 +167,4 @@ def listener_sentence(table: pd.DataFrame) -> str:
         )
     if not parts:
         return ""
-    return f"{'; '.join(parts)}. Mistakes on clips that people do not recognise either may lie in the recording."
+    return f"{'; '.join(parts)}. Mistakes on clips that people do not recognise either may be due to the recording."

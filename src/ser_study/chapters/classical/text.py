@@ -128,7 +128,7 @@ def times_sentence(table: pd.DataFrame) -> str:
     fastest = near.loc[near["fit_s"].idxmin()]
     first = (
         f"On validation speakers of {word(best['corpus'])}, {word(best['model'])} has the highest UAR "
-        f"({share(best['uar'])}, {best['fit_s']:.3f} s a fit)"
+        f"({share(best['uar'])}, {best['fit_s']:.3f} s per fit)"
     )
     if fastest["model"] == best["model"]:
         return f"{first}, and nothing within two points of it is faster."

@@ -133,7 +133,7 @@ def prosody(table: pd.DataFrame, spoken: pd.DataFrame) -> Caption:
     table, spoken : ``tables.prosody``, all of it and what is drawn
     """
     sung = len(table) - len(spoken)
-    text = "One value a clip: median level of its frames, median F0, voiced segments per second, span of F0. "
+    text = "One value per clip: median level of its frames, median F0, voiced segments per second, span of F0. "
     text += f"Without {many(sung, 'sung clip')}, whose pitch is the melody's. " if sung else ""
     alt = f"Box plots of loudness, F0, tempo and pitch range by emotion. {prosody_title(spoken)}."
     return Caption(exhibit(table, "prosody"), f"{text}Box: middle half; whiskers: 5 to 95 %.", alt)
@@ -183,7 +183,7 @@ def descriptors(shares: pd.DataFrame, table: pd.DataFrame) -> Caption:
     title = descriptors_title(shares)
     return Caption(
         exhibit(table, "descriptors"),
-        "One value a clip. Box: middle half; whiskers: 5 to 95 %. η²: share of the variance that is between emotions.",
+        "One value per clip. Box: middle half; whiskers: 5 to 95 %. η²: share of the variance between emotions.",
         alt=f"Box plots of {len(shares)} descriptors by emotion. {title}.",
         empty=f"{title}.",
         finding=_separated(shares, table) if len(shares) else "",

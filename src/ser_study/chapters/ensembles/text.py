@@ -31,7 +31,7 @@ def votes_figure(table: pd.DataFrame) -> Caption:
         "vote_differences",
         "Change of UAR from the best single system to each vote, on the same test clips; bars: 95 % intervals over "
         "speakers.",
-        alt=f"One row a vote, its change in points. {'; '.join(rows)}.",
+        alt=f"One row per vote, its change in points. {'; '.join(rows)}.",
         empty="" if table.empty else "The votes need two models or two feature sets; this run has one system.",
         finding=votes_finding(table),
     )
@@ -103,7 +103,7 @@ def emotions_figure(table: pd.DataFrame) -> Caption:
     return Caption(
         "gender_first_scores",
         "UAR over eight emotions on new speakers; bars: 95 % intervals over speakers.",
-        alt=f"One panel a selection, one row a system. {'; '.join(rows)}.",
+        alt=f"One panel per selection, one row per system. {'; '.join(rows)}.",
         finding=emotions_finding(table),
     )
 

@@ -69,7 +69,7 @@ def learning_curves(curves: pd.DataFrame) -> Caption:
         "learning_curves",
         "Loss by epoch, first training of each network. Dropout is on while the training loss is taken, so it can lie "
         "above the validation loss. A network that its authors never stopped early is watched in its last epochs only.",
-        alt=f"{learning_curves_title(curves)}. One panel a network, training and validation loss against the epoch. "
+        alt=f"{learning_curves_title(curves)}. One panel per network, training and validation loss against the epoch. "
         f"Epochs whose weights are kept: {epochs}.",
     )
 
@@ -95,10 +95,10 @@ def costs_title(table: pd.DataFrame) -> str:
     ms = table["extract_ms"] + table["predict_ms"]
     best, fast = table["accuracy"].idxmax(), ms.idxmin()
     if best == fast:
-        return f"{_system(table.loc[best])} is both the most accurate and the fastest ({ms[best]:.0f} ms a clip)"
+        return f"{_system(table.loc[best])} is both the most accurate and the fastest ({ms[best]:.0f} ms per clip)"
     return (
-        f"{_system(table.loc[best])} is the most accurate at {ms[best]:.0f} ms a clip, {_system(table.loc[fast])} the "
-        f"fastest at {ms[fast]:.0f} ms"
+        f"{_system(table.loc[best])} is the most accurate at {ms[best]:.0f} ms per clip, {_system(table.loc[fast])} "
+        f"the fastest at {ms[fast]:.0f} ms"
     )
 
 
@@ -109,8 +109,8 @@ def costs(table: pd.DataFrame) -> Caption:
         "The list of E000: scores, and median times of one clip (classical models: one core; networks: all).",
         empty="Left out: it needs the recordings of the student project E000 as sound.",
         finding=_costs_finding(table) if len(table) else "",
-        labels={"n": "test clips", "extract_ms": "features, ms a clip", "fit_s": "training, s",
-                "predict_ms": "answer, ms a clip", "megabytes": "model, MB"},
+        labels={"n": "test clips", "extract_ms": "features, ms per clip", "fit_s": "training, s",
+                "predict_ms": "answer, ms per clip", "megabytes": "model, MB"},
     )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def costs_figure(table: pd.DataFrame) -> Caption:
     return Caption(
         "costs_scatter",
         "Accuracy on the list of E000 against the time from the audio file to the answer, median of twenty clips.",
-        alt=f"Accuracy against milliseconds a clip on a logarithmic axis. {'; '.join(rows)}.",
+        alt=f"Accuracy against milliseconds per clip on a logarithmic axis. {'; '.join(rows)}.",
     )
 
 
@@ -132,12 +132,12 @@ def _costs_finding(table: pd.DataFrame) -> str:
     by_model = table.set_index("model")
     best = table.loc[table["accuracy"].idxmax()]
     sentence = f"Highest accuracy: {_system(best)} ({share(best['accuracy'])}), "
-    sentence += f"{best['extract_ms'] + best['predict_ms']:.0f} ms a clip from file to answer."
+    sentence += f"{best['extract_ms'] + best['predict_ms']:.0f} ms per clip from file to answer."
     if {"lightgbm_000", "cnn_lstm_000"} <= set(by_model.index):
         trees, network = by_model.loc["lightgbm_000"], by_model.loc["cnn_lstm_000"]
         sentence += (
             f" {word('lightgbm_000')} has {share(trees['accuracy'])} after {trees['fit_s']:.1f} s of training and "
-            f"{trees['extract_ms'] + trees['predict_ms']:.0f} ms a clip, {word('cnn_lstm_000')} "
+            f"{trees['extract_ms'] + trees['predict_ms']:.0f} ms per clip, {word('cnn_lstm_000')} "
             f"{share(network['accuracy'])} after {network['fit_s']:.0f} s and "
             f"{network['extract_ms'] + network['predict_ms']:.0f} ms."
         )
@@ -175,7 +175,7 @@ def regularisation_figure(table: pd.DataFrame) -> Caption:
     return Caption(
         "regularisation_gap",
         "Accuracy at the best epoch, on training rows (with dropout on) and on validation rows.",
-        alt=f"One row a setting, best validation accuracy on top. {'; '.join(rows)}.",
+        alt=f"One row per setting, best validation accuracy on top. {'; '.join(rows)}.",
     )
 
 

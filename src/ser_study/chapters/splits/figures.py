@@ -232,7 +232,7 @@ def shuffled(shuffled: pd.DataFrame, ladder: pd.DataFrame, chance: Mapping[str, 
     above(axes[0, 0], "shuffled")
     key = [
         Line2D(
-            [], [], color=GREY, marker="o", markersize=4, linestyle="none", label="labels shuffled, one dot a repeat"
+            [], [], color=GREY, marker="o", markersize=4, linestyle="none", label="labels shuffled, one dot per repeat"
         ),
         Line2D([], [], color=INK, marker="D", linestyle="none", label="true labels"),
     ]

@@ -233,5 +233,5 @@ def ladder_summary() -> Caption:
 
 def ladder_table() -> Caption:
     """Caption of all scores of the ladder."""
-    words = "The same scores, one row a protocol and training size."
+    words = "The same scores, one row per protocol and training size."
     return Caption("ladder", words, labels={"value": "UAR"})
