@@ -96,5 +96,6 @@ def test_gender_first_has_a_row_a_system():
     )  # fmt: skip
     figure = ensemble_figures.emotions(table)
     assert set(SYSTEMS.values()) <= set(texts_of(figure))
-    assert "+8.0" in figure.get_suptitle()  # the bound is no system
+    assert "+8.0" in figure.get_suptitle()  # with the true gender given it is no system
+    assert "bound" not in " ".join(texts_of(figure)), "it is none: another system can score higher"
     assert ensemble_figures.emotions(table.iloc[:0]) is None

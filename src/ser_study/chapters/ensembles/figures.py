@@ -78,10 +78,10 @@ def emotions(table: pd.DataFrame) -> Figure | None:
     figure, axes = canvas(len(parts), 1, height=height, title=text.emotions_title(table), sharex=True)
     for ax, (corpus, rows) in zip(axes.flat, parts):
         for y, row in enumerate(rows.itertuples()):
-            bound = row.system == "oracle"
-            colour = GREY if bound else COLOUR
+            given = row.system == "oracle"
+            colour = GREY if given else COLOUR
             whisker(ax, y, row.low, row.high, colour=colour, width=2)
-            face = PAPER if bound else colour
+            face = PAPER if given else colour
             ax.plot(row.value, y, "o", color=colour, markerfacecolor=face, markersize=6.5, mew=1.6, zorder=3)
             beside(ax, y, score_text(row.value), shift=34, ha="right")
         row_axis(ax, [SYSTEMS[name] for name in rows["system"]])
@@ -91,7 +91,7 @@ def emotions(table: pd.DataFrame) -> Figure | None:
         ax.set_xlabel("")
     key = [
         Line2D([], [], color=COLOUR, marker="o", label="system, with interval over speakers"),
-        Line2D([], [], color=GREY, marker="o", markerfacecolor="none", mew=1.6, label="bound, no system"),
+        Line2D([], [], color=GREY, marker="o", markerfacecolor="none", mew=1.6, label="true gender given, no system"),
     ]
     figure.legend(handles=key, loc="outside lower left", ncols=2)
     return figure

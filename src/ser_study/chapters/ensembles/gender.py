@@ -87,7 +87,7 @@ def compare(
     Returns
     -------
     Columns ``system, title, value, low, high, interval`` (UAR), ``n, n_speakers, difference, difference_low,
-    difference_high, p, p_holm, note`` (against flat; Holm's family holds the four systems, not the bound),
+    difference_high, p, p_holm, note`` (against flat; Holm's family holds the four systems, not ``oracle``),
     ``gender_accuracy`` (empty where no gender is predicted; 1 by definition where it is given).
 
     Raises
@@ -118,9 +118,9 @@ def _differences(
     role: str,
     evaluation: Evaluation,
 ) -> pd.DataFrame:
-    """Every other system against flat, indexed by system; the rivals are one Holm family, the bound another."""
+    """Every other system against flat, indexed by system; the rivals are one Holm family, ``oracle`` another."""
     tables_of = []
-    for family, names, stream in zip(("models", "bound"), (RIVALS, ("oracle",)), streams):
+    for family, names, stream in zip(("models", "oracle"), (RIVALS, ("oracle",)), streams):
         pairs = [("flat", name) for name in names]
         options = {"family": family, "role": role, "evaluation": evaluation, "rng": stream}
         tables_of.append(comparisons.steps(predictions, clips, pairs, **options))

@@ -118,18 +118,18 @@ def emotions_title(table: pd.DataFrame) -> str:
 
 
 def emotions_finding(table: pd.DataFrame) -> str:
-    """For each selection, what the best system gains on flat, and the most that two steps could."""
+    """For each selection, what the best system gains on flat, and what two steps gain with the true gender."""
     if table.empty:
         return ""
     parts = []
     for corpus, rows in table.groupby("corpus", sort=False):
         rows = rows.set_index("system")
         best = rows.loc[list(RIVALS), "difference"].astype(float).idxmax()
-        gain, bound = (signed(100 * rows.loc[name, "difference"]) for name in (best, "oracle"))
+        gain, given = (signed(100 * rows.loc[name, "difference"]) for name in (best, "oracle"))
         verdict = "" if rows.loc[best, "p_holm"] < 0.05 else ", which chance can explain"
         parts.append(
             f"{word(corpus)}: emotion alone {share(rows.loc['flat', 'value'])}; best of the others, {SYSTEMS[best]}, "
-            f"{gain} points{verdict}; with the true gender given {bound}"
+            f"{gain} points{verdict}; with the true gender given {given}"
         )
     return f"UAR of the emotions. {listed(parts)}."
 
