@@ -158,7 +158,7 @@ BASELINES: Mapping[str, Baseline] = {
             _SMALL,
             "vote_3_2",
             (Vote("vote_3_2", ("conv8_002", "vgg16_head_002"), 0.78, (3.0, 2.0)),),
-            note="Not the project's list, which is not at hand: a split made here by the published recipe.",
+            note="The project's list is not available; the split is made here by the published recipe.",
         ),
         Baseline(
             "E003",
@@ -172,9 +172,9 @@ BASELINES: Mapping[str, Baseline] = {
                 ("campplus_frames", "bigru"),
             ),
             "bigru_003",
-            note="Their network on our encoder (VGGish has no weights here). 170 of 312 is the better reading of "
-            "their confusion matrix; they report 51.4 %. Their network is stopped by the development actors; ours "
-            "takes its C from them and is then fitted on them too.",
+            note="Their network is rebuilt on our encoder, not on VGGish. The published number is 170 of 312, read "
+            "from their confusion matrix; they report 51.4 %. Their network stops early by the development actors; "
+            "our system takes its C from them and is then fitted on them too.",
         ),
         Baseline(
             "E004",

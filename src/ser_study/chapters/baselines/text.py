@@ -92,7 +92,7 @@ def overview(scored: pd.DataFrame, results: Results, study: Study) -> Caption:
     if "savee" not in corpora.get("E001", {"savee"}):
         notes.append("SAVEE is not here: E001 is scored on the listed clips of the other corpora, its bar is higher.")
     if "E002b" in corpora:
-        notes.append("E002b: the project's list is not at hand; the split is made here by the same recipe.")
+        notes.append("E002b: the project's list is not available; the split is made here by the same recipe.")
     if "E003" in corpora:
         notes.append("E003 has no speaker on both sides of its list either.")
     if "E004" in corpora:
