@@ -51,7 +51,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             ("duplicate",),
             ("duplicate",),
             (),
-            "Clips are dealt by class alone. The same voices, sentences and takes are on both sides.",
+            "Clips are split at random, stratified by class: test shares speakers, sentences and takes with training.",
             makers.random,
         ),
         Protocol(
@@ -60,7 +60,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             _TAKE,
             _TAKE,
             ("take",),
-            "As random, but a recording and its repetition stay on one side.",
+            "As random, but all takes of one thing said are in the same part.",
             makers.take_disjoint,
         ),
         Protocol(
@@ -69,7 +69,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "sentence"),
             (*_TAKE, "sentence"),
             ("sentence",),
-            "No test sentence is in training; the voices are. With two sentences there is no validation part.",
+            "No test sentence is in training, but the speakers are. With two sentences there is no validation part.",
             makers.sentence,
         ),
         Protocol(
@@ -78,7 +78,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "speaker"),
             (*_TAKE, "speaker"),
             ("speaker",),
-            "No test voice is in training; the sentences are. "
+            "No test speaker is in training, but the sentences are. "
             "With two speakers validation holds other sentences of the training speaker.",
             makers.speaker,
         ),
@@ -88,7 +88,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "sentence", "speaker"),
             (*_TAKE, "sentence", "speaker"),
             ("sentence", "speaker"),
-            "Neither the voice nor the sentence of a test clip is in training; clips that share one are unused.",
+            "Neither the speaker nor the sentence of a test clip is in training; clips that share one are unused.",
             makers.speaker_and_sentence,
         ),
         Protocol(
@@ -97,7 +97,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             (*_TAKE, "speaker"),
             (*_TAKE, "speaker"),
             ("speaker",),
-            "As new speakers, one at a time, so that more voices remain for training.",
+            "As new speakers, one at a time, so that more speakers remain for training.",
             makers.leave_one_out,
         ),
         Protocol(
@@ -106,7 +106,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             tuple(UNITS),
             (*_TAKE, "speaker"),
             ("corpus",),
-            "Trained on other corpora: other voices, sentences and rooms. Validation clips come from the same corpora.",
+            "Trained on other corpora, with other speakers, sentences and rooms. Validation clips are from these.",
             makers.cross_corpus,
         ),
         Protocol(
