@@ -136,7 +136,7 @@ def test_the_matrix_says_what_was_not_run():
     assert words.endswith(
         "Dash: not run. ComParE was run with majority class, logistic regression and linear SVM only, on TESS only."
     )
-    assert text.score_matrix(scores[scores["feature"] == "summary"], CONFIG).text.endswith("Dash: not run.")
+    assert "Dash" not in text.score_matrix(scores[scores["feature"] == "summary"], CONFIG).text
 
 
 def test_captions_describe_what_is_drawn():

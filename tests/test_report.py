@@ -74,9 +74,11 @@ def test_table_writes_the_csv_and_shows_real_rows(store, show):
 
 
 def test_scores_and_p_values_are_written_as_in_sentences(store, show):
-    frame = pd.DataFrame({"value": [0.58, -0.0312], "p_holm": [0.0006, 0.047], "fit_s": [0.025, 0.5], "n": [1, 2]})
+    frame = pd.DataFrame(
+        {"value": [0.58, -0.0312], "p_holm": [0.0006, 0.047], "fit_s": [0.025, 0.5], "length (s)": [0.75, 0.5]}
+    )
     html = html_of(show.table(frame, Caption("style", "Style.")))
-    for shown in (">.580<", ">−.031<", ">&lt; .001<", ">.047<", ">0.025<", ">2<"):
+    for shown in (">.580<", ">−.031<", ">&lt; .001<", ">.047<", ">0.025<", ">0.750<"):
         assert shown in html
     assert 'data-order="0.58"' in html
     assert "0.58" in (store.run / "tables" / "style.csv").read_text()

@@ -22,7 +22,7 @@ NAMED = (  # columns of registry names
 )
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
 P_VALUES = ("p", "p_holm", "p_mcnemar")
-UNITS = ("_s", "_ms", "_hz", "_db", "minutes", "seconds", "hours")  # ends of names of columns that are no shares
+UNITS = ("_s", "_ms", "_hz", "_db", "_epoch", ")", " per s", "minutes", "seconds", "hours")  # ends of what is no share
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 
 

@@ -55,13 +55,16 @@ def score_matrix(scores: pd.DataFrame, config: Config) -> Caption:
         return Caption("score_matrix", "", empty="No corpus of this run has speaker folds.")
     low, high = share(scores["value"].min(), 2), share(scores["value"].max(), 2)
     alt = f"{matrix_title(scores)}. Heat maps of feature by model, one for each corpus; UAR from {low} to {high}."
-    words = "UAR on speakers that were not in training. " + " ".join(["Dash: not run.", *_large(scores, config)])
+    words = " ".join(["UAR on speakers that were not in training.", *_missing(scores, config)])
     return Caption("score_matrix", words, alt)
 
 
-def _large(scores: pd.DataFrame, config: Config) -> list[str]:
-    """With which models and on which corpora the large feature sets were run."""
-    sentences = []
+def _missing(scores: pd.DataFrame, config: Config) -> list[str]:
+    """What a dash is, where there is one, and with which models and on which corpora large feature sets were run."""
+    names = scores[["corpus", "feature", "model"]]
+    if len(names.drop_duplicates()) == names.nunique().prod():
+        return []
+    sentences = ["Dash: not run."]
     for feature, rows in scores[scores["feature"].isin(config.benchmark.large_features)].groupby("feature"):
         models, names = (listed(map(word, dict.fromkeys(rows[column]))) for column in ("model", "corpus"))
         sentences.append(f"{word(feature)} was run with {models} only, on {names} only.")
