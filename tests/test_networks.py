@@ -190,7 +190,7 @@ def test_changes_of_settings_are_judged_over_speakers_and_not_over_clips(store):
     assert change.loc["conv8_002_l2", "low"] < 0 < change.loc["conv8_002_l2", "high"]
     finding = text.regularisation(table).finding
     assert "UAR with the published settings is .500 on 160 validation clips of 8 speakers" in finding
-    assert "Beyond chance, no dropout raised it" in finding
+    assert "Beyond chance, “no dropout” raised it (p < .05" in finding
     assert "L2 penalty +12.5 [−" in finding
     no_gain = table[table["network"] != "conv8_002_dropout0"]
     assert "No change is beyond chance" in text.regularisation(no_gain).finding
