@@ -118,7 +118,7 @@ def test_file_without_permission_is_unreadable_and_read_once_allowed(put, store,
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan.prepare, "read", refuse)
+        patch.setattr(scan.reading, "header", refuse)
         patch.setattr(scan.os, "access", lambda path, mode: False)
         assert corpora.load("own", config=CONFIG, store=store)["sha256"].isna().all()
     assert corpora.load("own", config=CONFIG, store=store)["sha256"].notna().all()

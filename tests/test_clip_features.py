@@ -14,7 +14,7 @@ from PIL import Image
 
 from ser_study import config as settings
 from ser_study import features
-from ser_study.audio import prepare
+from ser_study.audio import prepare, reading
 from ser_study.config import Config, Frames
 from ser_study.features import clip_statistics, images, plp, registry, spectra, tonal, vectors
 from ser_study.features.frames import analyse
@@ -379,7 +379,7 @@ def test_features_pass_through_the_cache(name, store):
     for number in range(2):
         path = f"own/clip{number}.wav"
         soundfile.write(store.raw / path, _voice(0.5 + number), RATE)
-        sha = prepare.sample_hash(prepare.read(store.raw / path)[0])
+        sha = reading.sample_hash(prepare.read(store.raw / path)[0])
         rows.append({"clip_id": f"own/clip{number}", "corpus": "own", "path": path, "sha256": sha})
     config = settings.load("demo", {"run.jobs": 1})
     loaded = features.load(name, pd.DataFrame(rows), config=config, store=store)

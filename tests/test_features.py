@@ -13,7 +13,7 @@ import soundfile
 import ser_study.store
 from ser_study import config as settings
 from ser_study import features
-from ser_study.audio import augment, prepare
+from ser_study.audio import augment, prepare, reading
 from ser_study.experiments import Experiment, Selection, execute, ledger
 from ser_study.features import cache
 from ser_study.schema import CLIP_COLUMNS, FeatureSet
@@ -35,7 +35,7 @@ def recorded(tmp_path, n_clips: int):
         signal = 0.3 * np.sin(2 * np.pi * (120 + 30 * number) * time) * np.hanning(len(time))
         (store.raw / "own").mkdir(parents=True, exist_ok=True)
         soundfile.write(store.raw / path, signal, 16000)
-        sha = prepare.sample_hash(prepare.read(store.raw / path)[0])
+        sha = reading.sample_hash(prepare.read(store.raw / path)[0])
         rows.append({"clip_id": f"own/clip{number}", "corpus": "own", "path": path, "sha256": sha})
     return store, pd.DataFrame(rows)
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from ser_study.audio import prepare
-from ser_study.audio.prepare import UnreadableAudio
+from ser_study.audio import prepare, reading
+from ser_study.audio.reading import UnreadableAudio
 from ser_study.config import Audio, Config
 
 RATE = 16_000  # Hz
@@ -135,12 +135,12 @@ def test_piped_wav_with_unknown_length_is_read(tmp_path, tone):
 
 def test_hash_sees_samples_only(tone):
     mono = tone[:, None]
-    assert prepare.sample_hash(mono) == prepare.sample_hash(tone) == prepare.sample_hash(np.repeat(mono, 2, axis=1))
-    assert prepare.sample_hash(mono) == prepare.sample_hash(np.repeat(mono, 3, axis=1))
+    assert reading.sample_hash(mono) == reading.sample_hash(tone) == reading.sample_hash(np.repeat(mono, 2, axis=1))
+    assert reading.sample_hash(mono) == reading.sample_hash(np.repeat(mono, 3, axis=1))
     changed = mono.copy()
     changed[5] += 1e-6
-    assert len({prepare.sample_hash(clip) for clip in (mono, changed, mono[1:], mono[:0])}) == 4
-    assert prepare.sample_hash(np.zeros(9, np.float32)) == prepare.sample_hash(-np.zeros(9, np.float32))
+    assert len({reading.sample_hash(clip) for clip in (mono, changed, mono[1:], mono[:0])}) == 4
+    assert reading.sample_hash(np.zeros(9, np.float32)) == reading.sample_hash(-np.zeros(9, np.float32))
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 22_050, 24_000, 44_100, 48_000])
@@ -325,5 +325,5 @@ def test_real_clips_equal_librosa(corpora_dir):
 def test_known_duplicate_has_one_hash(corpora_dir):
     pair = [next(corpora_dir.glob(f"ravdess/**/03-01-03-01-02-0{take}-07.*")) for take in (1, 2)]
     stereo = next(corpora_dir.glob("ravdess/**/03-01-02-01-01-02-01.*"))
-    hashes = [prepare.sample_hash(prepare.read(path)[0]) for path in (*pair, stereo)]
+    hashes = [reading.sample_hash(prepare.read(path)[0]) for path in (*pair, stereo)]
     assert hashes[0] == hashes[1] != hashes[2]

@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Decoded samples are float32, shape (s, channels), full scale ±1 (lossy formats may pass it slightly).
-A prepared signal is float32, shape (s,), at ``audio.sample_rate``. The steps, always in this order:
+Decoded samples are as in ``reading``. A prepared signal is float32, shape (s,), at ``audio.sample_rate``.
+The steps, always in this order:
 
 1. mix to mono, or take the first channel;
 2. resample (soxr, high quality, as ``librosa.load`` does);
@@ -21,6 +21,8 @@ Rules at the edges
 - A clip in which no frame or window reaches ``cut_level`` stays uncut, so no step can empty a clip.
 - A clip shorter than ``min_length`` (say 50 ms) is centred between zeros.
 - A clip longer than ``max_length`` keeps its middle, after trimming, so that speech is kept rather than silence.
+- Of a recording longer than ``LONG`` seconds (and twice what is kept) only so much is prepared at all: the middle of
+  what lies between its first and last loud second, or its start where ``crop`` says so. The rest is never in memory.
 - ``pad`` and ``crop`` say how a clip meets ``length``; silence and constants are not scaled.
 
 The study and the finished recogniser both call :func:`prepare`, so both work on the same signal bit for bit.
@@ -28,88 +30,21 @@ The study and the finished recogniser both call :func:`prepare`, so both work on
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
+from ser_study.audio import reading
 from ser_study.audio import signal as treatments
+from ser_study.audio.reading import read, to_mono
 from ser_study.config import Audio
 from ser_study.schema import Signal
 
-_RATES = (1_000, 768_000)  # Hz; a header outside this range is broken
-_ANNOUNCED = ("WAV", "WAVEX", "RF64", "AIFF")  # formats whose header announces the length of the sound
-_STREAM = 0x7FFF0000  # bytes; programs that write into a pipe announce this much or more
-_SHORT_DATA = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+LONG = 120.0  # s
 _QUIETEST = 1e-10  # power below which a frame counts as no louder than this (librosa's ``amin``)
-
-
-class UnreadableAudio(ValueError):
-    """A file that cannot be turned into samples; the message says why and what to do."""
-
-
-def read(path: Path | str) -> tuple[np.ndarray, int]:
-    """Decode an audio file; its content decides the format, not its suffix.
-
-    Parameters
-    ----------
-    path : any file libsndfile knows (wav, aiff, flac, ogg, opus, mp3, …)
-
-    Returns
-    -------
-    samples : float32 array, shape (s, channels)
-    sample_rate : Hz
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    UnreadableAudio
-        The file is empty, no audio, cut short, holds no samples, or holds NaN or infinite samples.
-    """
-    path = Path(path)
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(path) as sound:
-            sample_rate, expected = sound.samplerate, sound.frames
-            log = sound.extra_info if sound.format in _ANNOUNCED else ""
-            samples = sound.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudio(f"{path} cannot be decoded: {_reason(path, error)}") from None
-    cut = _SHORT_DATA.search(log)
-    if len(samples) < expected or (cut and int(cut[2]) < int(cut[1]) < _STREAM):
-        actual, announced = (int(cut[2]), int(cut[1])) if cut else (len(samples), expected)
-        unit = "bytes of sound" if cut else "samples"
-        raise UnreadableAudio(f"{path} is cut short: {actual} of {announced} {unit} are there; fetch it again.")
-    if not _RATES[0] <= sample_rate <= _RATES[1]:
-        raise UnreadableAudio(
-            f"{path} claims a sample rate of {sample_rate} Hz; its header is damaged, fetch it again."
-        )
-    try:
-        return _checked(samples), sample_rate
-    except ValueError as error:
-        raise UnreadableAudio(f"{path}: {error}") from None
-
-
-def sample_hash(samples: np.ndarray) -> str:
-    """SHA-256 (hex) of the decoded samples, before resampling; equal hashes mean duplicate clips.
-
-    The mono mix is hashed, so a stereo copy of a mono clip counts as its duplicate. The sample rate takes no part.
-    """
-    mono = to_mono(samples).astype("<f4", copy=False) + np.float32(0)  # + 0 turns -0.0 into 0.0
-    return hashlib.sha256(mono.tobytes()).hexdigest()
-
-
-def to_mono(samples: np.ndarray) -> Signal:
-    """Mean of the channels, (s, channels) → (s,); equal channels give exactly the first."""
-    if samples.ndim == 1:
-        return samples
-    is_mono = samples.shape[1] == 1 or (samples == samples[:, :1]).all()
-    return samples[:, 0] if is_mono else samples.mean(axis=1)
 
 
 def resample(signal: Signal, *, sample_rate: int, target: int) -> Signal:
@@ -186,6 +121,9 @@ def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
         raise ValueError(f"The sample rate is {sample_rate} Hz; it must be positive.")
     treatments.check(audio)
     samples = _checked(np.asarray(samples, dtype=np.float32))
+    if len(samples) > _longest(sample_rate, audio):
+        size = reading.BLOCK * sample_rate
+        samples = samples[_span((samples[at : at + size] for at in range(0, len(samples), size)), sample_rate, audio)]
     first = audio.channel == "first" and samples.ndim == 2
     signal = samples[:, 0] if first else to_mono(samples)
     if audio.cut == "rolling_sum":
@@ -208,9 +146,38 @@ def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
 
 
 def load(path: Path | str, audio: Audio) -> Signal:
-    """Read a file and prepare it: :func:`read`, then :func:`prepare`."""
-    samples, sample_rate = read(path)
-    return prepare(samples, sample_rate, audio)
+    """Read a file, or of a long one what is kept, and prepare it: equal to :func:`read`, then :func:`prepare`."""
+    about = reading.header(path)
+    if about.n_samples <= _longest(about.sample_rate, audio):
+        samples, sample_rate = read(path)
+        return prepare(samples, sample_rate, audio)
+    kept = _span(reading.blocks(path, about), about.sample_rate, audio)
+    return prepare(reading.excerpt(path, kept.start, kept.stop), about.sample_rate, audio)
+
+
+def _longest(sample_rate: int, audio: Audio) -> int:
+    """Samples of the longest recording that is prepared whole."""
+    return round(max(LONG, 2 * audio.max_length, 2 * audio.length) * sample_rate)
+
+
+def _span(blocks: Iterable[np.ndarray], sample_rate: int, audio: Audio) -> slice:
+    """Where the part of a long recording lies that is prepared; blocks are whole seconds, but for the last."""
+    power, n_samples = [], 0
+    for block in blocks:
+        squares = reading.mixed(np.square(block.reshape(len(block), -1)))
+        starts = np.arange(0, len(squares), sample_rate)
+        power += list(np.add.reduceat(squares, starts) / np.diff(np.append(starts, len(squares))))
+        n_samples += len(block)
+    level = 10 * np.log10(np.maximum(power, _QUIETEST))
+    loud = np.flatnonzero(level - level.max() > -audio.trim_top_db)
+    whole = (0, len(level) - 1) if not (audio.trim or audio.cut) else (loud[0], loud[-1])
+    first, end = int(whole[0]) * sample_rate, min(int(whole[1] + 1) * sample_rate, n_samples)
+    longest = _longest(sample_rate, audio)
+    if end - first <= longest:
+        return slice(first, end)
+    at_start = audio.length > 0 and audio.crop == "start"
+    start = first if at_start else (first + end - longest) // 2
+    return slice(start, start + longest)
 
 
 def _cut(signal: Signal, sample_rate: int, audio: Audio) -> Signal:
@@ -231,37 +198,5 @@ def _fitted(signal: Signal, sample_rate: int, audio: Audio) -> Signal:
 def _checked(samples: np.ndarray) -> np.ndarray:
     if samples.ndim not in (1, 2):
         raise ValueError(f"Samples have {samples.ndim} axes; give (samples,) or (samples, channels).")
-    if not samples.size:
-        raise ValueError("There are no samples in it; record or fetch the clip again.")
-    n_bad = samples.size - np.count_nonzero(np.isfinite(samples))
-    if n_bad:
-        raise ValueError(f"{n_bad} of {samples.size} samples are NaN or infinite; repair or leave out the clip.")
+    reading.check_values(samples.size, samples.size - np.count_nonzero(np.isfinite(samples)))
     return samples
-
-
-def _check_file(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise FileNotFoundError(f"No audio file at {path}; check the path, or fetch the corpus again.") from None
-    except OSError as error:
-        raise UnreadableAudio(f"{path} cannot be reached: {error.strerror}.") from None
-    if path.is_dir():
-        raise UnreadableAudio(f"{path} is a folder; give one audio file.")
-    if not size:
-        raise UnreadableAudio(f"{path} is empty (0 bytes); fetch it again.")
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """What a person can do about a file that libsndfile refuses."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(256)
-    except OSError as refusal:
-        return f"{refusal.strerror}; check the permissions of the file."
-    if start[:4] not in (b"RIFF", b"FORM", b"OggS", b"fLaC") and not set(start) - set(
-        b"\t\n\r" + bytes(range(32, 127))
-    ):
-        return f"it holds text ({start[:24].decode()!r}…), not audio; fetch it again."
-    detail = getattr(error, "error_string", str(error)).rstrip(".")
-    return f"{detail}; the file is damaged or in a format libsndfile lacks. Fetch it again or convert it to wav."

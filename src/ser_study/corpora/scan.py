@@ -9,9 +9,10 @@ container is equal.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study.audio import prepare
+from ser_study.audio import reading
 from ser_study.config import Config
 from ser_study.parallel import Failure, parallel_map
 from ser_study.store import Store
@@ -56,23 +57,45 @@ def measure(path: str, *, base: str) -> dict[str, Any]:
     OSError, ValueError
         The file cannot be read, or holds no sound.
     """
-    samples, sample_rate = prepare.read(Path(base, path))
-    signal = prepare.to_mono(samples)
-    level = np.abs(samples).max(axis=1)  # (s, channels) → (s,): a channel that clips is not hidden by the mean
-    n_full_scale = int(np.count_nonzero(level >= FULL_SCALE))
+    about = reading.header(Path(base, path))
+    mixes = [_Mix() for _ in range(min(about.n_channels, 2))]  # the first channel; the mean where channels differ
+    differs, n_samples, n_full_scale, peak = False, 0, 0, 0.0
+    for samples in reading.blocks(Path(base, path), about):
+        level = reduce(
+            np.maximum, np.abs(samples).T
+        )  # (s, channels) → (s,): a channel that clips is not hidden by the mean
+        peak = max(peak, float(level.max()))
+        n_full_scale += int(np.count_nonzero(level >= FULL_SCALE))
+        n_samples += len(samples)
+        differs = differs or not reading.is_mono(samples)
+        for mix, signal in zip(mixes, (samples[:, 0], reading.mixed(samples))):
+            mix.add(signal)
+    mono = mixes[differs]
     return {
         "path": path,
-        "duration": len(signal) / sample_rate,
-        "sample_rate": float(sample_rate),
-        "n_channels": float(samples.shape[1]),
-        "sha256": prepare.sample_hash(samples),
-        "peak": float(level.max()),
-        "rms": float(np.sqrt(np.mean(np.square(signal, dtype=np.float64)))),
+        "duration": n_samples / about.sample_rate,
+        "sample_rate": float(about.sample_rate),
+        "n_channels": float(about.n_channels),
+        "sha256": mono.digest.hexdigest(),
+        "peak": peak,
+        "rms": float(np.sqrt(mono.squares / n_samples)),
         "n_full_scale": float(n_full_scale),
-        "full_scale_share": n_full_scale / len(signal),
-        "silent": bool(np.ptp(signal) < 2 * SILENT_PEAK),  # a constant offset is no sound
+        "full_scale_share": n_full_scale / n_samples,
+        "silent": bool(mono.highest - mono.lowest < 2 * SILENT_PEAK),  # a constant offset is no sound
         "error": None,
     }
+
+
+class _Mix:
+    """What is measured of one mono signal while its blocks go by."""
+
+    def __init__(self) -> None:
+        self.digest, self.squares, self.lowest, self.highest = hashlib.sha256(), 0.0, np.inf, -np.inf
+
+    def add(self, signal: np.ndarray) -> None:
+        reading.add_to_hash(self.digest, signal)
+        self.squares += float(np.sum(np.square(signal, dtype=np.float64)))
+        self.lowest, self.highest = min(self.lowest, float(signal.min())), max(self.highest, float(signal.max()))
 
 
 def scan(paths: Sequence[str], *, base: Path, jobs: int = 0, cluster: str = "", label: str = "") -> pd.DataFrame:
