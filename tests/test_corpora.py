@@ -17,7 +17,8 @@ from ser_study import config as settings
 from ser_study import corpora, schema
 from ser_study.chapters.classical import publish
 from ser_study.corpora import audit, scan
-from ser_study.corpora.info import audio_files, canonical_emotion, side_file
+from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora.info import canonical_emotion
 from ser_study.experiments import Selection
 from ser_study.store import Store
 from ser_study.study import Study

@@ -28,7 +28,7 @@ from ser_study.config import Config, unknown
 from ser_study.corpora import packed, scan, seen
 from ser_study.store import Store
 
-SHARED = ("audit", "info", "packed", "scan", "seen")  # modules here that are no corpus
+SHARED = ("audit", "files", "info", "packed", "scan", "seen")  # modules here that are no corpus
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),

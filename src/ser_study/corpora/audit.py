@@ -23,7 +23,8 @@ import pandas as pd
 from ser_study import corpora
 from ser_study.config import Audio, Config
 from ser_study.corpora import packed
-from ser_study.corpora.info import CorpusInfo, audio_files, side_file
+from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora.info import CorpusInfo
 from ser_study.corpora.scan import SILENT_PEAK
 from ser_study.parallel import n_workers
 from ser_study.store import Store

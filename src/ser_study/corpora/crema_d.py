@@ -23,7 +23,8 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.corpora.info import CorpusInfo, audio_files, side_file
+from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora.info import CorpusInfo
 
 STEM = re.compile(
     r"(?P<actor>1\d{3})_(?P<statement>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<intensity>LO|MD|HI|XX|X)"

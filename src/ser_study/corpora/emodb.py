@@ -18,7 +18,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ser_study.corpora.info import CorpusInfo, audio_files, side_file
+from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora.info import CorpusInfo
 
 STEM = re.compile(r"(?P<speaker>\d\d)(?P<statement>[ab]\d\d)(?P<emotion>[WLEAFTN])(?P<version>[a-z]?)")
 EMOTIONS = {

@@ -25,7 +25,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ser_study.corpora.info import CorpusInfo, audio_files, canonical_emotion
+from ser_study.corpora.files import audio_files, refuse_pointer, walk
+from ser_study.corpora.info import CorpusInfo, canonical_emotion
 
 STEM = re.compile(r"Ses(?P<session>\d\d)[FM]_(?P<script>(?:impro|script)\d+(?:_\d+)?[a-z]?)_(?P<who>[FM])\d+")
 _HEADER = re.compile(r"^\[[\d.]+ - [\d.]+\]\s+(?P<utterance>Ses\w+)\s+(?P<label>\w+)\s+\[")
@@ -96,9 +97,10 @@ def _row(path: Path, name: re.Match, label: str, votes: Counter) -> dict[str, An
 def _labels(root: Path) -> dict[str, tuple[str, Counter]]:
     """Utterance → its label and the judges' votes; a judge who chose two emotions votes for both."""
     labels: dict[str, tuple[str, Counter]] = {}
-    for path in sorted(root.rglob("EmoEvaluation/*.txt")):
-        if path.name.startswith("."):
+    for path in walk(root):
+        if path.parent.name != "EmoEvaluation" or path.suffix != ".txt":
             continue
+        refuse_pointer(path)
         votes: Counter = Counter()
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if header := _HEADER.match(line):

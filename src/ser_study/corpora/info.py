@@ -1,4 +1,4 @@
-"""What the corpus modules share: the facts of a corpus, the walk over its files, words for emotions.
+"""What the corpus modules share: the facts of a corpus, words for emotions.
 
 Conventions
 -----------
@@ -9,14 +9,10 @@ What is unknown is left out, never guessed. The stem of a file decides; its suff
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ser_study import schema
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64")
 
 EMOTION_WORDS: Mapping[str, str] = {  # words that people use → canonical emotion
     **{emotion: emotion for emotion in schema.EMOTIONS},
@@ -60,57 +56,6 @@ class CorpusInfo:
     side_files: tuple[str, ...] = ()  # must be there, below the corpus folder
 
 
-def audio_files(root: Path) -> list[Path]:
-    """Every audio file below a folder, sorted, by suffix; links are followed, loops are not.
-
-    Hidden files and folders (``._name.wav`` and ``__MACOSX`` of a Mac archive) are left out.
-
-    Raises
-    ------
-    OSError
-        A folder cannot be read.
-    ValueError
-        A file name is not valid Unicode, so that no table could hold it.
-    """
-    files: list[Path] = []
-    seen = {os.path.realpath(root)}
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_unreadable_folder):
-        subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
-        for name in list(subfolders):
-            real = os.path.realpath(os.path.join(folder, name))
-            if real in seen:  # a link back to a folder already walked
-                subfolders.remove(name)
-            seen.add(real)
-        files += [
-            Path(folder, name)
-            for name in names
-            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES and not _is_hidden(name)
-        ]
-    for path in files:
-        if any("\udc80" <= letter <= "\udcff" for letter in str(path)):  # how Python shows bytes that are no text
-            raise ValueError(f"The file name {str(path)!a} is not valid Unicode; rename the file, then run again.")
-    return sorted(files)
-
-
-def side_file(root: Path, relative: str) -> Path | None:
-    """A side file at its place, else the first file of that name anywhere below ``root``, else None."""
-    if (root / relative).is_file():
-        return root / relative
-    name = Path(relative).name
-    matches = (Path(folder, name) for folder, _, names in os.walk(root) if name in names)
-    return min(matches, default=None)
-
-
 def canonical_emotion(word: str) -> str | None:
     """Canonical emotion of a word in any case ("Anger" → "angry"); None for an unknown word."""
     return EMOTION_WORDS.get(" ".join(word.lower().replace("_", " ").replace("-", " ").split()))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _unreadable_folder(error: OSError) -> None:
-    raise OSError(
-        error.errno, f"The folder {error.filename!r} cannot be read ({error.strerror}); check its permissions"
-    )

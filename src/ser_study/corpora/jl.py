@@ -19,7 +19,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ser_study.corpora.info import CorpusInfo, audio_files
+from ser_study.corpora.files import audio_files
+from ser_study.corpora.info import CorpusInfo
 
 STEM = re.compile(
     r"(?P<speaker>(?P<gender>female|male)\d+)_(?P<emotion>angry|sad|neutral|happy|excited)"

@@ -24,7 +24,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ser_study.config import suggestion
-from ser_study.corpora.info import CorpusInfo, audio_files, canonical_emotion
+from ser_study.corpora.files import audio_files, refuse_pointer
+from ser_study.corpora.info import CorpusInfo, canonical_emotion
 from ser_study.schema import CLIP_COLUMNS, EMOTIONS
 
 TABLE = "clips.csv"
@@ -113,6 +114,7 @@ def _row(path: Path, relative: PurePosixPath | Path, given: dict[str, Any]) -> d
 
 def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
     """(line number, column → text) of each line; commas, semicolons or tabs between them."""
+    refuse_pointer(table)
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

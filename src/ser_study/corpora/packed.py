@@ -23,8 +23,7 @@ from typing import IO, Any
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study.corpora import scan
-from ser_study.corpora.info import audio_files
+from ser_study.corpora import files, scan
 from ser_study.schema import CLIP_COLUMNS, check_columns
 from ser_study.store import replacing
 
@@ -52,7 +51,7 @@ def path_of(corpus: str, raw: Path) -> Path:
 
 def has_audio(corpus: str, raw: Path) -> bool:
     """Whether an audio file of a corpus is here."""
-    return (raw / corpus).is_dir() and bool(audio_files(raw / corpus))
+    return files.has_audio(raw / corpus)
 
 
 def is_used(corpus: str, raw: Path) -> bool:

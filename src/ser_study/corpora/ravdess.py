@@ -18,7 +18,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ser_study.corpora.info import CorpusInfo, audio_files
+from ser_study.corpora.files import audio_files
+from ser_study.corpora.info import CorpusInfo
 
 STEM = re.compile(
     r"03-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"

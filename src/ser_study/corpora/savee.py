@@ -19,7 +19,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ser_study.corpora.info import CorpusInfo, audio_files
+from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora.info import CorpusInfo
 
 SPEAKERS = ("DC", "JE", "JK", "KL")
 CODE = re.compile(r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<code>(?P<emotion>sa|su|[adfhn])(?P<number>\d\d))")
@@ -62,7 +63,7 @@ def rows(root: Path) -> list[dict[str, Any]]:
     ValueError
         ``sentences.csv`` is there and lacks its columns.
     """
-    sentences = _sentences(root / SENTENCES)
+    sentences = _sentences(side_file(root, SENTENCES))
     table = []
     for path in audio_files(root):
         name = CODE.fullmatch(path.stem)
@@ -86,9 +87,9 @@ def _row(path: Path, name: re.Match, speaker: str, words: str | None) -> dict[st
     }
 
 
-def _sentences(path: Path) -> dict[str, str]:
+def _sentences(path: Path | None) -> dict[str, str]:
     """Code → words in lower case joined by hyphens, from the optional sentence list."""
-    if not path.is_file():
+    if path is None:
         return {}
     with path.open(encoding="utf-8-sig", newline="") as lines:
         table = csv.DictReader(lines)

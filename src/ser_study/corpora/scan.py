@@ -22,6 +22,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study.audio import reading
 from ser_study.config import Config
+from ser_study.corpora import files
 from ser_study.parallel import Failure, parallel_map
 from ser_study.store import Store
 
@@ -139,17 +140,17 @@ def cached_scan(paths: Sequence[str], *, base: Path, corpus: str, config: Config
 
 def explain(path: Path, reason: str) -> str:
     """Why a file cannot be used, in words that say what to do; no folder of this machine is named."""
+    if words := files.pointer(path):
+        return f"the file is {words}"
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(40)
+        if path.is_file():  # a pipe would be waited for
+            path.open("rb").close()
     except OSError as error:
-        advice = "the link leads nowhere" if path.is_symlink() else "check its permissions"
+        advice = "the link leads nowhere; mend or remove it" if path.is_symlink() else "check its permissions"
         return f"the file cannot be opened ({error.strerror}); {advice}"
-    if size == 0:
+    if size == 0 and path.is_file():
         return "the file is empty (0 bytes); fetch it again"
-    if start.startswith(b"version https://git-lfs"):
-        return f"the file is a Git LFS pointer of {size} bytes, not sound; run 'git lfs pull' or fetch it elsewhere"
     return f"{reason.replace(str(path), path.name).rstrip('.')} ({size} bytes)"
 
 

@@ -43,7 +43,8 @@ from scipy.io import wavfile
 
 from ser_study import config, store
 from ser_study.audio import voice
-from ser_study.corpora.info import CorpusInfo, audio_files
+from ser_study.corpora.files import audio_files
+from ser_study.corpora.info import CorpusInfo
 from ser_study.schema import Signal
 
 INFO = CorpusInfo(

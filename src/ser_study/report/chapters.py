@@ -230,7 +230,8 @@ def _listing(folders: Sequence[Path]) -> str:
             seen.add(real)
             subfolders.sort()
             for name in sorted(names):
-                facts = os.lstat(os.path.join(where, name))
+                file = os.path.join(where, name)
+                facts = os.stat(file) if os.path.exists(file) else os.lstat(file)  # of a link, what it leads to
                 path = os.path.join(folder.name, os.path.relpath(where, folder), name)
                 total.update(f"{path!a} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return total.hexdigest()

@@ -1,0 +1,165 @@
+"""Files as people have them: links, pointers, suffixes that lie, and what was not read is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_study import config as settings
+from ser_study import corpora
+from ser_study.corpora import audit, files
+from ser_study.report import chapters
+from ser_study.store import Store
+
+CONFIG = settings.load("demo", {"run.jobs": 1})
+RATE = 16_000
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+ANNEX = b"/annex/objects/SHA256E-s1--0.wav\n"
+STEM = "1001_IEO_ANG_HI"
+ACTORS = "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,Hispanic\n"
+VOTES = f",A,D,F,H,N,S,fileName\n100001,3,0,0,0,1,0,{STEM}\n"
+EVALUATION = "[6.2 - 8.2]\tSes01F_impro04_M003\tfru\t[2.5, 2.5, 2.5]\nC-E2:\tFrustration;\t()\n"
+
+
+def put(path: Path, content: bytes | str = "", *, seed: int = 0, **how: str) -> Path:
+    """Write bytes, text, or half a second of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    else:
+        noise = np.random.default_rng(seed).uniform(-0.1, 0.1, RATE // 2)
+        soundfile.write(path, noise, RATE, **({"format": "WAV"} | how))
+    return path
+
+
+def load(store: Store, corpus: str = "own"):
+    return corpora.load(corpus, config=CONFIG, store=store).set_index("clip_id")
+
+
+def audited(store: Store, corpus: str = "own") -> tuple[dict, str]:
+    """Issues as (issue, last part of the clip id) → (detail, known), and the verdict."""
+    table, details, _ = audit.validate(store, CONFIG, [corpus])
+    issues = {(row.issue, row.clip_id.rpartition("/")[2]): (row.detail, row.known) for row in details.itertuples()}
+    return issues, table["verdict"].item()
+
+
+# Links
+
+
+def test_side_files_are_found_behind_links_like_the_clips(store, tmp_path):
+    put(tmp_path / "clone" / "AudioWAV" / f"{STEM}.wav")
+    put(tmp_path / "clone" / "VideoDemographics.csv", ACTORS)
+    put(tmp_path / "clone" / "processedResults" / "tabulatedVotes.csv", VOTES)
+    (store.raw / "crema_d").mkdir(parents=True)
+    (store.raw / "crema_d" / "CREMA-D-master").symlink_to(tmp_path / "clone")
+    clip = load(store, "crema_d").loc[f"crema_d/{STEM}"]
+    assert (clip["gender"], clip["age"], clip["human_recognition"]) == ("male", 51, 0.75)
+    assert not any(issue == "side file" for issue, _ in audited(store, "crema_d")[0])
+
+
+def test_iemocap_sessions_may_be_links(store, tmp_path):
+    session = tmp_path / "release" / "Session1"
+    put(session / "sentences" / "wav" / "Ses01F_impro04" / "Ses01F_impro04_M003.wav")
+    put(session / "dialog" / "EmoEvaluation" / "Ses01F_impro04.txt", EVALUATION)
+    (store.raw / "iemocap").mkdir(parents=True)
+    (store.raw / "iemocap" / "Session1").symlink_to(session)
+    assert load(store, "iemocap")["emotion"].tolist() == ["frustrated"]
+
+
+def test_a_list_of_sentences_may_lie_anywhere(store):
+    put(store.raw / "savee" / "AudioData" / "DC" / "a01.wav")
+    put(store.raw / "savee" / "AudioData" / "sentences.csv", "file,sentence\na01,Oh well.\n")
+    assert load(store, "savee")["statement"].tolist() == ["savee/oh-well"]
+
+
+def test_what_is_up_to_date_looks_behind_links(tmp_path):
+    """An annexed file is a link; when its content changes, the link does not."""
+    content = put(tmp_path / "content.wav")
+    link = tmp_path / "tess" / "a.wav"
+    link.parent.mkdir()
+    link.symlink_to(content)
+    before = chapters._listing([tmp_path / "tess"])
+    assert chapters._listing([tmp_path / "tess"]) == before
+    put(content, b"other")
+    os.utime(content, (1, 1))
+    changed = chapters._listing([tmp_path / "tess"])
+    assert changed != before
+    content.unlink()
+    assert chapters._listing([tmp_path / "tess"]) not in (before, changed)
+
+
+# Content decides
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.oga", {"format": "OGG"}),
+        ("a.wave", {"format": "WAV"}),
+        ("a.sph", {"format": "NIST"}),
+        ("a.voc", {"format": "VOC"}),
+        ("a.dat", {"format": "FLAC"}),
+        ("a.m4a", {"format": "MP3"}),
+        ("a.OGG", {"format": "OGG"}),
+        ("no suffix", {"format": "W64"}),
+    ],
+)
+def test_what_libsndfile_reads_is_read_whatever_its_suffix(name, how, store):
+    put(store.raw / "own" / "sad" / name, **how)
+    assert corpora.present(store.raw) == ["own"]
+    clips = load(store)
+    assert clips.index.tolist() == [f"own/sad/{Path(name).stem}"]
+    assert clips["sha256"].notna().all()
+
+
+def test_text_tables_and_matrices_are_no_sound(tmp_path):
+    put(tmp_path / "a.txt", "NIST is an institute")
+    put(tmp_path / "b.csv", "path,emotion\n")
+    put(tmp_path / "c.mat", format="MAT5")
+    put(tmp_path / "d.raw", b"\x01\x02" * 100)
+    os.mkfifo(tmp_path / "e")
+    assert files.audio_files(tmp_path) == []
+
+
+# Pointers
+
+
+@pytest.mark.parametrize(("content", "command"), [(LFS, "git lfs pull"), (ANNEX, "git annex get .")])
+def test_a_clip_that_was_not_fetched_is_named_with_the_command(content, command, store):
+    put(store.raw / "own" / "sad" / "good.wav")
+    put(store.raw / "own" / "sad" / "bad.wav", content)
+    detail, known = audited(store)[0]["unreadable", "bad"]
+    assert "pointer" in detail
+    assert command in detail
+    assert not known
+
+
+def test_a_link_into_an_annex_without_the_content_is_a_pointer(store):
+    put(store.raw / "own" / "sad" / "good.wav")
+    (store.raw / "own" / "sad" / "bad.wav").symlink_to("../.git/annex/objects/x/SHA256E-s1--0/SHA256E-s1--0.wav")
+    assert "git annex get ." in audited(store)[0]["unreadable", "bad"][0]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "clip", "side"),
+    [
+        ("crema_d", f"{STEM}.wav", "VideoDemographics.csv"),
+        ("crema_d", f"{STEM}.wav", "ratings/tabulatedVotes.csv"),
+        ("emodb", "wav/03a01Fa.wav", "erkennung.txt"),
+        ("savee", "DC/a01.wav", "sentences.csv"),
+        ("iemocap", "Ses01F_impro04_M003.wav", "dialog/EmoEvaluation/Ses01F_impro04.txt"),
+        ("own", "sad/a.wav", "clips.csv"),
+    ],
+)
+def test_a_side_file_that_was_not_fetched_is_named_with_the_command(corpus, clip, side, store):
+    put(store.raw / corpus / clip)
+    put(store.raw / corpus / side, LFS)
+    with pytest.raises(ValueError, match=rf"{Path(side).name} is a Git LFS pointer .*run 'git lfs pull'"):
+        load(store, corpus)
+    issues, verdict = audited(store, corpus)
+    assert "git lfs pull" in issues["labels", ""][0]
+    assert verdict == "look"
