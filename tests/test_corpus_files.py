@@ -163,3 +163,57 @@ def test_a_side_file_that_was_not_fetched_is_named_with_the_command(corpus, clip
     issues, verdict = audited(store, corpus)
     assert "git lfs pull" in issues["labels", ""][0]
     assert verdict == "look"
+
+
+# One clip in several files
+
+
+def crema(store: Store) -> Path:
+    """The folder of CREMA-D with its side files."""
+    put(store.raw / "crema_d" / "VideoDemographics.csv", ACTORS)
+    put(store.raw / "crema_d" / "processedResults" / "tabulatedVotes.csv", VOTES)
+    return store.raw / "crema_d"
+
+
+def test_crema_d_as_upstream_lays_it_out_uses_the_lossless_files(store):
+    put(crema(store) / "AudioWAV" / f"{STEM}.wav")
+    put(crema(store) / "AudioMP3" / f"{STEM}.mp3", format="MP3")
+    with pytest.warns(UserWarning, match=rf"1 files hold a clip in another format .*AudioMP3/{STEM}\.mp3"):
+        clips = load(store, "crema_d")
+    assert clips["path"].tolist() == [f"crema_d/AudioWAV/{STEM}.wav"]
+    issues, _ = audited(store, "crema_d")
+    assert issues["format", ""][1], "known: it makes no failure"
+    assert {issue for (issue, _), (_, known) in issues.items() if not known} == {"count"}
+
+
+def test_a_lossy_file_of_another_length_is_another_sound(store):
+    put(store.raw / "own" / "sad" / "a.wav")
+    soundfile.write(store.raw / "own" / "sad" / "a.mp3", np.random.default_rng(1).uniform(-0.1, 0.1, RATE), RATE)
+    with pytest.raises(ValueError, match=r"differ: own/sad/a\.wav and own/sad/a\.mp3"):
+        load(store)
+
+
+def test_the_file_that_can_be_read_is_used(store):
+    put(store.raw / "own" / "sad" / "a.wav", LFS)
+    put(store.raw / "own" / "sad" / "a.mp3", format="MP3")
+    assert load(store)["path"].tolist() == ["own/sad/a.mp3"]
+    issues, verdict = audited(store)
+    assert "own/sad/a.wav: the file is a Git LFS pointer" in issues["unreadable", "a"][0]
+    assert verdict == "look"
+
+
+@pytest.mark.parametrize("content", [LFS, b"RIFF\x24\0\0\0WAVEfmt "])
+def test_files_that_cannot_be_read_are_equal_to_nothing(content, store):
+    """Two pointers, or two files cut short, are no copies of each other, within a clip and between clips."""
+    for name in ("a.wav", "a.mp3", "a.ogg", "b.flac"):
+        put(store.raw / "own" / "sad" / name, content)
+    put(store.raw / "own" / "sad" / "good.wav")
+    _, details, _ = audit.validate(store, CONFIG, ["own"])
+    found = details[details["issue"] != "no speaker"]
+    assert found["issue"].tolist() == ["unreadable"] * 4
+    assert sorted(found["detail"].str.partition(":")[0]) == [
+        f"own/sad/{name}" for name in ("a.mp3", "a.ogg", "a.wav", "b.flac")
+    ]
+    clips, dropped = corpora.analysed(load(store).reset_index())
+    assert clips["clip_id"].tolist() == ["own/sad/good"]
+    assert set(dropped["reason"]) == {"unreadable"}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +24,10 @@ import pandas as pd
 
 from ser_study import schema
 from ser_study.config import Config, unknown
-from ser_study.corpora import packed, scan, seen
+from ser_study.corpora import copies, packed, scan, seen
 from ser_study.store import Store
 
-SHARED = ("audit", "files", "info", "packed", "scan", "seen")  # modules here that are no corpus
+SHARED = ("audit", "copies", "files", "info", "packed", "scan", "seen")  # modules here that are no corpus
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),
@@ -115,8 +114,7 @@ def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     ValueError
         Two files claim the same clip, or a side file or a pack cannot be understood.
     """
-    table = one_file_a_clip(scanned(name, config=config, store=store))
-    table = table.sort_values("clip_id", ignore_index=True)
+    table = copies.one_file_a_clip(scanned(name, config=config, store=store))
     return schema.check_clips(table).assign(silent=table["silent"])
 
 
@@ -160,31 +158,6 @@ def take_of(row: Mapping) -> str | None:
         return None
     columns = ("corpus", "speaker", "emotion", "intensity", "statement", "channel")
     return "|".join(row[column] if isinstance(row[column], str) else "" for column in columns)
-
-
-def one_file_a_clip(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without files that repeat a clip: same name, same sound (as when an archive was unpacked twice).
-
-    Raises
-    ------
-    ValueError
-        Two files of one name hold different sounds; the message names both.
-    """
-    table = table.sort_values(["clip_id", "path"], ignore_index=True)
-    again = table["clip_id"].duplicated()
-    first = table.groupby("clip_id")[["path", "sha256"]].transform("first")
-    for i in table.index[again & ~(table["sha256"] == first["sha256"])]:
-        raise ValueError(
-            f"Two files claim the clip {table['clip_id'][i]!r} and differ: {first['path'][i]} and {table['path'][i]}. "
-            "Rename or delete one."
-        )
-    if again.any():
-        repeated, first_path = table.loc[again, "path"].iloc[0], first.loc[again, "path"].iloc[0]
-        warnings.warn(
-            f"{again.sum()} files repeat another file and are left out, first {repeated} (used: {first_path}).",
-            stacklevel=2,
-        )
-    return table[~again].reset_index(drop=True)
 
 
 def analysed(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

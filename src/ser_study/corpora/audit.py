@@ -4,9 +4,9 @@ Issues
 ------
 unreadable, silent, clipped (``CLIPPED_SAMPLES`` or more at full scale), duplicate (same sound, same label),
 conflict (same sound, different labels), stereo, odd rate (not the corpus's commonest), short, long,
-copied (a file again under the same name), unused (audio that is no clip of the corpus), count (not the
-expected number), side file (missing), labels (the loader could not read them), no speaker, and noted
-(a clip that upstream's users complained of).
+copied (a file again under the same name), format (a clip again in a lossy format), unused (audio that is no
+clip of the corpus), count (not the expected number), side file (missing), labels (the loader could not read
+them), no speaker, and noted (a clip that upstream's users complained of).
 
 *Known* issues are upstream's and make no failure: those named in ``INFO.known_defects`` or ``INFO.skips``,
 the recording level of a published corpus, and a part that was not fetched at all.
@@ -22,7 +22,7 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.config import Audio, Config
-from ser_study.corpora import packed
+from ser_study.corpora import copies, packed
 from ser_study.corpora.files import audio_files, side_file
 from ser_study.corpora.info import CorpusInfo
 from ser_study.corpora.scan import SILENT_PEAK
@@ -129,7 +129,7 @@ def summary(audits: dict[str, tuple[pd.DataFrame | None, pd.DataFrame]]) -> pd.D
     for name, (scan, issues) in audits.items():
         expected = corpora.module(name).INFO.expected
         unexpected = int((~issues["known"].astype(bool)).sum())
-        n_analysed = 0 if scan is None else int(corpora.drop_reasons(_first_files(scan))["reason"].isna().sum())
+        n_analysed = 0 if scan is None else int(corpora.drop_reasons(copies.first_files(scan))["reason"].isna().sum())
         absent = scan is None and issues.empty
         rows.append(
             {
@@ -192,13 +192,22 @@ def _clip_issues(scan: pd.DataFrame, audio: Audio) -> Iterator[tuple[str, str, s
 
 def _sound_issues(scan: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Duplicates and conflicts between clips, copies of files."""
-    again = scan.sort_values(["clip_id", "path"])
-    again = again[again["clip_id"].duplicated(keep=False)]
-    for clip, files in again.groupby("clip_id"):
-        is_same = files["sha256"].nunique(dropna=False) == 1
-        words = "the same sound, one is used" if is_same else "different sounds; rename or delete one"
-        yield "copied" if is_same else "labels", clip, f"{' and '.join(files['path'])}: {words}"
-    first = _first_files(scan)
+    left_out = copies.others(scan)
+    for file in left_out[left_out["fate"].isin(["copied", "clash"])].itertuples():
+        is_same = file.fate == "copied"
+        words = (
+            "the same sound, the first is used; delete the other"
+            if is_same
+            else "different sounds; rename or delete one"
+        )
+        yield "copied" if is_same else "labels", file.clip_id, f"{file.used} and {file.path}: {words}"
+    if len(lossy := left_out[left_out["fate"] == "another format"]):
+        yield (
+            "format",
+            "",
+            f"{len(lossy)} files hold a clip again in a lossy format, first {lossy['path'].iloc[0]}; left out",
+        )
+    first = copies.first_files(scan)
     reasons = corpora.drop_reasons(first)
     for index in reasons.index[reasons["reason"].isin(["duplicate", "conflict"])]:
         yield reasons["reason"][index], first["clip_id"][index], reasons["detail"][index]
@@ -208,7 +217,7 @@ def _corpus_issues(scan: pd.DataFrame, info: CorpusInfo, root: Path | None) -> I
     for name in info.side_files if root is not None else ():
         if side_file(root, name) is None:
             yield "side file", "", f"{info.name}/{name} is missing; {info.how_to_get}"
-    clips = _first_files(scan)
+    clips = copies.first_files(scan)
     for part, expected in info.expected.items():
         n = int((clips[info.part] == part).sum()) if info.part else len(clips)
         if n == 0:
@@ -250,11 +259,6 @@ def _noted(scan: pd.DataFrame, issues: pd.DataFrame, info: CorpusInfo) -> list[t
 
 
 def _is_known(issue: str, clip_id: str, info: CorpusInfo) -> bool:
-    if issue in ("part absent", "no speaker") or (issue == "clipped" and info.expected):
+    if issue in ("part absent", "no speaker", "format") or (issue == "clipped" and info.expected):
         return True
     return issue in info.known_defects.get(clip_id, "")
-
-
-def _first_files(scan: pd.DataFrame) -> pd.DataFrame:
-    """One row a clip: the first of its files."""
-    return scan.sort_values(["clip_id", "path"]).drop_duplicates("clip_id").reset_index(drop=True)

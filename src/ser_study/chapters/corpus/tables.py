@@ -31,6 +31,7 @@ CONSEQUENCES = {  # issue → what the study does about it
     "short": "kept; padded with zeros",
     "long": "kept; its middle is used",
     "copied": "one of the files is used",
+    "format": "the lossless file is used",
     "unused": "not read",
     "noted": "kept as recorded",
 }
