@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_study import cli, corpora
 from ser_study import config as settings
-from ser_study import corpora
-from ser_study.corpora import audit, files
+from ser_study.corpora import audit, files, folders
 from ser_study.report import chapters
 from ser_study.store import Store
 
@@ -217,3 +217,128 @@ def test_files_that_cannot_be_read_are_equal_to_nothing(content, store):
     clips, dropped = corpora.analysed(load(store).reset_index())
     assert clips["clip_id"].tolist() == ["own/sad/good"]
     assert set(dropped["reason"]) == {"unreadable"}
+
+
+# Folders
+
+
+@pytest.mark.parametrize(
+    ("name", "corpus"),
+    [
+        ("RAVDESS", "ravdess"),
+        ("RAVDESS_v1.0", "ravdess"),
+        ("CREMA-D", "crema_d"),
+        ("Crema", "crema_d"),
+        ("CREMA-D-master", "crema_d"),
+        ("EmoDB", "emodb"),
+        ("Emo-DB", "emodb"),
+        ("TESS Toronto emotional speech set data", "tess"),
+        ("iemocap_full_release", "iemocap"),
+        ("JL corpus", "jl"),
+        ("Own", "own"),
+        ("tess_ravdess", ""),
+        ("emotional speech data", ""),
+        ("Actor_01", ""),
+        ("tessa", ""),
+    ],
+)
+def test_common_spellings_of_a_folder_mean_one_corpus(name, corpus):
+    assert folders.meant(name, corpora.names()) == corpus
+
+
+def test_a_folder_of_another_spelling_is_loaded(store):
+    put(store.raw / "EmoDB" / "wav" / "03a01Fa.wav")
+    put(store.raw / "EmoDB" / "erkennung.txt", "3\t03a01Fa.wav\t90,00\n")
+    assert corpora.present(store.raw) == ["emodb"]
+    clips = load(store, "emodb")
+    assert clips.index.tolist() == ["emodb/03a01Fa"]
+    assert clips["path"].tolist() == ["EmoDB/wav/03a01Fa.wav"]
+    assert clips["human_recognition"].tolist() == [0.9]
+    issues, _ = audited(store, "emodb")
+    assert {issue for issue, _ in issues} == {"count"}
+
+
+def test_two_folders_that_mean_one_corpus_are_refused(store):
+    put(store.raw / "ravdess" / "03-01-05-01-02-01-18.wav")
+    put(store.raw / "RAVDESS_song" / "03-02-05-01-02-01-18.wav")
+    with pytest.raises(ValueError, match=r"RAVDESS_song/ and ravdess/ .* mean the corpus ravdess; move"):
+        load(store, "ravdess")
+    table, details, code = audit.validate(store, CONFIG)
+    assert code == 1
+    assert "RAVDESS_song/ and ravdess/" in details["detail"].item()
+
+
+def test_a_link_or_an_empty_folder_is_no_second_folder(store):
+    put(store.raw / "tess" / "OAF_food_fear.wav")
+    (store.raw / "TESS").symlink_to(store.raw / "tess")
+    (store.raw / "Tess data").mkdir()
+    assert len(load(store, "tess")) == 1
+
+
+def test_a_download_does_not_lay_a_second_folder_beside_a_corpus(tmp_path, capsys):
+    put(tmp_path / "RAVDESS" / "03-01-05-01-02-01-18.wav")
+    assert cli.main(["download", "ravdess", "--data", str(tmp_path)]) == 2
+    assert "RAVDESS/ in the data folder is ravdess already; rename it to ravdess/" in capsys.readouterr().err
+
+
+# What was not read
+
+
+def test_files_that_nothing_reads_are_listed_by_kind(store):
+    put(store.raw / "own" / "sad" / "a.wav")
+    put(store.raw / "own" / "sad" / "b.oga", seed=1, format="OGG")
+    for name in ("a.m4a", "b.m4a", "c.amr", "d.zip"):
+        put(store.raw / "own" / "angry" / name, b"\0\1\2")
+    put(store.raw / "own" / "sad" / "notes.txt", "said in the kitchen")
+    issues, verdict = audited(store)
+    _, details, code = audit.validate(store, CONFIG, ["own"])
+    missed, beside = (
+        details[(details["issue"] == "not read") & (details["known"] == known)] for known in (False, True)
+    )
+    assert missed["detail"].item().startswith("4 files are not read (2 .m4a, 1 .amr, 1 .zip; first own/angry/a.m4a); ")
+    assert "convert sound to wav" in missed["detail"].item()
+    assert "unpack archives" in missed["detail"].item()
+    assert beside["detail"].item().startswith("1 file is beside the recordings and left alone (1 .txt;")
+    assert (verdict, code) == ("look", 1)
+
+
+def test_a_corpus_of_files_that_nothing_reads_is_not_absent(store):
+    put(store.raw / "own" / "sad" / "a.m4a", b"\0\1\2")
+    put(store.raw / "emodb" / "03a01Fa.wav")
+    _, verdict = audited(store)
+    assert verdict == "look"
+
+
+def test_videos_beside_a_published_corpus_are_known_and_foreign_sound_is_not(store):
+    put(crema(store) / f"{STEM}.wav")
+    put(crema(store) / "VideoFlash" / f"{STEM}.flv", b"FLV\1")
+    assert audited(store, "crema_d")[0]["not read", ""][1]
+    put(crema(store) / f"{STEM}.m4a", b"\0\1\2")
+    _, details, _ = audit.validate(store, CONFIG, ["crema_d"])
+    assert details[details["issue"] == "not read"]["known"].tolist() == [False, True]
+
+
+def test_what_lies_outside_the_corpora_is_listed(store):
+    put(store.raw / "tess" / "OAF_food_fear.wav")
+    put(store.raw / "meld" / "a.wav")
+    put(store.raw / "README.md", "mine")
+    put(store.raw / "tess.zip", b"PK\3\4")
+    _, details, _ = audit.validate(store, CONFIG)
+    details = details[details["corpus"] == "elsewhere"].set_index(["issue", "known"])["detail"]
+    assert details["unused", False].startswith("1 file is in no folder of a corpus (1 .wav; first meld/a.wav)")
+    assert details["not read", False].startswith("1 file is not read (1 .zip; first tess.zip); unpack archives")
+    assert details["not read", True].startswith("1 file is beside the recordings")
+
+
+def test_names_that_no_loader_knows_are_answered_with_what_it_expects(store):
+    for name in ("f10.wav", "f10 (2).wav"):
+        put(store.raw / "savee" / name)
+    with pytest.raises(FileNotFoundError, match=r"none of the 2 recordings in savee/ \(first f10 \(2\)\.wav\).*DC_a01"):
+        load(store, "savee")
+
+
+def test_validate_ends_with_what_was_seen_where_a_named_folder_holds_no_corpus(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SER_STUDY_DERIVED", str(tmp_path / "derived"))
+    put(tmp_path / "raw" / "ravdess" / "Actor_01" / "03-01-05-01-02-01-18.wav")
+    assert cli.main(["validate", "--data", str(tmp_path / "raw" / "ravdess" / "Actor_01")]) == 2
+    assert "It lies inside ravdess/; give the folder that holds ravdess/" in capsys.readouterr().err

@@ -736,11 +736,12 @@ def test_111_no_corpora_is_no_error_of_validate_and_no_demo_in_a_folder_that_was
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (["CREMA-D/AudioWAV/1001_DFA_ANG_XX.wav"], "CREMA-D/ looks like the corpus crema_d; call the folder crema_d/."),
-        (["RAVDESS/Actor_01/03-01-01-01-01-01-01.wav"], "RAVDESS/ looks like the corpus ravdess"),
         (["ravdess.zip"], "ravdess.zip is not unpacked; unpack it into ravdess/."),
         (["TESS Dataset.zip"], "unpack it into tess/."),
         (["own/sad/a.txt", "own/sad/b.doc", "own/sad/c.doc"], "It holds 2 .doc, 1 .txt."),
+        (["own/sad/a.m4a", "own/sad/b.m4a"], "own/ is the right folder for own, but no recording is in it. To have"),
+        (["own/sad/a.m4a"], "convert sound to wav, such as with 'ffmpeg -i NAME.m4a NAME.wav'."),
+        (["x/Actor_01/03-01-01-01-01-01-01.wav"], "called like clips of ravdess. Put them into a folder ravdess/, and"),
     ],
 )
 def test_a_data_folder_without_a_corpus_says_what_was_seen(tmp_path, make, said):
@@ -755,8 +756,12 @@ def test_a_folder_inside_a_corpus_is_recognised(tmp_path):
     inside = tmp_path / "RAVDESS" / "Actor_01"
     inside.mkdir(parents=True)
     (inside / "03-01-01-01-01-01-01.wav").write_bytes(b"x")
-    with pytest.raises(FileNotFoundError, match=r"It holds 1 \.wav\. It lies inside RAVDESS/; give the folder above"):
+    with pytest.raises(FileNotFoundError, match=r"It holds 1 \.wav\. .* It lies inside RAVDESS/; give the folder that"):
         corpora.check_given(inside)
+    with pytest.raises(
+        FileNotFoundError, match=r"It is itself the folder of a corpus; give the folder that holds RAVD"
+    ):
+        corpora.check_given(inside.parent)
 
 
 def test_112_output_folder_that_is_a_file_on_the_command_line(elsewhere):

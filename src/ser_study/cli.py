@@ -163,10 +163,10 @@ def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
     """``quick`` where there are recordings, else ``demo``; says so."""
     from ser_study import corpora
     from ser_study.store import open_folders
+    from ser_study.study import check_data
 
-    _, store = open_folders("full", overrides, data)
-    if data or os.environ.get("SER_STUDY_DATA"):
-        corpora.check_given(store.raw)
+    config, store = open_folders("full", overrides, data)
+    check_data(config, store, data)
     here = corpora.present(store.raw)
     if here:
         print(f"Found {', '.join(here)}: preset quick. (--preset full adds student projects, networks and ablations.)")
@@ -183,10 +183,14 @@ def _validate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from ser_study import corpora
     from ser_study.corpora import audit
     from ser_study.store import open_folders
 
     config, store = open_folders("full", {"run.jobs": options.jobs}, options.data)
+    is_named = options.data or os.environ.get("SER_STUDY_DATA")
+    if is_named and not options.names and any(store.raw.iterdir()):
+        corpora.check_given(store.raw)
     table, details, code = audit.validate(store, config, options.names or None)
     summary = table.astype(object).where(table.notna(), "–").to_string(index=False)
     print("\n".join([summary, *audit.lines(details)]))
@@ -203,12 +207,14 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from ser_study import download
+    from ser_study import corpora, download
     from ser_study.store import open_folders
 
     if options.data:
         Path(options.data).expanduser().mkdir(parents=True, exist_ok=True)
     _, store = open_folders("full", {}, options.data)
+    for name in set(options.names) & set(corpora.names()):
+        corpora.folders.check_place(name, store.raw)
     states = download.download(options.names, store.raw, accept=_asker(options.yes))
     print("\n".join(f"{name}: {state}" for name, state in states.items()))
     return FAILED if "incomplete" in states.values() else DONE

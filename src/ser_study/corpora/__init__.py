@@ -24,10 +24,20 @@ import pandas as pd
 
 from ser_study import schema
 from ser_study.config import Config, unknown
-from ser_study.corpora import copies, packed, scan, seen
+from ser_study.corpora import copies, folders, packed, scan, seen
 from ser_study.store import Store
 
-SHARED = ("audit", "copies", "files", "info", "packed", "scan", "seen")  # modules here that are no corpus
+SHARED = (
+    "audit",
+    "copies",
+    "files",
+    "folders",
+    "info",
+    "leftovers",
+    "packed",
+    "scan",
+    "seen",
+)  # modules here that are no corpus
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),
@@ -96,8 +106,9 @@ def root_of(corpus: str, store: Store) -> Path:
 
 def folder_of(corpus: str, *, config: Config, store: Store) -> Path:
     """Folder of a corpus; one that makes its own audio makes it now, unless it is there already."""
-    folder, generate = root_of(corpus, store) / corpus, getattr(module(corpus), "generate", None)
-    return generate(folder, config.synthetic) if generate else folder
+    if generate := getattr(module(corpus), "generate", None):
+        return generate(store.derived / corpus, config.synthetic)
+    return folders.find(corpus, store.raw)
 
 
 def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
@@ -131,9 +142,7 @@ def labelled(name: str, root: Path, *, store: Store) -> pd.DataFrame:
     corpus, base = module(name), root_of(name, store)
     rows = corpus.rows(root) if root.is_dir() else []
     if not rows:
-        raise FileNotFoundError(
-            f"No clip of {corpus.INFO.title} below {name}/ in the data folder. {corpus.INFO.how_to_get}"
-        )
+        raise FileNotFoundError(seen.no_clip(corpus.INFO, root))
     table = pd.DataFrame(rows).reindex(columns=list(schema.CLIP_COLUMNS)).assign(corpus=name)
     table["path"] = [_below(path, root, base) for path in table["path"]]
     table["take"] = [take_of(row) for row in table.to_dict(orient="records")]
@@ -237,9 +246,15 @@ def check_given(raw: Path) -> None:
     """
     if not present(raw):
         raise FileNotFoundError(
-            f"No corpus in the data folder {raw}. {seen.described(raw, names())} Expected are folders such as "
-            "ravdess/, tess/ or own/ (see data/README.md); without --data and SER_STUDY_DATA there is a demo."
+            f"No corpus in the data folder {raw}. {seen.described(raw, names(), _alike(raw))} Expected are folders "
+            "such as ravdess/, tess/ or own/ (see data/README.md); without --data and SER_STUDY_DATA there is a demo."
         )
+
+
+def _alike(folder: Path) -> list[str]:
+    """Published corpora whose clips lie in a folder, whatever it is called."""
+    published = [name for name in names() if module(name).INFO.example and name != "iemocap"]  # that needs its labels
+    return [name for name in published if module(name).rows(folder)]
 
 
 def corpus_of(selection: str) -> str:

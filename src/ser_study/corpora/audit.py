@@ -14,7 +14,6 @@ the recording level of a published corpus, and a part that was not fetched at al
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,8 +21,8 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.config import Audio, Config
-from ser_study.corpora import copies, packed
-from ser_study.corpora.files import audio_files, side_file
+from ser_study.corpora import copies, leftovers, packed
+from ser_study.corpora.files import has_audio, side_file
 from ser_study.corpora.info import CorpusInfo
 from ser_study.corpora.scan import SILENT_PEAK
 from ser_study.parallel import n_workers
@@ -66,10 +65,12 @@ def validate(
         What was measured cannot be kept: the disk is full or the folder not writable.
     """
     n_workers(config.run.jobs)  # a wrong number is reported even where nothing has to be measured
+    recorded = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
+    audits = {name: _audit_of(name, store, config) for name in names or recorded}
+    parts = [issues.assign(corpus=name) for name, (_, issues) in audits.items()]
     if names is None:
-        names = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
-    audits = {name: _audit_of(name, store, config) for name in names}
-    details = pd.concat([issues.assign(corpus=name) for name, (_, issues) in audits.items()], ignore_index=True)
+        parts.append(_elsewhere(store, recorded).assign(corpus="elsewhere"))
+    details = pd.concat(parts, ignore_index=True).astype({"known": "bool"})
     details = details[["corpus", *COLUMNS]]
     return summary(audits), details, int((~details["known"].astype(bool)).any())
 
@@ -111,7 +112,9 @@ def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path | None, base: Path
     issues = [*_clip_issues(scan, audio), *_sound_issues(scan), *_corpus_issues(scan, info, root)]
     table = pd.DataFrame([(*row, False) for row in issues], columns=COLUMNS)
     table["known"] = [_is_known(issue, clip, info) for issue, clip in zip(table["issue"], table["clip_id"])]
-    unused = pd.DataFrame([] if root is None else _unused(scan, info, root, base), columns=COLUMNS)
+    used = {base / path for path in scan["path"]}
+    rest = [] if root is None else leftovers.lines(used, info, root=root, base=base)
+    unused = pd.DataFrame(rest, columns=COLUMNS)
     noted = pd.DataFrame(_noted(scan, table, info), columns=COLUMNS)
     parts = [part for part in (table, unused, noted) if len(part)]
     whole = pd.concat(parts, ignore_index=True) if parts else table
@@ -130,7 +133,7 @@ def summary(audits: dict[str, tuple[pd.DataFrame | None, pd.DataFrame]]) -> pd.D
         expected = corpora.module(name).INFO.expected
         unexpected = int((~issues["known"].astype(bool)).sum())
         n_analysed = 0 if scan is None else int(corpora.drop_reasons(copies.first_files(scan))["reason"].isna().sum())
-        absent = scan is None and issues.empty
+        absent = scan is None and not unexpected
         rows.append(
             {
                 "corpus": name,
@@ -149,20 +152,28 @@ def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | N
     """Scan and issues of a corpus; labels that cannot be read are an issue, not an end."""
     info = corpora.module(name).INFO
     is_made = hasattr(corpora.module(name), "generate")
-    nothing = pd.DataFrame(columns=COLUMNS).astype({"known": "bool"})
-    root = corpora.folder_of(name, config=config, store=store)
     try:
+        root = corpora.folder_of(name, config=config, store=store)
         if (pack := corpora.pack_of(name, store)) is not None:
             scan = packed.clips(pack)
             return scan, audit(scan, info, root=None, base=store.raw, audio=config.audio)
-        if not is_made and not (root.is_dir() and audio_files(root)):
-            return None, nothing
+        if not is_made and not has_audio(root):
+            rest = leftovers.lines((), info, root=root, base=store.raw) if root.is_dir() else []
+            return None, pd.DataFrame(rest, columns=COLUMNS).astype({"known": "bool"})
         table = corpora.labelled(name, root, store=store)
     except (ValueError, OSError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return None, pd.DataFrame([("labels", "", words, False)], columns=COLUMNS)
     scan = corpora.measured(table, config=config, store=store)
     return scan, audit(scan, info, root=root, base=corpora.root_of(name, store), audio=config.audio)
+
+
+def _elsewhere(store: Store, known: Sequence[str]) -> pd.DataFrame:
+    """Issues of what lies outside the corpora; where two folders mean one corpus, that corpus says so."""
+    try:
+        return pd.DataFrame(leftovers.elsewhere(store.raw, known), columns=COLUMNS)
+    except ValueError:
+        return pd.DataFrame(columns=COLUMNS)
 
 
 def _clip_issues(scan: pd.DataFrame, audio: Audio) -> Iterator[tuple[str, str, str]]:
@@ -234,21 +245,6 @@ def _corpus_issues(scan: pd.DataFrame, info: CorpusInfo, root: Path | None) -> I
             "",
             f"{n} of {len(clips)} clips name no speaker: no speaker-independent protocol is possible",
         )
-
-
-def _unused(scan: pd.DataFrame, info: CorpusInfo, root: Path, base: Path) -> list[tuple[str, str, str, bool]]:
-    """Audio that is no clip: one line for each known reason with its count, one line for each strange file."""
-    used = {base / path for path in scan["path"]}
-    lines, strange = [], [path for path in audio_files(root) if path not in used]
-    for pattern, reason in info.skips.items():
-        fitting = [path for path in strange if re.fullmatch(pattern, path.stem)]
-        strange = [path for path in strange if not re.fullmatch(pattern, path.stem)]
-        if fitting:
-            lines.append(("unused", "", f"{len(fitting)} files, first {fitting[0].name}: {reason}", True))
-    return lines + [
-        ("unused", "", f"{path.relative_to(base).as_posix()} is no clip of {info.name}: name or label unknown", False)
-        for path in strange
-    ]
 
 
 def _noted(scan: pd.DataFrame, issues: pd.DataFrame, info: CorpusInfo) -> list[tuple[str, str, str, bool]]:

@@ -79,6 +79,11 @@ INFO = CorpusInfo(
         "plurality, mean class recall": 0.429,
     },
     side_files=(DEMOGRAPHICS, RATINGS),
+    example="1001_IEO_ANG_HI.wav",
+    optional_files=(
+        "SentenceFilenames.csv",
+        "summaryTable.csv",
+    ),
 )
 
 

@@ -68,6 +68,7 @@ INFO = CorpusInfo(
     ),
     human_figures={"mean class recall, released clips": 0.930, "mean class recall, all 816 recordings": 0.849},
     side_files=(RECOGNITION,),
+    example="03a01Fa.wav",
 )
 
 

@@ -33,7 +33,20 @@ def walk(root: Path) -> list[Path]:
     OSError
         A folder cannot be read.
     """
-    return sorted(_walk(root))
+    return sorted(visible(root))
+
+
+def visible(root: Path) -> Iterator[Path]:
+    """Every file below a folder, in no order; as ``walk`` for who needs the first alone."""
+    seen = {os.path.realpath(root)}
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_unreadable_folder):
+        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
+        for name in list(subfolders):
+            real = os.path.realpath(os.path.join(folder, name))
+            if real in seen:  # a link back to a folder already walked
+                subfolders.remove(name)
+            seen.add(real)
+        yield from (Path(folder, name) for name in names if not is_hidden(name))
 
 
 def audio_files(root: Path) -> list[Path]:
@@ -55,7 +68,7 @@ def audio_files(root: Path) -> list[Path]:
 
 def has_audio(root: Path) -> bool:
     """Whether there is a recording below a folder."""
-    return root.is_dir() and any(is_recording(path) for path in _walk(root))
+    return root.is_dir() and any(is_recording(path) for path in visible(root))
 
 
 def is_recording(path: Path) -> bool:
@@ -73,7 +86,7 @@ def side_file(root: Path, relative: str) -> Path | None:
     """
     name = Path(relative).name
     place = root / relative
-    there = place if place.is_file() else min((path for path in _walk(root) if path.name == name), default=None)
+    there = place if place.is_file() else min((path for path in visible(root) if path.name == name), default=None)
     if there is not None:
         refuse_pointer(there)
     return there
@@ -130,18 +143,6 @@ def counted(paths: Iterable[Path]) -> str:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is left out."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini", "Desktop.ini")
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    seen = {os.path.realpath(root)}
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_unreadable_folder):
-        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
-        for name in list(subfolders):
-            real = os.path.realpath(os.path.join(folder, name))
-            if real in seen:  # a link back to a folder already walked
-                subfolders.remove(name)
-            seen.add(real)
-        yield from (Path(folder, name) for name in names if not is_hidden(name))
 
 
 def _unreadable_folder(error: OSError) -> None:

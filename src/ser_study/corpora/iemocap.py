@@ -50,6 +50,7 @@ INFO = CorpusInfo(
     expected={"utterances": 10_039},
     skips={r"Ses\d\d[FM]_(impro|script)\d+(_\d+)?[a-z]?": "is a whole dialogue; its utterances are used"},
     human="None: the labels are the judges' own votes.",
+    example="Ses01F_impro04_M003.wav, labelled in dialog/EmoEvaluation",
 )
 
 

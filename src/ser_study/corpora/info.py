@@ -54,6 +54,8 @@ class CorpusInfo:
     human: str = ""  # how well people do, with the source
     human_figures: Mapping[str, float] = field(default_factory=dict)  # what exactly → share
     side_files: tuple[str, ...] = ()  # must be there, below the corpus folder
+    optional_files: tuple[str, ...] = ()  # may be there
+    example: str = ""  # how a clip is called
 
 
 def canonical_emotion(word: str) -> str | None:

@@ -46,6 +46,7 @@ INFO = CorpusInfo(
         "this study takes the five primary ones"
     },
     human="120 people rated the clips in an online test; no figure per clip is used here.",
+    example="male1_angry_10a_1.wav",
 )
 
 

@@ -50,6 +50,7 @@ INFO = CorpusInfo(
         "path,emotion[,speaker,gender,…]."
     ),
     skips={r".*": "is not listed in the table"},
+    optional_files=(TABLE,),
 )
 
 

@@ -23,7 +23,7 @@ from typing import IO, Any
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study.corpora import files, scan
+from ser_study.corpora import files, folders, scan
 from ser_study.schema import CLIP_COLUMNS, check_columns
 from ser_study.store import replacing
 
@@ -51,7 +51,7 @@ def path_of(corpus: str, raw: Path) -> Path:
 
 def has_audio(corpus: str, raw: Path) -> bool:
     """Whether an audio file of a corpus is here."""
-    return files.has_audio(raw / corpus)
+    return files.has_audio(folders.find(corpus, raw))
 
 
 def is_used(corpus: str, raw: Path) -> bool:

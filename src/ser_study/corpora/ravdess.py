@@ -76,6 +76,7 @@ INFO = CorpusInfo(
         "There are no votes per clip here."
     ),
     human_figures={"speech, normal intensity": 0.58, "speech, strong intensity": 0.67, "speech, seven options": 0.624},
+    example="03-01-05-01-02-01-18.wav",
 )
 
 

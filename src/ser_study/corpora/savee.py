@@ -52,6 +52,8 @@ INFO = CorpusInfo(
         "Haq and Jackson (2009) asked listeners; 66.5 % for sound alone is often quoted, "
         "and we have not seen the figure at its source."
     ),
+    example="DC_a01.wav, or a01.wav in a folder DC, JE, JK or KL",
+    optional_files=(SENTENCES,),
 )
 
 

@@ -1,50 +1,57 @@
-"""What a data folder holds where no corpus was found in it, in words that say what to do."""
+"""What a data folder, or the folder of a corpus, holds where no clip was found in it; in words that say what to do."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-MAX_FILES = 100_000  # looked at
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+from ser_study.corpora import files, folders
+from ser_study.corpora.info import CorpusInfo
+from ser_study.corpora.leftovers import ADVICE
 
 
-def described(folder: Path, known: list[str]) -> str:
-    """Files by kind, folders that look like a corpus under another name, and archives that are not unpacked.
+def described(folder: Path, known: Sequence[str], alike: Sequence[str] = ()) -> str:
+    """Files by kind, folders and archives that mean a corpus, and where the folder lies.
 
     Parameters
     ----------
     folder : the data folder as it was given
     known : names of the corpora
+    alike : corpora whose clips are called like the files here
     """
-    kinds: Counter[str] = Counter()
-    for _, folders, files in os.walk(folder, followlinks=False):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        kinds.update(Path(name).suffix.lower() or "no ending" for name in files if not name.startswith("."))
-        if kinds.total() > MAX_FILES:
-            break
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
-    hints = [f"It holds {counts}." if counts else "It is empty."]
-    by_letters = {_letters(name): name for name in known}
+    paths = files.walk(folder)
+    hints = [f"It holds {files.counted(paths)}." if paths else "It is empty."]
+    hints += [f"Files here are called like clips of {name}." for name in alike]
+    hints += _above(folder, known) or [
+        f"Put them into a folder {name}/, and give the folder that holds that." for name in alike[:1]
+    ]
     for place in sorted(folder.iterdir()):
-        looks_like = by_letters.get(_letters(place.stem if place.suffix in ARCHIVES else place.name))
-        if place.suffix in ARCHIVES:
+        looks_like = folders.meant(place.stem if place.suffix.lower() in files.ARCHIVES else place.name, known)
+        if place.suffix.lower() in files.ARCHIVES:
             hints.append(f"{place.name} is not unpacked; unpack it into {looks_like or 'a folder of the corpus'}/.")
-        elif place.is_dir() and looks_like and place.name != looks_like:
-            hints.append(f"{place.name}/ looks like the corpus {looks_like}; call the folder {looks_like}/.")
         elif place.is_dir() and looks_like:
-            hints.append(f"{place.name}/ has the right name, but no recording of it was recognised.")
-    above = next(
-        (one for one in (folder.resolve(), *folder.resolve().parents) if _letters(one.name) in by_letters), None
-    )
-    if above is not None:
-        hints.append(f"It lies inside {above.name}/; give the folder above that.")
+            hints.append(f"{place.name}/ is the right folder for {looks_like}, but no recording is in it.")
+    kinds = {files.kind(path) for path in paths if not files.is_recording(path)}
+    hints += [f"To have them read, {ADVICE[kind]}." for kind in ("sound", "video") if kind in kinds]
     return " ".join(hints)
 
 
-def _letters(name: str) -> str:
-    """``CREMA-D`` and ``crema_d`` → ``cremad``; what packages add to a name is taken off."""
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    return re.sub(r"(master|main|dataset|corpus|speech|data)+$", "", plain) or plain
+def no_clip(info: CorpusInfo, root: Path) -> str:
+    """Why nothing in the folder of a corpus is a clip of it."""
+    recordings = files.audio_files(root) if root.is_dir() else []
+    if not recordings or not info.example:
+        return f"No clip of {info.title} below {info.name}/ in the data folder. {info.how_to_get}"
+    first = recordings[0].relative_to(root).as_posix()
+    return (
+        f"No clip of {info.title}: none of the {len(recordings):,} recordings in {root.name}/ (first {first}) is "
+        f"called like one, such as {info.example}. Restore their names and folders. {info.how_to_get}"
+    )
+
+
+def _above(folder: Path, known: Sequence[str]) -> list[str]:
+    """Whether the folder is one of a corpus, or lies inside one."""
+    for one in (folder.resolve(), *folder.resolve().parents):
+        if folders.meant(one.name, known):
+            where = "It is itself the folder of a corpus" if one == folder.resolve() else f"It lies inside {one.name}/"
+            return [f"{where}; give the folder that holds {one.name}/."]
+    return []

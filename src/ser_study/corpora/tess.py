@@ -58,6 +58,7 @@ INFO = CorpusInfo(
         "tess/OA_bite_neutral": "misnamed upstream: it is OAF's, and counted as hers",
     },
     human="Its authors tested listeners (Dupuis and Pichora-Fuller 2011); no figure per clip is published.",
+    example="OAF_food_fear.wav",
 )
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from ser_study import features
 from ser_study.config import Config
-from ser_study.corpora import pack_of, packed, synthetic
-from ser_study.corpora.info import audio_files
+from ser_study.corpora import folders, pack_of, packed, synthetic
+from ser_study.corpora.files import audio_files
 from ser_study.report import provenance
 from ser_study.store import Store, file_hash
 from ser_study.wording import duration
@@ -141,7 +141,7 @@ def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[
         "parameters": published(chapter, config),
         "sources": _sources(),
         "versions": provenance.versions(),
-        "audio": _listing([store.raw / name for name in corpora]),
+        "audio": _listing([folders.find(name, store.raw) for name in corpora]),
         "folds": contents(store.project / "data" / "folds"),
     }
     if chapter.notebook.stem == FINDINGS:
@@ -190,7 +190,7 @@ def n_clips(names: Sequence[str], config: Config, store: Store) -> int:
         elif pack := pack_of(name, store):
             n += len(packed.clips(pack))
         else:
-            n += len(audio_files(store.raw / name))
+            n += len(audio_files(folders.find(name, store.raw)))
     return n
 
 
