@@ -237,3 +237,30 @@ def test_clean_synthetic_corpus_is_as_expected(store):
 def test_clips_that_users_complained_of_are_noted(put, issues):
     put("tess/OA_bite_neutral.wav", noise(1))
     assert issues("tess")["noted", "tess/OA_bite_neutral"] == (tess.INFO.known_defects["tess/OA_bite_neutral"], True)
+
+
+def test_every_unexpected_line_says_what_to_do(put, store):
+    put("own/sad/1.wav", noise(1))
+    put("own/sad/silent.wav", np.zeros(RATE))
+    put("own/sad/clipped.wav", np.clip(noise(3, level=8), -1, 1))
+    put("own/sad/stereo.wav", np.stack([noise(5), noise(6)], axis=1))
+    put("own/sad/fast.wav", noise(7, n_samples=48_000), sample_rate=48_000)
+    put("own/sad/short.wav", noise(8, n_samples=RATE // 20))
+    put("own/sad/long.wav", noise(9, n_samples=61 * RATE))
+    put("own/sad/copy.wav", noise(1))
+    _, details, _ = audit.validate(store, CONFIG, ["own"])
+    printed = {line.split()[2]: line for line in audit.lines(details) if line.startswith("UNEXPECTED")}
+    verbs = {"silent": "record or fetch", "clipped": "at a lower level", "stereo": "write the right channel"}
+    verbs |= {"odd": "mend the rate", "short": "delete it", "long": "cut it", "duplicate": "delete one"}
+    assert set(printed) == set(verbs)
+    assert all(words in printed[issue] for issue, words in verbs.items())
+
+
+def test_floats_at_integer_scale_are_named_as_such(put, issues, store):
+    put("own/sad/1.wav", noise(1))
+    soundfile.write(store.raw / "own/sad/loud.wav", noise(2) * 32768, RATE, subtype="FLOAT")
+    found = issues("own")
+    detail, known = found["scale", "own/sad/loud"]
+    assert "where full scale is 1: floats written as whole numbers" in detail
+    assert not known
+    assert ("clipped", "own/sad/loud") not in found

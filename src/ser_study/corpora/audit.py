@@ -2,11 +2,11 @@
 
 Issues
 ------
-unreadable, silent, clipped (``CLIPPED_SAMPLES`` or more at full scale), duplicate (same sound, same label),
-conflict (same sound, different labels), stereo, odd rate (not the corpus's commonest), short, long,
-copied (a file again under the same name), format (a clip again in a lossy format), unused (audio that is no
-clip of the corpus), count (not the expected number), side file (missing), labels (the loader could not read
-them), no speaker, and noted (a clip that upstream's users complained of).
+unreadable, silent, scale (far above full scale), clipped (``CLIPPED_SAMPLES`` or more at full scale),
+duplicate (same sound, same label), conflict (same sound, different labels), stereo, odd rate (not the corpus's
+commonest), short, long, copied (a file again under the same name), format (a clip again in a lossy format),
+unused (audio that is no clip of the corpus), not read (other files), count (not the expected number), side file
+(missing), labels (the loader could not read them), no speaker, and noted (a clip that upstream's users complained of).
 
 *Known* issues are upstream's and make no failure: those named in ``INFO.known_defects`` or ``INFO.skips``,
 the recording level of a published corpus, and a part that was not fetched at all.
@@ -29,6 +29,18 @@ from ser_study.parallel import n_workers
 from ser_study.store import Store
 
 CLIPPED_SAMPLES = 3  # at full scale; one or two are the peak of a normalised clip
+MAX_PEAK = 4.0  # times full scale; lossy formats pass it by a little, whole numbers by thousands
+ADVICE = {  # unexpected issue → what to do, where its detail does not say
+    "silent": "record or fetch it again, or delete it",
+    "scale": "divide the samples by 32768, or write 16-bit integers",
+    "clipped": "record it again at a lower level, or delete it where you hear the distortion",
+    "duplicate": "delete one of them",
+    "conflict": "delete the wrong one",
+    "stereo": "keep it where both channels hold one speaker, else write the right channel to a file of its own",
+    "odd rate": "it is resampled; where its speed sounds wrong, mend the rate in its header",
+    "short": "delete it where it holds no word",
+    "long": "cut it into its utterances",
+}
 EXAMPLES = 3  # known defects of one kind that are listed; unexpected ones are all listed
 COLUMNS = ["issue", "clip_id", "detail", "known"]
 COUNTED = (
@@ -88,8 +100,9 @@ def lines(details: pd.DataFrame) -> Iterator[str]:
     """The details of ``validate`` as lines to print: every unexpected issue, a few known ones of each kind."""
     for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
         listed = rows.head(EXAMPLES) if known else rows
+        advice = f"; {ADVICE[issue]}" if issue in ADVICE and not known else ""
         for clip, detail in zip(listed["clip_id"], listed["detail"]):
-            yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}".rstrip()
+            yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}{advice}".rstrip()
         if len(rows) > len(listed):
             yield f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(listed)} more"
 
@@ -185,7 +198,9 @@ def _clip_issues(scan: pd.DataFrame, audio: Audio) -> Iterator[tuple[str, str, s
         if clip.silent:
             why = "; its channels cancel each other out, or it is a constant" if clip.peak >= SILENT_PEAK else ""
             yield "silent", clip.clip_id, f"peak {clip.peak:.6f} of full scale{why}"
-        if clip.n_full_scale >= CLIPPED_SAMPLES:
+        if clip.peak > MAX_PEAK:
+            yield "scale", clip.clip_id, f"peak {clip.peak:.0f} where full scale is 1: floats written as whole numbers"
+        elif clip.n_full_scale >= CLIPPED_SAMPLES:
             yield (
                 "clipped",
                 clip.clip_id,

@@ -25,6 +25,7 @@ CONSEQUENCES = {  # issue → what the study does about it
     "silent": "left out",
     "duplicate": "left out; the first copy stays",
     "conflict": "left out, all copies",
+    "scale": "kept as recorded",
     "clipped": "kept as recorded",
     "stereo": "kept; the mean of the channels is used",
     "odd rate": "kept; every clip is resampled",
@@ -33,6 +34,7 @@ CONSEQUENCES = {  # issue → what the study does about it
     "copied": "one of the files is used",
     "format": "the lossless file is used",
     "unused": "not read",
+    "not read": "not read",
     "noted": "kept as recorded",
 }
 N_EXAMPLES = 3  # clips named in a row of the audit
