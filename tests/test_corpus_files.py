@@ -342,3 +342,78 @@ def test_validate_ends_with_what_was_seen_where_a_named_folder_holds_no_corpus(t
     put(tmp_path / "raw" / "ravdess" / "Actor_01" / "03-01-05-01-02-01-18.wav")
     assert cli.main(["validate", "--data", str(tmp_path / "raw" / "ravdess" / "Actor_01")]) == 2
     assert "It lies inside ravdess/; give the folder that holds ravdess/" in capsys.readouterr().err
+
+
+# Tables of one's own
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sad/Zoë.ogg",
+        "sad/Zoë.OGG",
+        "SAD/zoë.ogg",
+        "sad/Zoë.wav",
+        "sad/Zoë",
+        "sad\\Zoe\u0308.ogg",
+        "own\\sad\\Zoë.ogg",
+        "data/raw/own/sad/Zoë.ogg",
+        "/home/them/raw/own/sad/Zoë.ogg",
+        "C:\\data\\own\\sad\\Zoë.ogg",
+        "HERE/sad/Zoë.ogg",
+    ],
+)
+def test_a_path_may_be_written_in_every_way_that_means_one_file(text, store):
+    put(store.raw / "own" / "sad" / "Zoë.ogg", format="OGG")
+    put(store.raw / "own" / "clips.csv", f"path,emotion\n{text},sad\n".replace("HERE", str(store.raw / "own")))
+    assert load(store)["path"].tolist() == ["own/sad/Zoë.ogg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("sad/A.flac", r"line 2 \(sad/A\.flac: sad/A\.wav or sad/a\.wav\?\)"),
+        ("A.wav", r"line 2 \(A\.wav\)"),
+        ("b.wav", r"line 2 \(b\.wav; there is happy/b\.wav\)"),
+        ("../own/happy/b.wav", r"line 2 \(\.\./own/happy/b\.wav; there is happy/b\.wav\)"),
+        ("happy/b\x00.wav", r"not below own/"),
+    ],
+)
+def test_a_path_that_means_two_files_or_none_is_refused_with_what_is_there(text, why, store):
+    for name in ("sad/A.wav", "sad/a.wav", "happy/b.wav"):
+        put(store.raw / "own" / name)
+    put(store.raw / "own" / "clips.csv", f"path,emotion\n{text},sad\n")
+    with pytest.raises(FileNotFoundError, match=why):
+        load(store)
+
+
+def test_one_file_named_in_two_ways_is_named_twice(store):
+    put(store.raw / "own" / "sad" / "a.wav")
+    put(store.raw / "own" / "clips.csv", "path,emotion\nsad/a.wav,sad\nown\\SAD\\a,happy\n")
+    with pytest.raises(ValueError, match=r"more than once: sad/a\.wav \(lines 2, 3\)"):
+        load(store)
+
+
+def test_a_list_of_features_is_not_taken_for_the_table(store):
+    put(store.raw / "own" / "sad" / "a.wav")
+    put(store.raw / "own" / "features.csv", "file,f0,loudness\na.wav,1,2\n")
+    assert load(store)["emotion"].tolist() == ["sad"]
+    assert "1 .csv; first own/features.csv" in audited(store)[0]["not read", ""][0]
+    put(store.raw / "own" / "labels.csv", "Path;Emotion\nsad/a.wav;happy\n")
+    assert load(store)["emotion"].tolist() == ["happy"]
+
+
+def test_a_table_with_other_headings_says_so_where_no_folder_gives_the_emotion(store):
+    put(store.raw / "own" / "a.wav")
+    put(store.raw / "own" / "labels.csv", "file,label\na.wav,sad\n")
+    with pytest.raises(ValueError, match=r"labels\.csv lacks path and emotion \(found file, label\)"):
+        load(store)
+
+
+def test_recordings_that_the_table_does_not_list_are_not_as_expected(store):
+    put(store.raw / "own" / "a.wav")
+    put(store.raw / "own" / "b.wav", seed=1)
+    put(store.raw / "own" / "clips.csv", "path,emotion\na.wav,sad\n")
+    issues, verdict = audited(store)
+    assert issues["unused", ""][0].startswith("1 files, first b.wav: not listed in the table; add a line")
+    assert verdict == "look"

@@ -27,17 +27,7 @@ from ser_study.config import Config, unknown
 from ser_study.corpora import copies, folders, packed, scan, seen
 from ser_study.store import Store
 
-SHARED = (
-    "audit",
-    "copies",
-    "files",
-    "folders",
-    "info",
-    "leftovers",
-    "packed",
-    "scan",
-    "seen",
-)  # modules here that are no corpus
+SHARED = {"audit", "copies", "files", "folders", "info", "leftovers", "packed", "places", "scan", "seen"}  # no corpora
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),

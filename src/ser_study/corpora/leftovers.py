@@ -77,12 +77,12 @@ def elsewhere(raw: Path, known: Sequence[str]) -> list[Line]:
 
 def _unused(strange: list[Path], info: CorpusInfo, base: Path) -> list[Line]:
     """Recordings that are no clip: a line for each known reason with its count, one for each strange file."""
-    table = []
+    table, published = [], bool(info.expected)
     for pattern, reason in info.skips.items():
         fitting = [path for path in strange if re.fullmatch(pattern, path.stem)]
         strange = [path for path in strange if not re.fullmatch(pattern, path.stem)]
         if fitting:
-            table.append(("unused", "", f"{len(fitting)} files, first {fitting[0].name}: {reason}", True))
+            table.append(("unused", "", f"{len(fitting)} files, first {fitting[0].name}: {reason}", published))
     like = f"{info.name}: name or label unknown" + (f"; its clips are called {info.example}" if info.example else "")
     named, more = strange[:MAX_NAMED], strange[MAX_NAMED:]
     table += [("unused", "", f"{path.relative_to(base).as_posix()} is no clip of {like}", False) for path in named]

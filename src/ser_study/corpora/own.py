@@ -26,6 +26,7 @@ from typing import Any
 from ser_study.config import suggestion
 from ser_study.corpora.files import audio_files, refuse_pointer
 from ser_study.corpora.info import CorpusInfo, canonical_emotion
+from ser_study.corpora.places import Places
 from ser_study.schema import CLIP_COLUMNS, EMOTIONS
 
 TABLE = "clips.csv"
@@ -49,7 +50,7 @@ INFO = CorpusInfo(
         "Put audio into own/<emotion>/; or into own/ together with a clips.csv that has the columns "
         "path,emotion[,speaker,gender,…]."
     ),
-    skips={r".*": "is not listed in the table"},
+    skips={r".*": "not listed in the table; add a line for each, or move them out of own/"},
     optional_files=(TABLE,),
 )
 
@@ -72,10 +73,24 @@ def _table(root: Path) -> Path | None:
     if (root / TABLE).is_file():
         return root / TABLE
     tables = sorted(path for path in root.glob("*.csv") if not path.name.startswith("."))
-    if len(tables) > 1:
-        names = ", ".join(path.name for path in tables)
-        raise ValueError(f"own/ holds {len(tables)} tables ({names}); name the one to use {TABLE}.")
-    return tables[0] if tables else None
+    labelling = [path for path in tables if _is_labelling(path)]
+    if len(labelling) > 1:
+        names = ", ".join(path.name for path in labelling)
+        raise ValueError(f"own/ holds {len(labelling)} tables ({names}); name the one to use {TABLE}.")
+    if labelling:
+        return labelling[0]
+    files = [path.relative_to(root) for path in audio_files(root)]
+    is_sorted = all(len(file.parts) > 1 and canonical_emotion(file.parts[0]) for file in files)
+    return None if is_sorted or len(tables) != 1 else tables[0]  # its error says what it lacks
+
+
+def _is_labelling(table: Path) -> bool:
+    """Whether the first line of a CSV file names path and emotion; a list of features, say, does not."""
+    try:
+        _, lines = _opened(table)
+        return {"path", "emotion"} <= set(lines.fieldnames or ())
+    except ValueError:
+        return False
 
 
 def _from_folders(root: Path) -> list[dict[str, Any]]:
@@ -94,8 +109,10 @@ def _from_folders(root: Path) -> list[dict[str, Any]]:
 def _from_table(root: Path, table: Path) -> list[dict[str, Any]]:
     lines = _read(table)
     _columns_known(table, lines[0][1] if lines else {})
-    lines = [(n, line | {"path": _below_own(root, line["path"])}) for n, line in lines]
-    missing = [f"line {n} ({line['path']})" for n, line in lines if not _is_inside(root, line["path"])]
+    places = Places(root)
+    found = [places.find(line["path"]) for _, line in lines]
+    missing = [f"line {n} ({place.why})" for (n, _), place in zip(lines, found) if place.why]
+    lines = [(n, line | {"path": place.path}) for (n, line), place in zip(lines, found)]
     if missing:
         raise FileNotFoundError(
             f"own/{table.name} names {len(missing)} of {len(lines)} files that are not below own/: {_some(missing)}."
@@ -113,8 +130,8 @@ def _row(path: Path, relative: PurePosixPath | Path, given: dict[str, Any]) -> d
     return {**given, **prefixed, "clip_id": f"own/{relative.with_suffix('').as_posix()}", "path": path}
 
 
-def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column → text) of each line; commas, semicolons or tabs between them."""
+def _opened(table: Path) -> tuple[int, csv.DictReader]:
+    """Lines before the headings, and a reader of the lines after them; commas, semicolons or tabs between columns."""
     refuse_pointer(table)
     try:
         text = table.read_text(encoding="utf-8-sig")
@@ -124,9 +141,21 @@ def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
     delimiter = declared[1] if declared else max(",;\t", key=first.count)
     skipped = 1 if declared else 0  # lines, such as the one that Excel writes
     text = text[declared.end() :] if declared else text
-    reader, lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), []
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         reader.fieldnames = _headings(table, reader.fieldnames or [])
+    except csv.Error as error:
+        raise ValueError(
+            f"own/{table.name} is not valid CSV in its first line ({error}); look for an open quote."
+        ) from None
+    return skipped, reader
+
+
+def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column → text) of each line."""
+    skipped, reader = _opened(table)
+    lines = []
+    try:
         for line in reader:
             if None in line or None in line.values():
                 raise ValueError(
@@ -162,14 +191,6 @@ def _plain(text: str) -> str:
     return visible.strip()
 
 
-def _below_own(root: Path, text: str) -> str:
-    """A path as the table means it: with either slash, from ``own/`` or from the root of the disk."""
-    path = text.replace("\\", "/")
-    if PurePosixPath(path).is_absolute() and Path(path).is_relative_to(root.absolute()):
-        path = Path(path).relative_to(root.absolute()).as_posix()
-    return path.removeprefix("./").removeprefix("own/")
-
-
 def _columns_known(table: Path, line: dict[str, str]) -> None:
     lacking = [column for column in ("path", "emotion") if column not in line]
     if lacking:
@@ -182,15 +203,6 @@ def _columns_known(table: Path, line: dict[str, str]) -> None:
             f"own/{table.name} has unknown columns: {', '.join(strange)}{hint} Rename or delete them; known are "
             f"{', '.join(COLUMNS)}."
         )
-
-
-def _is_inside(root: Path, relative: str) -> bool:
-    """The file exists, and its path does not lead out of the folder."""
-    path = PurePosixPath(relative)
-    try:
-        return bool(relative) and not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
-    except OSError:  # a name longer than any file can have
-        return False
 
 
 def _listed_once(table: Path, lines: list[tuple[int, dict[str, str]]]) -> None:
