@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -127,3 +128,27 @@ def test_each_purpose_has_its_own_stream():
     assert not np.array_equal(first, config.rng(settings, "models").integers(0, 1 << 30, 5))
     other = config.load("demo", {"seed": 1})
     assert config.random_state(settings, "folds") != config.random_state(other, "folds")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("evaluation.n_bootstrap", "-2", "must be 0 or more, found '-2'"),
+        ("audio.max_length", "0", "must be 0.1 or more, found '0'"),
+        ("audio.trim_top_db", "-40", "must be 0 or more"),
+        ("training.validation_share", "1.5", r"must lie between 0 and 1, such as 0\.1; found '1\.5'"),
+        ("evaluation.calibration_bins", "0", "must be 1 or more"),
+        ("baselines.inner_folds", "1", "must be 2 or more"),
+    ],
+)
+def test_numbers_that_no_study_can_use_are_refused_with_what_can(name, value, words):
+    with pytest.raises(ValueError, match=words):
+        config.load("demo", {name: value})
+
+
+def test_every_number_of_every_preset_is_in_its_range():
+    for preset in config.PRESETS:
+        chosen = config.load(preset)
+        for name in config.setting_names():
+            value = functools.reduce(getattr, name.split("."), chosen)
+            assert config.load(preset, {name: value}).preset == preset

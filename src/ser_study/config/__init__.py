@@ -122,7 +122,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 _FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_LEAST = {"seed": 0, "sample_rate": 1000, "n_fft": 16, "hop_length": 1, "frame_length": 1, "n_mels": 1}
+_LEAST = {  # numbers that may not be as low as 0; jobs and voices are checked where they are used
+    **{"sample_rate": 1000, "n_fft": 16, "max_length": 0.1, "inner_folds": 2, "jobs": float("-inf")},
+    **dict.fromkeys(("hop_length", "frame_length", "trim_frame_length", "trim_hop_length", "n_mels", "n_mfcc"), 1),
+    **dict.fromkeys(("n_frames", "calibration_bins", "batch"), 1),
+    **dict.fromkeys(("forest_trees", "boosting_rounds", "mlp_units", "mlp_iterations", "max_iter", "tree_cap"), 1),
+    **dict.fromkeys(("bagging_members", "pca_components", "seeds", "training_seeds", "patience", "trials"), 1),
+}
+_SHARES = ("level", "validation_share")  # between 0 and 1
 _CHOICES = {  # settings that take one of a few words; other closed lists are checked where their registry is
     "channel": ("mix", "first"),
     "cut": ("", "rms", "rolling_sum"),
@@ -244,15 +251,17 @@ def _replaced(config: Config, name: str, value: Any) -> Config:
     section, _, inner = name.partition(".")
     part = getattr(config, section) if inner else config
     kind = get_type_hints(type(part))[inner or section]
-    typed, least = _typed(name, value, kind), _LEAST.get(inner or section)
-    if least is not None and typed < least:
+    typed, least = _typed(name, value, kind), _LEAST.get(inner or section, 0)
+    if kind in (int, float) and typed < least:
         raise ValueError(f"Setting {name!r} must be {least} or more, found {value!r}.")
     allowed = _CHOICES.get(inner)
     if allowed and typed not in allowed:
         words = ", ".join(repr(one) for one in allowed)
         raise ValueError(f"Setting {name!r} takes one of {words}; found {value!r}{suggestion(str(value), allowed)}")
-    if inner == "level" and not 0 < typed < 1:
-        raise ValueError(f"Setting {name!r} must lie between 0 and 1, such as 0.95; found {value!r}.")
+    if inner in _SHARES and not 0 < typed < 1:
+        raise ValueError(
+            f"Setting {name!r} must lie between 0 and 1, such as {getattr(part, inner):g}; found {value!r}."
+        )
     changed = dataclasses.replace(part, **{inner or section: typed})
     return dataclasses.replace(config, **{section: changed}) if inner else changed
 
