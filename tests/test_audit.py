@@ -264,3 +264,13 @@ def test_floats_at_integer_scale_are_named_as_such(put, issues, store):
     assert "where full scale is 1: floats written as whole numbers" in detail
     assert not known
     assert ("clipped", "own/sad/loud") not in found
+
+
+def test_thousands_of_one_issue_are_counted_and_not_all_listed():
+    details = pd.DataFrame(
+        [("crema_d", "unreadable", f"crema_d/{i}", "a pointer", False) for i in range(7442)],
+        columns=["corpus", *audit.COLUMNS],
+    )
+    printed = list(audit.lines(details))
+    assert len(printed) == audit.MAX_LISTED + 1
+    assert printed[-1].split() == ["UNEXPECTED", "crema_d", "unreadable", "…", "and", str(7442 - 100), "more"]

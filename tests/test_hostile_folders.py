@@ -162,12 +162,14 @@ def listed(details: pd.DataFrame) -> int:
 def check_corpus(name: str, table: pd.DataFrame, details: pd.DataFrame, store: Store) -> None:
     """Every file of a corpus is a clip, a side file or in a line; "as expected" hides nothing."""
     issues, verdict = details[details["corpus"] == name], table.set_index("corpus")["verdict"][name]
-    if "labels" in set(issues[issues["clip_id"] == ""]["issue"]):
-        assert verdict == "look", "whose labels cannot be read loads nothing, and says why"
-        return
-    here = visible(folders.find(name, store.raw))
     info = corpora.module(name).INFO
     side = {Path(file).name for file in (*info.side_files, *info.optional_files)}
+    here = visible(folders.find(name, store.raw))
+    if "labels" in set(issues[issues["clip_id"] == ""]["issue"]):
+        assert verdict == "look", "whose labels cannot be read loads nothing, and says why"
+        others = [file for file in map(Path, here) if not files.is_recording(file) and file.name not in side]
+        assert listed(issues) == len(others)
+        return
     n_side = sum(Path(file).name in side for file in here)
     scan = corpora.scanned(name, config=CONFIG, store=store) if table.set_index("corpus")["found"][name] else None
     n_clips = 0 if scan is None else len(scan)

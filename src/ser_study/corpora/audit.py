@@ -41,7 +41,8 @@ ADVICE = {  # unexpected issue → what to do, where its detail does not say
     "short": "delete it where it holds no word",
     "long": "cut it into its utterances",
 }
-EXAMPLES = 3  # known defects of one kind that are listed; unexpected ones are all listed
+EXAMPLES = 3  # known defects of one kind that are listed
+MAX_LISTED = 100  # unexpected ones; a clone without its large files has thousands of one kind
 COLUMNS = ["issue", "clip_id", "detail", "known"]
 COUNTED = (
     "unreadable",
@@ -97,14 +98,14 @@ def as_text(config: Config, store: Store, names: Sequence[str]) -> list[dict[str
 
 
 def lines(details: pd.DataFrame) -> Iterator[str]:
-    """The details of ``validate`` as lines to print: every unexpected issue, a few known ones of each kind."""
+    """The details of ``validate`` as lines to print: the unexpected issues, a few known ones of each kind."""
     for (known, corpus, issue), rows in details.groupby(["known", "corpus", "issue"], sort=True):
-        listed = rows.head(EXAMPLES) if known else rows
+        listed = rows.head(EXAMPLES if known else MAX_LISTED)
         advice = f"; {ADVICE[issue]}" if issue in ADVICE and not known else ""
         for clip, detail in zip(listed["clip_id"], listed["detail"]):
             yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}{clip}  {detail}{advice}".rstrip()
         if len(rows) > len(listed):
-            yield f"{'known':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(listed)} more"
+            yield f"{'known' if known else 'UNEXPECTED':<11}{corpus:<10}{issue:<14}… and {len(rows) - len(listed)} more"
 
 
 def audit(scan: pd.DataFrame, info: CorpusInfo, *, root: Path | None, base: Path, audio: Audio) -> pd.DataFrame:
@@ -164,7 +165,7 @@ def summary(audits: dict[str, tuple[pd.DataFrame | None, pd.DataFrame]]) -> pd.D
 def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | None, pd.DataFrame]:
     """Scan and issues of a corpus; labels that cannot be read are an issue, not an end."""
     info = corpora.module(name).INFO
-    is_made = hasattr(corpora.module(name), "generate")
+    is_made, root = hasattr(corpora.module(name), "generate"), None
     try:
         root = corpora.folder_of(name, config=config, store=store)
         if (pack := corpora.pack_of(name, store)) is not None:
@@ -176,7 +177,9 @@ def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | N
         table = corpora.labelled(name, root, store=store)
     except (ValueError, OSError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return None, pd.DataFrame([("labels", "", words, False)], columns=COLUMNS)
+        can_walk = root is not None and root.is_dir() and not isinstance(error, PermissionError)
+        rest = leftovers.unread(info, root=root, base=store.raw) if can_walk else []
+        return None, pd.DataFrame([("labels", "", words, False), *rest], columns=COLUMNS)
     scan = corpora.measured(table, config=config, store=store)
     return scan, audit(scan, info, root=root, base=corpora.root_of(name, store), audio=config.audio)
 

@@ -35,11 +35,15 @@ def lines(used: Collection[Path], info: CorpusInfo, *, root: Path, base: Path) -
     root : folder of the corpus
     base : folder that the names in the lines are below
     """
+    strange = [path for path in files.audio_files(root) if path not in used]
+    return _unused(strange, info, base) + unread(info, root=root, base=base)
+
+
+def unread(info: CorpusInfo, *, root: Path, base: Path) -> list[Line]:
+    """Every file of a corpus that is neither a recording nor a side file; parameters as of ``lines``."""
     side = {Path(name).name for name in (*info.side_files, *info.optional_files)}
-    rest = [path for path in files.walk(root) if path not in used and path.name not in side]
-    recordings = [path for path in rest if files.is_recording(path)]
-    others = [path for path in rest if path not in set(recordings)]
-    return _unused(recordings, info, base) + not_read(others, base, published=bool(info.expected))
+    others = [path for path in files.walk(root) if path.name not in side and not files.is_recording(path)]
+    return not_read(others, base, published=bool(info.expected))
 
 
 def not_read(paths: Sequence[Path], base: Path, *, published: bool) -> list[Line]:
