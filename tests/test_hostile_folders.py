@@ -193,7 +193,10 @@ def check_corpus(name: str, table: pd.DataFrame, details: pd.DataFrame, store: S
 def test_validate_answers_every_folder_and_loses_sight_of_no_file(tree, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tree")
     given_folder = plant(tree, folder)
+    audits = []
     with pytest.MonkeyPatch.context() as patch:
+        whole = audit.validate
+        patch.setattr(audit, "validate", lambda *given: audits.append(whole(*given)) or audits[-1])
         patch.setenv("SER_STUDY_DERIVED", str(folder / "derived"))
         out, code = asked(["--debug", "validate", "--data", str(given_folder), "--jobs", "1"], patch)
     assert not re.search(r"Traceback|(Type|Key|Attribute|Index|Unicode\w*)Error|\.py:\d+|\bnan\b", out), out
@@ -205,8 +208,8 @@ def test_validate_answers_every_folder_and_loses_sight_of_no_file(tree, tmp_path
         assert "No corpus in the data folder" in out
         assert (f"It holds {files.counted(map(Path, here))}." if here else "It is empty.") in out
         return
-    table, details, again = audit.validate(store, CONFIG)
-    assert again == code == int((~details["known"]).any())
+    table, details, _ = audits[-1]
+    assert code == int((~details["known"]).any())
     for name in table["corpus"]:
         check_corpus(name, table, details, store)
     inside = [folders.find(name, store.raw) for name in table["corpus"]]
