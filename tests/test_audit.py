@@ -274,3 +274,11 @@ def test_thousands_of_one_issue_are_counted_and_not_all_listed():
     printed = list(audit.lines(details))
     assert len(printed) == audit.MAX_LISTED + 1
     assert printed[-1].split() == ["UNEXPECTED", "crema_d", "unreadable", "…", "and", str(7442 - 100), "more"]
+
+
+def test_the_report_names_a_corpus_whose_files_could_not_be_read(put, store):
+    put("tess/OAF_food_fear.wav", noise(1))
+    (store.raw / "own" / "sad").mkdir(parents=True)
+    (store.raw / "own" / "sad" / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    rows = {row["corpus"]: row["verdict"] for row in audit.as_text(CONFIG, store, ["tess"])}
+    assert rows == {"tess": "look", "own": "look"}

@@ -188,8 +188,7 @@ def _validate(options: argparse.Namespace) -> int:
     from ser_study.store import open_folders
 
     config, store = open_folders("full", {"run.jobs": options.jobs}, options.data)
-    is_named = options.data or os.environ.get("SER_STUDY_DATA")
-    if is_named and not options.names and any(store.raw.iterdir()):
+    if (options.data or os.environ.get("SER_STUDY_DATA")) and not options.names and any(store.raw.iterdir()):
         corpora.check_given(store.raw)
     table, details, code = audit.validate(store, config, options.names or None)
     summary = table.astype(object).where(table.notna(), "–").to_string(index=False)

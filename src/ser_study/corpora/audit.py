@@ -78,19 +78,23 @@ def validate(
         What was measured cannot be kept: the disk is full or the folder not writable.
     """
     n_workers(config.run.jobs)  # a wrong number is reported even where nothing has to be measured
-    recorded = [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
-    audits = {name: _audit_of(name, store, config) for name in names or recorded}
+    audits = {name: _audit_of(name, store, config) for name in names or _recorded()}
     parts = [issues.assign(corpus=name) for name, (_, issues) in audits.items()]
     if names is None:
-        parts.append(_elsewhere(store, recorded).assign(corpus="elsewhere"))
+        parts.append(_elsewhere(store, _recorded()).assign(corpus="elsewhere"))
     details = pd.concat(parts, ignore_index=True).astype({"known": "bool"})
     details = details[["corpus", *COLUMNS]]
     return summary(audits), details, int((~details["known"].astype(bool)).any())
 
 
 def as_text(config: Config, store: Store, names: Sequence[str]) -> list[dict[str, str]]:
-    """The table of ``validate`` as rows of text, without columns in which nothing was found."""
-    table, _, _ = validate(store, config, names)
+    """The table of ``validate`` as rows of text, without columns in which nothing was found.
+
+    A corpus whose folder holds nothing that can be read, and so was not studied, is in it with that verdict.
+    """
+    others = [name for name in _recorded() if name not in names and corpora.state(name, store) == "absent"]
+    table, _, _ = validate(store, config, [*names, *others])
+    table = table[table["corpus"].isin(list(names)) | (table["verdict"] == "look")]
     always = ("corpus", "found", "expected", "analysed", "verdict")
     columns = [name for name in table.columns if name in always or (table[name].fillna(0) != 0).any()]
     text = table[columns].astype(object).where(table[columns].notna(), "any")
@@ -182,6 +186,11 @@ def _audit_of(name: str, store: Store, config: Config) -> tuple[pd.DataFrame | N
         return None, pd.DataFrame([("labels", "", words, False), *rest], columns=COLUMNS)
     scan = corpora.measured(table, config=config, store=store)
     return scan, audit(scan, info, root=root, base=corpora.root_of(name, store), audio=config.audio)
+
+
+def _recorded() -> list[str]:
+    """Corpora that consist of recordings."""
+    return [name for name in corpora.names() if not hasattr(corpora.module(name), "generate")]
 
 
 def _elsewhere(store: Store, known: Sequence[str]) -> pd.DataFrame:
