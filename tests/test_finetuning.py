@@ -16,7 +16,7 @@ from ser_study.chapters.networks import finetuning as chapter
 from ser_study.chapters.networks import tables, text
 from ser_study.config import Finetuning, Training
 from ser_study.experiments import Experiment
-from ser_study.features import campplus, campplus_input
+from ser_study.features import campplus, campplus_input, campplus_network
 from ser_study.schema import check_predictions
 from ser_study.study import Study
 from ser_study.wording import share
@@ -30,7 +30,7 @@ def small():
     """CAM++ with one layer a block instead of twelve and twenty-four, so that its graphs are quickly made."""
     with pytest.MonkeyPatch.context() as patch:
         for name, dilation in (("block1", 1), ("block2", 2)):
-            patch.setitem(campplus.BLOCKS, name, (1, dilation))
+            patch.setitem(campplus_network.BLOCKS, name, (1, dilation))
         yield
 
 

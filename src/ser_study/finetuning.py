@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ser_study.config import Finetuning, Models, Training
 from ser_study.evaluation import metrics
-from ser_study.features import campplus
+from ser_study.features import campplus_network as campplus
 from ser_study.models.deep import estimator
 from ser_study.models.deep.batches import batches
 

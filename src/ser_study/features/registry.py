@@ -18,6 +18,7 @@ from ser_study.features import (
     clip_statistics,
     encoders,
     images,
+    onnx_models,
     opensmile,
     spectra,
     vectors,
@@ -43,8 +44,8 @@ class Feature:
     apart: str = ""  # only in worker processes, named after the library that no other may meet there
     version: int = 1
     weights: str = ""  # key of the catalogue in ``download.weights``
-    module: str = ""  # of an optional library that it needs
-    extra: str = ""  # what installs that library with this package
+    modules: tuple[str, ...] = ()  # of optional libraries that it needs
+    extra: str = ""  # what installs them with this package
 
     def settings(self, config: Config) -> dict[str, Any]:
         """The slice of settings the values depend on."""
@@ -54,14 +55,15 @@ class Feature:
 
     def made_with(self, config: Config) -> dict[str, str]:
         """Versions of the libraries that make the values; part of every cache key, of no declaration."""
-        used = {*LIBRARIES, *APART.get(self.apart, ()), *filter(None, [self.module])}
+        used = {*LIBRARIES, *APART.get(self.apart, ()), *self.modules}
         return versions(used | ({"noisereduce"} if getattr(config, self.audio).denoise else set()))
 
     def lacks(self) -> str:
         """Why the feature cannot be made here; empty where it can."""
-        if not self.module or importlib.util.find_spec(self.module):
+        missing = [module for module in self.modules if not importlib.util.find_spec(module)]
+        if not missing:
             return ""
-        return f"{self.title} needs {self.module}; install it with: pip install 'ser_study[{self.extra}]'."
+        return f"{self.title} needs {' and '.join(missing)}; install it with: pip install 'ser_study[{self.extra}]'."
 
     def fetch(self) -> None:
         """Bring the weights here, once for all workers.
@@ -93,7 +95,9 @@ def _openname(name: str) -> Callable[[], tuple[str, ...]]:
 
 
 def _campplus(name: str, title: str, extract: Callable, columns: tuple[str, ...], weights: str = "campplus") -> Feature:
-    return Feature(name, title, extract, lambda: columns, apart="keras", weights=weights)
+    return Feature(
+        name, title, extract, lambda: columns, weights=weights, modules=onnx_models.LIBRARIES, extra="encoders"
+    )
 
 
 def _grey_image(name: str, title: str, extract: Callable[..., np.ndarray]) -> Feature:
@@ -111,7 +115,7 @@ def _moonshine(name: str, layer: int) -> Feature:
         partial(encoders.moonshine, layer=layer),
         partial(encoders.moonshine_columns, layer=layer),
         weights="moonshine",
-        module="onnxruntime",
+        modules=onnx_models.LIBRARIES,
         extra="encoders",
     )
 

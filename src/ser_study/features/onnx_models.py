@@ -1,0 +1,74 @@
+"""Networks as ONNX graphs: made once from published weights, kept beside them, run on one thread.
+
+ONNX Runtime, and the library that writes graphs, are optional (extra ``encoders``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from ser_study.download import weights
+from ser_study.store import locked, replacing
+
+LIBRARIES = ("onnx", "onnxruntime")
+
+
+def session(name: str, make: Callable[[], bytes], *, title: str):
+    """A graph ready to run.
+
+    Parameters
+    ----------
+    name : of the file in the cache of weights: what the graph is made from, and the version of what makes it
+    make : makes the graph, where the file is not there or cannot be read
+    title : of the network, for the error
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    ImportError
+        A library is missing. What ``make`` raises comes through.
+    """
+    place = weights.folder() / name
+    try:
+        if (ready := _opened(place)) is not None:
+            return ready
+        with ExitStack() as stack:
+            with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+                stack.enter_context(locked(place))
+            return _opened(place) or _session(_made(place, make))
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{title} needs {error.name}; install it with: pip install 'ser_study[encoders]'.") from None
+
+
+def _made(place: Path, make: Callable[[], bytes]) -> bytes:
+    model = make()
+    with suppress(OSError), replacing(place) as temporary:
+        temporary.write_bytes(model)
+    return model
+
+
+def _opened(place: Path):
+    """A session of a file; None where it is not there or damaged."""
+    if not place.is_file():
+        return None
+    try:
+        return _session(place.read_bytes())
+    except ModuleNotFoundError:
+        raise
+    except Exception:  # the errors of ONNX Runtime have no class in common; one of the maker comes up when it is used
+        return None
+
+
+def _session(model: bytes):
+    """On one thread, as workers share the cores."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it would be laid out anew for every new length of clip
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
