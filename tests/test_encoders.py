@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser_study.download import weights
-from ser_study.features import encoders
+from ser_study.features import encoders, onnx_models
 from ser_study.features.registry import REGISTRY
 
 RATE = encoders.SAMPLE_RATE
@@ -17,7 +17,8 @@ RATE = encoders.SAMPLE_RATE
 @pytest.fixture(scope="module")
 def moonshine_file():
     """The published encoder; fetched when it is not here, else the test is skipped with the reason."""
-    pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
+    for library in onnx_models.LIBRARIES:
+        pytest.importorskip(library, reason="the extra 'encoders' is not installed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_RETRIES", "0")
         patch.setenv("PIP_DEFAULT_TIMEOUT", "20")
@@ -39,7 +40,7 @@ def _value(moonshine_file, signal, name: str = "") -> np.ndarray:
     import onnxruntime
 
     model = moonshine_file.read_bytes()
-    session = onnxruntime.InferenceSession(encoders.with_output(model, name) if name else model)
+    session = onnxruntime.InferenceSession(encoders.graph(model, name) if name else model)
     return session.run(None, {"input_values": signal[None], "attention_mask": np.ones((1, len(signal)), np.int64)})[0][
         0
     ]
@@ -87,9 +88,45 @@ def test_wrong_questions(moonshine_file):
     with pytest.raises(ValueError, match="no layer 6 to be had; choose 1 to 5"):
         encoders.moonshine(_signal(1), RATE, layer=6)
     with pytest.raises(ValueError, match="computes no value '/layers"):
-        encoders.with_output(moonshine_file.read_bytes(), "/layers.9/Add_1_output_0")
+        encoders.graph(moonshine_file.read_bytes(), "/layers.9/Add_1_output_0")
     with pytest.raises(ValueError, match="no model in ONNX Runtime's format"):
-        encoders.with_output(b"something else", "x")
+        encoders.graph(b"something else", "x")
+
+
+def test_cut_graph_holds_nothing_behind_its_output_and_gives_the_same(moonshine_file):
+    """Against the whole model, written as ONNX by ONNX Runtime, with the layer as one more output."""
+    import onnx
+    import onnxruntime
+
+    signal = _signal(1.5)
+    cut = onnx.load_from_string(encoders.graph(moonshine_file.read_bytes(), "/layers.2/Add_1_output_0"))
+    whole = onnx_models.converted(moonshine_file.read_bytes())
+    assert len(cut.graph.node) < 0.7 * len(whole.graph.node)
+    assert not any("/layers.3/" in name for node in cut.graph.node for name in node.output)
+    assert cut.ByteSize() < 0.8 * whole.ByteSize()
+    whole.graph.output.append(
+        onnx.helper.make_tensor_value_info("/layers.2/Add_1_output_0", onnx.TensorProto.FLOAT, None)
+    )
+    session = onnxruntime.InferenceSession(whole.SerializeToString())
+    inputs = {"input_values": signal[None], "attention_mask": np.ones((1, len(signal)), np.int64)}
+    published, layer = (values[0] for values in session.run(None, inputs))
+    np.testing.assert_allclose(encoders.moonshine_frames(signal, RATE, layer=3), layer, atol=1e-4)
+    np.testing.assert_allclose(published, _value(moonshine_file, signal), atol=1e-4)
+
+
+def test_graph_is_made_once(moonshine_file, monkeypatch, tmp_path):
+    (tmp_path / moonshine_file.name).symlink_to(moonshine_file)
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    made = []
+    graph = encoders.graph
+    monkeypatch.setattr(encoders, "graph", lambda *a: made.append(a[1]) or graph(*a))
+    for layer in (2, 2, 3):
+        encoders._session.cache_clear()
+        encoders._session(layer)
+    assert made == ["/layers.1/Add_1_output_0", "/layers.2/Add_1_output_0"]
+    known = weights.get("moonshine").sha256[:16]
+    names = sorted(path.name for path in tmp_path.glob("*.onnx"))
+    assert names == [f"moonshine-{known}-layer{layer}-{encoders.VERSION}.onnx" for layer in (2, 3)]
 
 
 def test_without_onnxruntime_the_reason_is_given(monkeypatch):

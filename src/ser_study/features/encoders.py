@@ -1,20 +1,19 @@
 """Published encoders that run in ONNX Runtime, an optional dependency (extra ``encoders``).
 
 Moonshine tiny (Jeffries et al. 2024) is an English speech recogniser; the middle layers of its encoder, trained to
-tell words, also tell emotions. The published file gives only the last of six layers. It is a flatbuffer whose
-parts point at each other by distance, so another layer is had by writing that layer's name behind the end and
-pointing the graph's output at it; the weights are not touched. All six layers are still computed.
+tell words, also tell emotions. The published file, in ONNX Runtime's own format, gives only the last of six layers;
+ONNX Runtime itself writes it as an ONNX graph, which is cut behind the layer that is wanted, so that the layers
+behind it are not computed. The weights are not touched.
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 
 import numpy as np
 
 from ser_study.download import weights
+from ser_study.features import onnx_models
 from ser_study.schema import Signal
 
 SAMPLE_RATE = 16_000  # Hz
@@ -22,7 +21,7 @@ LAYERS = 5  # of six; the sum behind the last one is no value of the published g
 WIDTH = 288  # channels of every layer
 SHORTEST = 1_600  # samples; a shorter clip is continued with zeros, for the convolutions need some
 _OUTPUT = "/layers.{}/Add_1_output_0"  # after the residual sum; counted from 0
-_FILE_START = b"ORTM"  # after the first four bytes
+VERSION = 1  # rises when the graph that is made changes
 
 
 def moonshine(signal: Signal, sample_rate: int, *, layer: int = 3) -> np.ndarray:
@@ -43,7 +42,7 @@ def moonshine(signal: Signal, sample_rate: int, *, layer: int = 3) -> np.ndarray
     ValueError
         Another sampling rate, or no such layer.
     ImportError
-        onnxruntime is not installed.
+        onnx or onnxruntime is not installed.
     """
     frames = moonshine_frames(signal, sample_rate, layer=layer)
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
@@ -57,8 +56,7 @@ def moonshine_frames(signal: Signal, sample_rate: int, *, layer: int = 3) -> np.
         )
     wave = np.asarray(signal, dtype=np.float32)
     wave = np.pad(wave, (0, max(0, SHORTEST - len(wave))))[None]
-    session = _session(weights.path("moonshine"), layer)
-    return session.run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0][0]
+    return _session(layer).run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0][0]
 
 
 def moonshine_columns(*, layer: int = 3) -> tuple[str, ...]:
@@ -67,51 +65,45 @@ def moonshine_columns(*, layer: int = 3) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=LAYERS)
-def _session(path: Path, layer: int):
-    """One session a process and layer, on one thread, as workers share the cores."""
+def _session(layer: int):
+    """One session a process and layer."""
     if not 1 <= layer <= LAYERS:
         raise ValueError(f"Moonshine tiny has no layer {layer} to be had; choose 1 to {LAYERS}.")
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ImportError("Moonshine needs ONNX Runtime; install it with: pip install 'ser_study[encoders]'.") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.load_model_format", "ORT")
-    model = with_output(path.read_bytes(), _OUTPUT.format(layer - 1))
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = f"moonshine-{weights.get('moonshine').sha256[:16]}-layer{layer}-{VERSION}.onnx"
+    return onnx_models.session(name, partial(_layer_graph, layer), title="Moonshine")
 
 
-def with_output(model: bytes, name: str) -> bytes:
-    """A copy of a model in ONNX Runtime's own format whose first output is another of its values.
+def _layer_graph(layer: int) -> bytes:
+    return graph(weights.path("moonshine").read_bytes(), _OUTPUT.format(layer - 1))
+
+
+def graph(model: bytes, value: str) -> bytes:
+    """The part of a model in ONNX Runtime's own format that leads to one of its values, as an ONNX graph.
 
     Parameters
     ----------
     model : content of an ``.ort`` file
-    name : of a value inside the graph
+    value : name of a value inside the graph; it becomes the only output
 
     Raises
     ------
+    ImportError
+        onnx or onnxruntime is missing.
     ValueError
-        It is no such file, or holds no value of that name.
+        It is no such file, or computes no value of that name.
     """
-    if model[4:8] != _FILE_START:
-        raise ValueError(f"This is no model in ONNX Runtime's format: it starts with {model[:8]!r}.")
-    word = name.encode()
-    if not re.search(re.escape(len(word).to_bytes(4, "little") + word + b"\0"), model):
-        raise ValueError(f"The model computes no value {name!r}.")
-    slot = _output_slot(model)
-    changed = bytearray(model) + b"\0" * (-len(model) % 4)
-    changed[slot : slot + 4] = (len(changed) - slot).to_bytes(4, "little")
-    return bytes(changed + len(word).to_bytes(4, "little") + word + b"\0")
+    from onnx import TensorProto, helper
 
-
-def _output_slot(model: bytes) -> int:
-    """Where the pointer to the name of the graph's first output stands: session → model → graph → outputs."""
-    from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession import InferenceSession
-
-    table = InferenceSession.GetRootAsInferenceSession(model, 0).Model().Graph()._tab
-    return table.Vector(table.Offset(_GRAPH_OUTPUTS))
-
-
-_GRAPH_OUTPUTS = 16  # place of the field in the table of a graph, fixed by the format
+    whole = onnx_models.converted(model)
+    wanted, nodes = {value}, []
+    for node in reversed(whole.graph.node):  # they stand in the order in which they run
+        if wanted & set(node.output):
+            nodes.insert(0, node)
+            wanted |= set(node.input)
+    if not nodes:
+        raise ValueError(f"The model computes no value {value!r}.")
+    constants = [constant for constant in whole.graph.initializer if constant.name in wanted]
+    output = helper.make_tensor_value_info(value, TensorProto.FLOAT, None)
+    part = helper.make_graph(nodes, "moonshine", whole.graph.input, [output], constants)
+    made = helper.make_model(part, opset_imports=whole.opset_import, ir_version=whole.ir_version)
+    return made.SerializeToString()

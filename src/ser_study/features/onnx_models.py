@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ser_study.download import weights
 from ser_study.store import locked, replacing
 
 LIBRARIES = ("onnx", "onnxruntime")
+_FILE_START = b"ORTM"  # of ONNX Runtime's own format, after the first four bytes
 
 
 def session(name: str, make: Callable[[], bytes], *, title: str):
@@ -72,3 +74,28 @@ def _session(model: bytes):
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it would be laid out anew for every new length of clip
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def converted(model: bytes):
+    """A model in ONNX Runtime's own format as an ``onnx.ModelProto`` of the same nodes.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        A library is missing.
+    ValueError
+        It is in another format.
+    """
+    import onnx
+    import onnxruntime
+
+    if model[4:8] != _FILE_START:
+        raise ValueError(f"This is no model in ONNX Runtime's format: it starts with {model[:8]!r}.")
+    with TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.load_model_format", "ORT")
+        options.add_session_config_entry("session.save_model_format", "ONNX")
+        options.optimized_model_filepath = str(Path(folder) / "model.onnx")
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
