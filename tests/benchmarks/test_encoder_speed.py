@@ -1,0 +1,137 @@
+"""Speed of the pretrained encoders on one core: CAM++ as an ONNX graph and in Keras, Moonshine cut and whole.
+
+Run with ``pytest tests/benchmarks/test_encoder_speed.py -s``. Each way has a fresh process, held to one thread: from
+its start to the first answer with all that is imported, processor time until the third, then milliseconds a clip (the
+fastest of some rounds, clip by clip, so that other load on the machine counts little). Only agreement is asserted,
+times are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_study.parallel import TENSORFLOW_THREADS, THREADS
+
+N_CLIPS, N_ROUNDS, RATE = 24, 4, 16_000
+SECONDS = np.linspace(1.2, 3.2, N_CLIPS)  # 2.2 on average, as the corpora have them
+CLOSE = 1e-3
+
+
+def campplus_onnx():
+    """CAM++ as the features have it."""
+    from ser_study.features import campplus
+
+    return lambda signal: campplus.pooled(signal, RATE)
+
+
+def campplus_keras():
+    """The same from the network that is trained."""
+    from ser_study.features import campplus, campplus_network
+
+    model = campplus_network.pretrained(("block2",))
+    model.compile(jit_compile=False)
+
+    def pooled(signal):
+        frames = np.asarray(model.predict_on_batch(campplus.filterbank(signal)[None]))[0]
+        return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+
+    return pooled
+
+
+def moonshine_cut():
+    """Moonshine up to the third layer."""
+    from ser_study.features import encoders
+
+    return lambda signal: encoders.moonshine(signal, RATE, layer=3)
+
+
+def moonshine_whole():
+    """All six layers, as the published file has them."""
+    import onnxruntime
+
+    from ser_study.download import weights
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(weights.path("moonshine").read_bytes(), options)
+
+    def frames(signal):
+        inputs = {"input_values": signal[None], "attention_mask": np.ones((1, len(signal)), np.int64)}
+        return session.run(None, inputs)[0][0]
+
+    return frames
+
+
+WAYS = (campplus_onnx, campplus_keras, moonshine_cut, moonshine_whole)
+
+
+def _signals() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    order = random.permutation(SECONDS)
+    return [random.normal(0, 0.1, round(RATE * seconds)).astype(np.float32) for seconds in order]
+
+
+def _measure(way: str, started: float) -> dict[str, float | list]:
+    """What a fresh process finds; its own start counts."""
+    run, signals = globals()[way](), _signals()
+    values = run(signals[0])
+    first = time.time() - started
+    for signal in signals[1:3]:
+        run(signal)
+    processor, best = time.process_time(), np.full(N_CLIPS, np.inf)
+    for _ in range(N_ROUNDS):
+        for i, signal in enumerate(signals):
+            start = time.perf_counter()
+            run(signal)
+            best[i] = min(best[i], time.perf_counter() - start)
+    facts = {"first": first, "processor": processor, "ms": 1000 * float(best.mean())}
+    return facts | {"values": values.tolist(), "keras": "keras" in sys.modules}
+
+
+def _in_a_fresh_process(way: str) -> dict:
+    one = {**dict.fromkeys((*THREADS, *TENSORFLOW_THREADS), "1"), "TF_ENABLE_ONEDNN_OPTS": "0"}
+    command = [sys.executable, __file__, way, str(time.time())]
+    done = subprocess.run(command, env={**os.environ, **one}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """A cache with the published weights alone, so that graphs are made in it."""
+    from ser_study.download import weights
+
+    pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
+    for name in ("campplus", "moonshine"):
+        if not weights.is_here(name):
+            pytest.skip(f"needs the weights: ser-study download {name}")
+        (tmp_path / weights.get(name).file_name).symlink_to(weights.path(name))
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    return Path(tmp_path)
+
+
+def test_speed_and_agreement(cache, capsys):
+    made = {way.__name__: _in_a_fresh_process(way.__name__)["first"] for way in (campplus_onnx, moonshine_cut)}
+    facts = {way.__name__: _in_a_fresh_process(way.__name__) for way in WAYS}
+    with capsys.disabled():
+        print(f"\n{N_CLIPS} clips of {SECONDS.mean():.1f} s on average, one core")
+        print(f"{'':>18}{'ms a clip':>11}{'start to first, s':>19}{'graph made, s':>15}{'CPU to third, s':>17}")
+        for name, row in facts.items():
+            first_time = f"{made[name]:.2f}" if name in made else ""
+            print(f"{name:>18}{row['ms']:11.1f}{row['first']:19.2f}{first_time:>15}{row['processor']:17.2f}")
+        for fast, slow in (("campplus_onnx", "campplus_keras"), ("moonshine_cut", "moonshine_whole")):
+            print(f"{slow} takes {facts[slow]['ms'] / facts[fast]['ms']:.2f} times as long as {fast}")
+    assert not facts["campplus_onnx"]["keras"]
+    np.testing.assert_allclose(facts["campplus_onnx"]["values"], facts["campplus_keras"]["values"], atol=CLOSE)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(sys.argv[1], float(sys.argv[2]))))
