@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ser_study import store as stores
 from ser_study.evaluation import summaries
 from ser_study.experiments import Experiment, benchmark, execute, folds, runner
 from ser_study.experiments.selections import classes_of
@@ -79,6 +80,16 @@ def test_second_run_computes_nothing(small_study, monkeypatch):
     first = small_study.scores(declared(small_study))
     monkeypatch.setattr(execute, "_computed", lambda *_: pytest.fail("a prediction was computed again"))
     pd.testing.assert_frame_equal(first, small_study.scores(declared(small_study)))
+
+
+def test_second_run_reads_each_table_once(small_study, monkeypatch):
+    some = declared(small_study)
+    small_study.scores(some)
+    read = []
+    real = stores.read_table
+    monkeypatch.setattr(stores, "read_table", lambda path: read.append(path) or real(path))
+    small_study.scores(some)
+    assert len(read) == len(set(read)) == len(set(some))
 
 
 def test_augmenting_before_the_split_puts_copies_on_both_sides(small_study):

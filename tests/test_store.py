@@ -27,6 +27,15 @@ def test_second_call_makes_nothing(store):
     assert (store.path("a/b", {"x": 1}, ".json")).read_text().strip() == '{\n "x": 1\n}'
 
 
+def test_table_from_the_cache_is_read_once(store, monkeypatch):
+    store.cached("clips/a", {"version": 1}, lambda: pd.DataFrame({"x": [1]}))
+    read = []
+    real = pd.read_parquet
+    monkeypatch.setattr(pd, "read_parquet", lambda path, **options: read.append(path) or real(path, **options))
+    assert store.cached("clips/a", {"version": 1}, pytest.fail)["x"].tolist() == [1]
+    assert len(read) == 1
+
+
 def test_another_key_is_another_artefact(store):
     store.cached("a", {"x": 1}, lambda: table(1))
     assert store.cached("a", {"x": 2}, lambda: table(2))["n"].item() == 2

@@ -75,14 +75,18 @@ class Store:
         DataFrame, read back from its file either way, so that both ways give the same types.
         """
         path = self.path(name, cache_key, ".parquet")
-        if not self.is_fresh(path) or read_table(path) is None:
-            with locked(path):
-                if not self.is_fresh(path) or read_table(path) is None:
-                    write_table(path, make(), about=cache_key)
-        table = read_table(path)
-        if table is None:
+        if (table := self._fresh_table(path)) is not None:
+            return table
+        with locked(path):
+            if (table := self._fresh_table(path)) is not None:  # another run made it meanwhile
+                return table
+            write_table(path, make(), about=cache_key)
+        if (table := read_table(path)) is None:
             raise OSError(f"{path.name} was written and cannot be read back; check the disk, then run again.")
         return table
+
+    def _fresh_table(self, path: Path) -> pd.DataFrame | None:
+        return read_table(path) if self.is_fresh(path) else None
 
 
 def settle_paths() -> None:

@@ -22,7 +22,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.models import registry
 from ser_study.parallel import Failure, parallel_map
-from ser_study.store import Store, read_table
+from ser_study.store import Store
 
 Selections = Mapping[str, Selection]
 
@@ -178,8 +178,7 @@ def _score_key(job: Job, config: Config) -> dict[str, Any]:
 
 
 def _has_scores(job: Job, store: Store, *, config: Config) -> bool:
-    path = store.path(execute.artefact_name("scores", job), _score_key(job, config), ".parquet")
-    return store.is_fresh(path) and read_table(path) is not None
+    return store.is_fresh(store.path(execute.artefact_name("scores", job), _score_key(job, config), ".parquet"))
 
 
 def _score(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
