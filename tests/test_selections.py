@@ -91,5 +91,14 @@ def test_digest_sees_what_folds_are_made_from_and_nothing_else(small_study):
     assert part.digest == same.digest != moved.digest
 
 
+def test_digest_is_computed_once_a_selection(small_study, monkeypatch):
+    part = dataclasses.replace(small_study.selections["synthetic"])
+    made = []
+    real = settings.fingerprint
+    monkeypatch.setattr(settings, "fingerprint", lambda content: made.append(1) or real(content))
+    assert part.digest == part.digest == small_study.selections["synthetic"].digest
+    assert len(made) <= 2, "once for each of the two selections at most"
+
+
 def test_chance_is_one_over_the_number_of_classes(small_study):
     assert selections.chance_levels(small_study.selections) == {"synthetic": 1 / 6}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -27,9 +28,9 @@ class Selection:
     clips: pd.DataFrame
     dropped: pd.DataFrame
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Fingerprint of the clips and everything folds are made from."""
+        """Fingerprint of the clips and everything folds are made from; every job of the selection asks for it."""
         columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender", "session"]
         return settings.fingerprint(
             self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist()
@@ -131,8 +132,8 @@ def _incomplete(name: str, part: Selection, store: Store) -> str:
 
 def _baseline_clips(name: str, config: Config, store: Store) -> Selection | None:
     published = splits.LISTS[splits.RECIPES[name].published]
-    wanted = set(config.corpora or published.corpora)
-    here = [corpus for corpus in published.corpora if corpus in corpora.present(store.raw) and corpus in wanted]
+    wanted, there = set(config.corpora or published.corpora), corpora.present(store.raw)
+    here = [corpus for corpus in published.corpora if corpus in there and corpus in wanted]
     if "ravdess" not in here:
         return None
     clips = pd.concat([corpora.load(corpus, config=config, store=store) for corpus in here], ignore_index=True)
