@@ -510,6 +510,22 @@ def test_walk_follows_links_but_no_loops_and_leaves_hidden_files(tmp_path):
     assert [path.name for path in audio_files(tmp_path / "corpus")] == ["3.WAV"]
 
 
+def test_whether_a_corpus_is_here_is_told_by_its_first_file(tmp_path, monkeypatch):
+    for folder in ("tess/a", "tess/b"):
+        tone(tmp_path / folder / "1.wav")
+    looked = []
+    real = os.walk
+
+    def walk(*arguments, **options):
+        for step in real(*arguments, **options):
+            looked.append(Path(step[0]).name)
+            yield step
+
+    monkeypatch.setattr(os, "walk", walk)
+    assert corpora.present(tmp_path) == ["tess"]
+    assert looked == ["tess", "a"]
+
+
 def test_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "closed").mkdir()
     real = os.scandir

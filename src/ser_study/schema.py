@@ -230,11 +230,10 @@ def check_clips(clips: pd.DataFrame) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"Unknown emotions {sorted(unknown)}; use {', '.join(EMOTIONS)}.")
     for column in ("speaker", "statement", "clip_id"):
-        known = clips[clips[column].notna()]
-        unprefixed = known[
-            [not value.startswith(f"{corpus}/") for value, corpus in zip(known[column], known["corpus"])]
-        ]
-        if len(unprefixed):
+        wrong = clips[column].notna()
+        for corpus in clips["corpus"].unique():
+            wrong &= ~((clips["corpus"] == corpus) & clips[column].str.startswith(f"{corpus}/", na=False))
+        if len(unprefixed := clips[wrong]):
             raise ValueError(
                 f"{column} {unprefixed[column].iloc[0]!r} lacks the prefix {unprefixed['corpus'].iloc[0]!r}/."
             )

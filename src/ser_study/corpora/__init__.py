@@ -15,6 +15,7 @@ A *selection* is the name of a corpus or of a part of one (``ravdess-speech``).
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def labelled(name: str, root: Path, *, store: Store) -> pd.DataFrame:
         raise FileNotFoundError(seen.no_clip(corpus.INFO, root))
     table = pd.DataFrame(rows).reindex(columns=list(schema.CLIP_COLUMNS)).assign(corpus=name)
     table["path"] = [_below(path, root, base) for path in table["path"]]
-    table["take"] = [take_of(row) for row in table.to_dict(orient="records")]
+    table["take"] = [take_of(row) for row in table[list(_TAKE)].to_dict(orient="records")]
     return table
 
 
@@ -155,8 +156,10 @@ def take_of(row: Mapping) -> str | None:
     """
     if any(not isinstance(row[column], str) for column in ("speaker", "emotion", "statement")):
         return None
-    columns = ("corpus", "speaker", "emotion", "intensity", "statement", "channel")
-    return "|".join(row[column] if isinstance(row[column], str) else "" for column in columns)
+    return "|".join(row[column] if isinstance(row[column], str) else "" for column in _TAKE)
+
+
+_TAKE = ("corpus", "speaker", "emotion", "intensity", "statement", "channel")
 
 
 def analysed(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -271,5 +274,8 @@ def select(clips: pd.DataFrame, selection: str) -> pd.DataFrame:
 
 def _below(path: Path, root: Path, base: Path) -> str:
     """``path`` below ``base``, with forward slashes; loaders may give it with or without ``root``."""
-    whole = path if path.is_relative_to(root) else root / path
-    return whole.relative_to(base).as_posix()
+    start, text = f"{base}{os.sep}", os.fspath(path)
+    whole = text if text.startswith(f"{root}{os.sep}") else os.path.join(root, text)
+    if not whole.startswith(start):
+        raise ValueError(f"{whole} is not below {base}; give the folder of the corpus inside the data folder.")
+    return whole.removeprefix(start).replace(os.sep, "/")

@@ -156,8 +156,8 @@ def explain(path: Path, reason: str) -> str:
 
 def _stamp(base: Path, path: str) -> list:
     """Path, size, time of change (ns) and readability: what tells that a file is still the same."""
-    file = base / path
+    file = os.path.join(base, path)
     if not os.access(file, os.R_OK):
         return [path, -1, 0, False]
-    status = file.stat()
+    status = os.stat(file)
     return [path, status.st_size, status.st_mtime_ns, True]
