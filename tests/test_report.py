@@ -276,7 +276,7 @@ def test_fingerprint_follows_what_matters_only(tmp_path):
 def test_link_loop_in_the_data_ends(tmp_path):
     (tmp_path / "tess").mkdir()
     (tmp_path / "tess" / "again").symlink_to(tmp_path / "tess")
-    assert chapters._listing([tmp_path / "tess"]) == chapters._listing([tmp_path / "tess"])
+    assert chapters.listing([tmp_path / "tess"]) == chapters.listing([tmp_path / "tess"])
 
 
 def test_run_json_names_no_machine_or_user(tmp_path):
@@ -497,7 +497,13 @@ def test_a_page_made_without_a_feature_is_made_again_when_it_arrives(tmp_path, m
     monkeypatch.setattr(Feature, "is_here", lambda feature: False)
     assert runner.run_study(config, store, corpora=["synthetic"]) == 0
     assert provenance.read_run(store.run)["chapters"]["04_models"]["absent"] == ["moonshine"]
-    assert runner.plan(config, store, corpora=["synthetic"]).count("up to date") == 2
+    listed, listing = [], runner.listing
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "listing", lambda folders: listed.append(folders) or listing(folders))
+        assert runner.plan(config, store, corpora=["synthetic"]).count("up to date") == 2
+        assert len(listed) == 1, "the audio is looked through once for both chapters"
+        assert runner.run_study(config, store, corpora=["synthetic"]) == 0
+        assert len(listed) == 3, "and in a run once before and once after"
     monkeypatch.setattr(Feature, "is_here", lambda feature: feature.name == "moonshine")
     plan = runner.plan(config, store, corpora=["synthetic"])
     assert re.search("04_models +to run", plan)

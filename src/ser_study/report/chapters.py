@@ -15,7 +15,7 @@ import ast
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,14 +134,16 @@ def select(story: Sequence[Chapter], *, only: Sequence[str] = (), start: str = "
     return [chapter for place, chapter in enumerate(story) if place in chosen and place >= first]
 
 
-def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> dict[str, Any]:
-    """Everything the executed chapter depends on."""
+def cache_key(
+    chapter: Chapter, config: Config, store: Store, corpora: Sequence[str], list_audio: Callable | None = None
+) -> dict[str, Any]:
+    """Everything the executed chapter depends on; ``list_audio`` may remember what ``listing`` gave."""
     key = {
         "notebook": file_hash(chapter.notebook),
         "parameters": published(chapter, config),
         "sources": _sources(),
         "versions": provenance.versions(),
-        "audio": _listing([folders.find(name, store.raw) for name in corpora]),
+        "audio": (list_audio or listing)(tuple(folders.find(name, store.raw) for name in corpora)),
         "folds": contents(store.project / "data" / "folds"),
     }
     if chapter.notebook.stem == FINDINGS:
@@ -151,9 +153,11 @@ def cache_key(chapter: Chapter, config: Config, store: Store, corpora: Sequence[
     return key
 
 
-def cached_path(chapter: Chapter, config: Config, store: Store, corpora: Sequence[str]) -> Path:
-    """Where the executed chapter is, or will be."""
-    return store.path(f"notebooks/{chapter.page}", cache_key(chapter, config, store, corpora), ".ipynb")
+def cached_path(
+    chapter: Chapter, config: Config, store: Store, corpora: Sequence[str], list_audio: Callable | None = None
+) -> Path:
+    """Where the executed chapter is, or will be; see ``cache_key``."""
+    return store.path(f"notebooks/{chapter.page}", cache_key(chapter, config, store, corpora, list_audio), ".ipynb")
 
 
 def is_current(path: Path, store: Store) -> bool:
@@ -215,7 +219,7 @@ def _sources() -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _listing(folders: Sequence[Path]) -> str:
+def listing(folders: Sequence[Path]) -> str:
     """One hash over names, sizes and dates of all files in these folders, and of the packs beside them; links are
     followed, loops are not."""
     total, seen = hashlib.sha256(), set()

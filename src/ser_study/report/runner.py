@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +23,7 @@ from ser_study.report.chapters import (
     is_complete,
     is_current,
     n_clips,
+    listing,
     published,
     select,
 )
@@ -57,18 +59,22 @@ def run_study(
     story = chapters(store.project / "notebooks", corpora)
     chosen = select(story, only=only, start=start) if execute_any else []
     facts, n_files = _facts(provenance.read_run(store.run), story), n_clips(corpora, config, store) if chosen else 0
+    list_audio = cache(listing)  # thousands of files, and the same ones for all chapters
     for place, chapter in enumerate(chosen, start=1):
-        with locked(path := cached_path(chapter, config, store, corpora)):
+        with locked(path := cached_path(chapter, config, store, corpora, list_audio)):
             line = f"[{place}/{len(chosen)}] {chapter.page:<28}"
             known = facts.get(chapter.page, {})
             done = _bring_up_to_date(chapter, config, store, data, path, known, line, n_files)
+            if done["date"] != known.get("date"):  # executed, which may have taken hours
+                list_audio.cache_clear()
             facts = _merge(config, store, story, {chapter.page: done})
             _remove_outdated(known, path)
     rows = audit()
+    list_audio.cache_clear()
     with locked(store.run / "run.json"):  # of two runs that end at once, the second renders the pages of both
         facts = _facts(provenance.read_run(store.run), story)
         for chapter in (each for each in story if each.page in facts):
-            path = cached_path(chapter, config, store, corpora)
+            path = cached_path(chapter, config, store, corpora, list_audio)
             current = facts[chapter.page].get("notebook") == path.name and is_complete(path)
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
@@ -107,8 +113,9 @@ def plan(config: Config, store: Store, *, corpora: Sequence[str], only: Sequence
     """What ``run_study`` would do now, one line a notebook, without doing it."""
     known = provenance.read_run(store.run).get("chapters", {})
     lines, n_files = [], n_clips(corpora, config, store)
+    list_audio = cache(listing)
     for chapter in select(chapters(store.project / "notebooks", corpora), only=only, start=start):
-        if not config.run.force and is_current(cached_path(chapter, config, store, corpora), store):
+        if not config.run.force and is_current(cached_path(chapter, config, store, corpora, list_audio), store):
             lines.append(f"{chapter.page:<32} up to date")
         else:
             expected = expectation(chapter, config, known.get(chapter.page, {}), n_files)
