@@ -56,6 +56,15 @@ def test_ladder_has_its_steps_at_one_size(small_study):
     assert list(summary.index) == list(dict.fromkeys(scores["protocol"]))
 
 
+def test_folds_of_the_ladder_are_measured_once_a_study(small_study, monkeypatch):
+    measured, real = [], tables.folds.smallest_training
+    monkeypatch.setattr(tables.folds, "smallest_training", lambda *a, **b: measured.append(1) or real(*a, **b))
+    for study in (small_study.only(["synthetic"]), small_study.only(["synthetic"])):
+        assert tables.equal_ladder(study) == tables.equal_ladder(study)
+        assert set(tables.equal_sizes(study)) == {"synthetic"}
+    assert len(measured) == 2
+
+
 def test_single_speakers_stand_at_the_size_of_the_ladder(small_study):
     each = tables.ladder_speakers(small_study)
     speakers = small_study.clips("synthetic")["speaker"].unique()

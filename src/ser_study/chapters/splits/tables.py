@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
@@ -63,10 +67,11 @@ def fold_scores(wrong: np.ndarray, right: np.ndarray) -> pd.DataFrame:
     return pd.concat(each, ignore_index=True)
 
 
-def equal_sizes(study: Study) -> dict[str, int]:
-    """Training clips of the smallest fold of the ladder, for each selection."""
+@lru_cache(maxsize=1)
+def equal_sizes(study: Study) -> Mapping[str, int]:
+    """Training clips of the smallest fold of the ladder, for each selection; several tables ask, folds take long."""
     full = benchmark.ladder(study.config, study.possible)
-    return folds.smallest_training(full, study.selections, config=study.config, store=study.store)
+    return MappingProxyType(folds.smallest_training(full, study.selections, config=study.config, store=study.store))
 
 
 def equal_ladder(study: Study) -> list[Experiment]:
