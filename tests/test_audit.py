@@ -231,6 +231,7 @@ def test_clean_synthetic_corpus_is_as_expected(store):
     config = settings.load("demo", {"synthetic.n_speakers": 2, "synthetic.n_statements": 2, "run.jobs": 1})
     table, details, code = audit.validate(store, config, ["synthetic"])
     assert code == 0, details.to_string()
+    assert details.empty, "its settings file is a declared one"
     assert table["found"].item() == table["analysed"].item() > 20
 
 

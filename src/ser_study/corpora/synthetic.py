@@ -47,6 +47,8 @@ from ser_study.corpora.files import audio_files
 from ser_study.corpora.info import CorpusInfo
 from ser_study.schema import Signal
 
+SETTINGS_FILE = "settings.json"
+
 INFO = CorpusInfo(
     name="synthetic",
     title="Built-in synthetic corpus",
@@ -59,10 +61,10 @@ INFO = CorpusInfo(
     source="made on the spot by ser_study",
     how_to_get="Nothing to do: it is made when it is needed, in seconds.",
     language="",
+    optional_files=(SETTINGS_FILE,),
 )
 
 VERSION = 1  # raise when the same settings give other samples
-SETTINGS_FILE = "settings.json"
 PHRASES = (  # each holds all five vowels once
     "ma-DU-si-ko-ne",
     "te-LA-fo-NI-gu",
