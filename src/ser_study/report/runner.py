@@ -22,8 +22,8 @@ from ser_study.report.chapters import (
     expectation,
     is_complete,
     is_current,
-    n_clips,
     listing,
+    n_clips,
     published,
     select,
 )
