@@ -417,3 +417,23 @@ def test_recordings_that_the_table_does_not_list_are_not_as_expected(store):
     issues, verdict = audited(store)
     assert issues["unused", ""][0].startswith("1 files, first b.wav: not listed in the table; add a line")
     assert verdict == "look"
+
+
+# Two corpora
+
+
+def test_a_sound_in_two_corpora_is_named_with_both_files(store):
+    one, two = "03-01-05-01-01-01-01", "03-01-04-01-01-01-02"  # angry, sad
+    put(store.raw / "ravdess" / f"{one}.wav", seed=1)
+    put(store.raw / "ravdess" / f"{two}.wav", seed=2)
+    put(store.raw / "own" / "angry" / "copy.wav", seed=1)
+    put(store.raw / "own" / "happy" / "other.wav", seed=2)
+    put(store.raw / "own" / "sad" / "new.wav", seed=3)
+    table, details, code = audit.validate(store, CONFIG)
+    told = details[details["issue"].isin(["duplicate", "conflict"])].set_index("clip_id")["detail"].to_dict()
+    assert told == {
+        "own/angry/copy": f"own/angry/copy.wav (angry) is the same sound as ravdess/{one}.wav (angry), which is used",
+        "own/happy/other": f"own/happy/other.wav (happy) is the same sound as ravdess/{two}.wav (sad), "
+        "and with different labels none is used",
+    }
+    assert (code, table.set_index("corpus")["verdict"]["own"]) == (1, "look")

@@ -79,6 +79,10 @@ def validate(
     """
     n_workers(config.run.jobs)  # a wrong number is reported even where nothing has to be measured
     audits = {name: _audit_of(name, store, config) for name in names or _recorded()}
+    shared = pd.DataFrame(copies.between([scan for scan, _ in audits.values() if scan is not None]))
+    for name, rows in shared.groupby("corpus") if len(shared) else ():
+        scan, issues = audits[name]
+        audits[name] = scan, pd.concat([issues, rows[COLUMNS]], ignore_index=True)
     parts = [issues.assign(corpus=name) for name, (_, issues) in audits.items()]
     if names is None:
         parts.append(_elsewhere(store, _recorded()).assign(corpus="elsewhere"))

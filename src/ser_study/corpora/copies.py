@@ -1,4 +1,4 @@
-"""One clip in several files: which of them is used.
+"""One clip in several files: which of them is used; one sound in two corpora.
 
 Conventions
 -----------
@@ -10,7 +10,9 @@ samples), ``unreadable``, or ``clash`` (another sound). What cannot be read is e
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -66,6 +68,28 @@ def one_file_a_clip(table: pd.DataFrame) -> pd.DataFrame:
                 stacklevel=2,
             )
     return first_files(table)
+
+
+def between(tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Sounds that occur in two corpora, as issues of the audit for the corpus whose copy is the study's second choice.
+
+    Parameters
+    ----------
+    tables : of ``corpora.scanned``, one a corpus
+    """
+    if len(tables) < 2:
+        return
+    columns = ["corpus", "clip_id", "path", "emotion", "sha256"]
+    whole = pd.concat([first_files(table)[columns] for table in tables], ignore_index=True).dropna(subset="sha256")
+    whole = whole[whole["sha256"].duplicated(keep=False)].assign(own=whole["corpus"] == "own")
+    for _, same in whole.sort_values(["own", "clip_id"]).groupby("sha256"):
+        first = same.iloc[0]
+        for other in same[same["corpus"] != first["corpus"]].itertuples():
+            detail = f"{other.path} ({other.emotion}) is the same sound as {first['path']} ({first['emotion']}), "
+            agree = same["emotion"].nunique(dropna=False) == 1
+            detail += "which is used" if agree else "and with different labels none is used"
+            issue = "duplicate" if agree else "conflict"
+            yield {"corpus": other.corpus, "issue": issue, "clip_id": other.clip_id, "detail": detail, "known": False}
 
 
 def _loss(path: str) -> int:

@@ -24,7 +24,7 @@ _TAKE = ("duplicate", "take")  # sentence and speaker are part of a take, so tho
 _NO_UNIT = {
     ("savee", "sentence"): (
         "SAVEE has no sentence unit: a file number means different sentences in different emotions. "
-        "Add its sentence list"
+        "Add its sentence list, or choose"
     )
 }
 
@@ -213,9 +213,10 @@ def lacks(clips: pd.DataFrame, chosen: Protocol) -> str:
         missing = int((~known(values)).sum())
         corpora = ", ".join(sorted(clips["corpus"].unique()))
         if missing:
+            own = f"Fill in the column {UNITS[unit]!r}, or choose" if "own" in corpora else "Choose"
             return (
                 f"{chosen.name!r} needs the {unit} of each clip; {missing} of {len(clips)} of {corpora} have none. "
-                f"{_NO_UNIT.get((corpora, unit), f'Fill in the column {UNITS[unit]!r}')}, or choose another protocol."
+                f"{_NO_UNIT.get((corpora, unit), own)} another protocol."
             )
         if values.nunique() < 2:
             return f"{chosen.name!r} needs two values of {unit} or more; {corpora} has {values.nunique()}."
