@@ -268,16 +268,19 @@ def check_names(config: Config) -> None:
     """
     benchmarked, ladder = config.benchmark, config.ladder
     closed = {
-        "feature": ((*benchmarked.features, *benchmarked.large_features, ladder.feature), features.REGISTRY),
-        "model": ((*benchmarked.models, ladder.model), registry.REGISTRY),
-        "selection": (benchmarked.large_corpora, corpora.selections()),
-        "corpus": (config.corpora, corpora.names()),
-        "student project": (config.baselines.systems, baselines.BASELINES),
+        "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
+        "benchmark.large_features": ("feature", benchmarked.large_features, features.REGISTRY),
+        "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
+        "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
+        "ladder.model": ("model", [ladder.model], registry.REGISTRY),
+        "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
+        "corpora": ("corpus", config.corpora, corpora.names()),
+        "baselines.systems": ("student project", config.baselines.systems, baselines.BASELINES),
     }
-    for what, (given, known) in closed.items():
+    for setting, (what, given, known) in closed.items():
         for name in (part for whole in given for part in whole.split("+")):  # two features side by side
             if name not in known:
-                raise ValueError(unknown(what, name, known))
+                raise ValueError(f"{setting}: {unknown(what, name, known)}")
 
 
 def check_data(config: Config, store: Store, data: str) -> None:
