@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pandas as pd
+import pytest
+import small_corpora
 from matplotlib import pyplot
 
 from ser_study import corpora
-from ser_study.report import chapters
+from ser_study.chapters.networks import declare
+from ser_study.chapters.networks import tables as networks
+from ser_study.models import deep
+from ser_study.report import chapters, exhibits
 
 PROJECT = Path(__file__).resolve().parents[1]
 FEW = {  # every kind of work, little of each
     "run.jobs": 1,
     "benchmark.features": "means184",
     "benchmark.large_features": "",
-    "benchmark.models": "dummy,logistic,linear_svm,forest,lightgbm",
+    "benchmark.models": "dummy,logistic,lightgbm",
+    "benchmark.times": False,
     "ladder.feature": "means184",
     "ladder.draws": 1,
     "ladder.shuffles": 2,
@@ -75,3 +83,48 @@ def _execute(notebook: Path, parameters: Mapping[str, Any]) -> None:
             exec(compile(ast.parse("".join(cell["source"])), notebook.name, "exec"), names)
             if "parameters" in cell["metadata"].get("tags", []):
                 names |= parameters
+
+
+def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of one layer, and figures that are composed but not drawn; other tests train and draw."""
+
+    def one_layer(shape, n_classes, params):
+        import keras
+
+        return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(n_classes)])
+
+    monkeypatch.setattr(declare, "SMALL", declare.SMALL[:1])
+    for _, name in declare.SMALL:
+        monkeypatch.setitem(deep.NETWORKS, name, dataclasses.replace(deep.get(name), make=one_layer))
+    monkeypatch.setattr("keras.utils.clear_session", lambda: None)  # it walks through all that the tests hold
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+    monkeypatch.setattr(networks, "_count", lambda name: 1)  # five large networks, built to be counted
+    monkeypatch.setattr(exhibits, "_saved", lambda fig, name, folder: '<svg width="1pt"></svg>')
+
+
+def check(parts: Sequence[tuple], home: Path, changes: Mapping[str, Any] | None = None) -> dict[str, pd.DataFrame]:
+    """Run all chapters on small corpora; every one ends well, and what has no score on new speakers is listed.
+
+    Parameters
+    ----------
+    parts : loader, number of speakers and, where they differ, what these say and options of the loader
+    home : folder to work in
+
+    Returns
+    -------
+    Table → its content: ``corpora``, ``left_out`` and ``scores`` of the run.
+    """
+    for loader, n_speakers, *rest in parts:
+        plan, options = rest[0] if rest else small_corpora.PLAN, rest[1] if len(rest) > 1 else {}
+        small_corpora.MAKERS[loader](home / "raw" / loader, n_speakers, plan, **options)
+    ends = run(home / "raw", home, changes)
+    assert not {page: error for page, error in ends.items() if error}
+    (folder,) = (home / "reports").glob("quick*")
+    read = {name: pd.read_csv(folder / "tables" / f"{name}.csv") for name in ("corpora", "left_out", "scores")}
+    left_out, scores = read["left_out"], read["scores"]
+    assert left_out["reason"].str.len().gt(20).all()
+    for selection in read["corpora"]["corpus"]:
+        own = scores[(scores["corpus"] == selection) & (scores["protocol"] == "speaker_independent")]
+        reasons = left_out[(left_out["corpus"] == selection) & (left_out["protocol"] == "new speakers")]
+        assert len(own) or len(reasons) == 1, selection
+    return read

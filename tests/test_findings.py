@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,10 @@ def test_tables_are_those_of_the_run(run, study):
     pd.testing.assert_frame_equal(tables.headline(read), tables.headline(run))
     (study.store.run / "tables" / "ladder.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"ladder\.csv.*--from 03"):
+        tables.read(study)
+    facts = {"03_splits": {"status": "failed", "error": "ValueError: no clips\nmore"}}
+    (study.store.run / "run.json").write_text(json.dumps({"chapters": facts}), encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match=r"03 .*an error \(ValueError: no clips\); see logs/03_splits\.log"):
         tables.read(study)
 
 

@@ -99,7 +99,7 @@ def _too_poor(part: Selection, config: Config) -> str:
         why = listed(f"{n} {reason}" for reason, n in part.dropped["reason"].value_counts().items())
         return f"No clip of {part.name} may be studied ({why}); ser-study validate names them."
     if part.clips["emotion"].nunique() > 1:
-        why = splits.impossible(part.clips, config).get("random", "")
+        why = splits.why_not(part.clips, "random", config)
         return why and f"{part.name} holds too few clips to split: {why}"
     said = part.clips.groupby(part.clips["speaker"].fillna("no speaker"))["emotion"].value_counts()
     who = [f"{speaker}: {n} {emotion}" for (speaker, emotion), n in said.items()]

@@ -1,6 +1,6 @@
 """Clips → folds: protocols that declare what they separate, published lists, committed fold files."""
 
-from ser_study.splits.allowed import impossible, possible
+from ser_study.splits.allowed import impossible, possible, why_not
 from ser_study.splits.files import committed_hash, load_or_make, read_folds, write_folds, write_sums
 from ser_study.splits.fixed import LISTS, FixedList, fixed, incomplete, listed
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
@@ -31,6 +31,7 @@ __all__ = [
     "read_folds",
     "rebuilt",
     "subsample",
+    "why_not",
     "write_folds",
     "write_sums",
 ]

@@ -13,8 +13,8 @@ _BY_SPEAKER = ("speaker_independent", "speaker_and_sentence", "leave_one_speaker
 
 def possible(clips: pd.DataFrame, config: Config) -> list[str]:
     """Names of the protocols that these clips allow, in the order of the registry (``fixed`` apart)."""
-    why_not = impossible(clips, config)
-    return [name for name, chosen in protocols.PROTOCOLS.items() if chosen.make is not None and name not in why_not]
+    out = impossible(clips, config)
+    return [name for name, chosen in protocols.PROTOCOLS.items() if chosen.make is not None and name not in out]
 
 
 def impossible(clips: pd.DataFrame, config: Config) -> dict[str, str]:
@@ -25,16 +25,17 @@ def impossible(clips: pd.DataFrame, config: Config) -> dict[str, str]:
     clips : clips table of one selection; ``emotion`` is the class
     config : settings; folds of few clips are made on trial
     """
-    reasons = {}
-    for name, chosen in protocols.PROTOCOLS.items():
-        if chosen.make is None:
-            continue
-        why = protocols.lacks(clips, chosen) or _by_one_speaker(clips, name)
-        if not why and len(clips) < FEW and name != "cross_corpus":
-            why = _unfed(clips, name, config)
-        if why:
-            reasons[name] = why
-    return reasons
+    made = [name for name, chosen in protocols.PROTOCOLS.items() if chosen.make is not None]
+    reasons = {name: why_not(clips, name, config) for name in made}
+    return {name: why for name, why in reasons.items() if why}
+
+
+def why_not(clips: pd.DataFrame, protocol: str, config: Config) -> str:
+    """Why these clips do not allow one protocol, as a sentence; empty where they do; see ``impossible``."""
+    why = protocols.lacks(clips, protocols.get(protocol)) or _by_one_speaker(clips, protocol)
+    if not why and len(clips) < FEW and protocol != "cross_corpus":
+        why = _unfed(clips, protocol, config)
+    return why
 
 
 def _by_one_speaker(clips: pd.DataFrame, protocol: str) -> str:

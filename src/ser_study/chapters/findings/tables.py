@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pandas as pd
@@ -46,11 +47,20 @@ def read(study: Study) -> RunTables:
         path = study.store.run / "tables" / f"{name}.csv"
         if not path.is_file():
             raise FileNotFoundError(
-                f"The table {name}.csv of this run is missing; chapter {chapter} writes it: "
-                f"python run_all.py --from {chapter}."
+                f"The table {name}.csv of this run is missing; chapter {chapter} writes it{_advice(study, chapter)}"
             )
         tables[name] = pd.read_csv(path)
     return RunTables(**tables)
+
+
+def _advice(study: Study, chapter: str) -> str:
+    """What to do where a chapter's table is missing: mend what ended the chapter, or run it."""
+    facts = study.store.run / "run.json"
+    known = json.loads(facts.read_text(encoding="utf-8"))["chapters"] if facts.is_file() else {}
+    for page, one in known.items():
+        if page.partition("_")[0] == chapter and one["status"] == "failed":
+            return f" and ended with an error ({one['error'].splitlines()[0]}); see logs/{page}.log, then run it again."
+    return f": python run_all.py --from {chapter}."
 
 
 def benchmark(run: RunTables) -> pd.DataFrame:
