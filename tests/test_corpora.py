@@ -523,7 +523,7 @@ def test_whether_a_corpus_is_here_is_told_by_its_first_file(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "walk", walk)
     assert corpora.present(tmp_path) == ["tess"]
-    assert looked == ["tess", "a"]
+    assert set(looked) == {"tess", "a"}
 
 
 def test_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):

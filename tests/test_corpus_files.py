@@ -82,14 +82,14 @@ def test_what_is_up_to_date_looks_behind_links(tmp_path):
     link = tmp_path / "tess" / "a.wav"
     link.parent.mkdir()
     link.symlink_to(content)
-    before = chapters._listing([tmp_path / "tess"])
-    assert chapters._listing([tmp_path / "tess"]) == before
+    before = chapters.listing([tmp_path / "tess"])
+    assert chapters.listing([tmp_path / "tess"]) == before
     put(content, b"other")
     os.utime(content, (1, 1))
-    changed = chapters._listing([tmp_path / "tess"])
+    changed = chapters.listing([tmp_path / "tess"])
     assert changed != before
     content.unlink()
-    assert chapters._listing([tmp_path / "tess"]) not in (before, changed)
+    assert chapters.listing([tmp_path / "tess"]) not in (before, changed)
 
 
 # Content decides

@@ -16,9 +16,10 @@ from report_sample import notebook
 
 from ser_study import cli, config, splits
 from ser_study.experiments import benchmark
+from ser_study.experiments.checks import check_data
 from ser_study.report import chapters
 from ser_study.store import Store
-from ser_study.study import Study, check_data
+from ser_study.study import Study
 
 GENERATED = settings(
     derandomize=True,

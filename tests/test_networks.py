@@ -23,7 +23,9 @@ FOUR = pd.DataFrame({"speaker": [f"own/{i}" for i in range(4)]})
 def study_of(store, selections=(), projects=(), config=CONFIG) -> Study:
     """A study with selections of four speakers and the clips of some student projects."""
     parts = {name: Selection(name, FOUR, FOUR.iloc[:0]) for name in (*selections, *projects)}
-    return Study(config, store, {n: parts[n] for n in selections}, {n: parts[n] for n in projects})
+    study = Study(config, store, {n: parts[n] for n in selections}, {n: parts[n] for n in projects})
+    study.possible = dict.fromkeys(selections, ["random", "speaker_independent"])
+    return study
 
 
 def all_projects() -> list[str]:

@@ -16,7 +16,7 @@ from ser_study import config as settings
 from ser_study.chapters.corpus import sounds
 from ser_study.chapters.features import frames
 from ser_study.corpora import audit, packed
-from ser_study.experiments import folds
+from ser_study.experiments import folds, selections
 from ser_study.experiments.experiment import Experiment
 from ser_study.store import Store
 from ser_study.study import Study
@@ -138,7 +138,8 @@ def test_clips_audit_and_every_feature_come_from_the_pack(origin, away, config):
 
 
 def test_what_needs_the_sound_says_so(away, config):
-    study, clips = Study(config, away), corpora.load("emodb", config=config, store=away)
+    study = Study(config, away, selections.load_selections(config, away))
+    clips = corpora.load("emodb", config=config, store=away)
     clip = frames.example(study)
     assert frames.frame_by_frame(study, clip) == {}
     assert sounds.examples(study, clips) == sounds.by_intensity(study, clips) == []

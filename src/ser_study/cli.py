@@ -109,29 +109,29 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from ser_study import corpora
     from ser_study.corpora import audit
+    from ser_study.experiments.checks import check
     from ser_study.parallel import n_workers
     from ser_study.report import runner
     from ser_study.report.chapters import chapters, select
     from ser_study.store import open_folders
-    from ser_study.study import Study, check_data, check_names
+    from ser_study.study import Study
 
     overrides = _overrides(options)
     preset = options.preset or _fitting_preset(options.data, overrides)
     config, store = open_folders(preset, overrides, options.data)
-    check_names(config)
-    check_data(config, store, options.data)
+    check(config, store, options.data)
     n_workers(config.run.jobs)  # a wrong number is an error now, not in every notebook
     chosen_corpora = corpora.chosen(config.corpora, store.raw)
     chosen = {"only": [word.strip() for word in options.only.split(",") if word.strip()], "start": options.start}
+    story = select(chapters(store.project / "notebooks", chosen_corpora), **chosen)  # so that a wrong name is said now
     if options.list:
-        for chapter in select(chapters(store.project / "notebooks", chosen_corpora), **chosen):
-            print(chapter.page)
+        print("\n".join(chapter.page for chapter in story))
         return DONE
     if options.dry_run:
         print(runner.plan(config, store, corpora=chosen_corpora, **chosen))
         return DONE
     if not options.report_only:
-        _ = Study(config, store).selections  # clips of one emotion are refused now, not in every notebook
+        chosen_corpora = Study(config, store).studied(chosen_corpora)
     return runner.run_study(
         config,
         store,
@@ -162,8 +162,8 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 def _fitting_preset(data: str, overrides: dict[str, Any]) -> str:
     """``quick`` where there are recordings, else ``demo``; says so."""
     from ser_study import corpora
+    from ser_study.experiments.checks import check_data
     from ser_study.store import open_folders
-    from ser_study.study import check_data
 
     config, store = open_folders("full", overrides, data)
     check_data(config, store, data)

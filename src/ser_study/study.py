@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -17,13 +16,12 @@ from typing import Any
 import pandas as pd
 
 from ser_study import corpora, features
-from ser_study.config import Config, suggestion, unknown
+from ser_study.config import Config, suggestion
 from ser_study.evaluation.tables import SCORE_COLUMNS
-from ser_study.experiments import baseline_results, baselines, benchmark, folds, runner
+from ser_study.experiments import baseline_results, benchmark, checks, folds, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE, Selection
-from ser_study.models import registry
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
 from ser_study.wording import interval
@@ -79,8 +77,7 @@ class Study:
             ``data`` or SER_STUDY_DATA was given and is no folder.
         """
         config, store = open_folders(preset, overrides, data)
-        check_names(config)
-        check_data(config, store, data)
+        checks.check(config, store, data)
         return cls(config, store)
 
     def __repr__(self) -> str:
@@ -102,6 +99,11 @@ class Study:
     @cached_property
     def baselines(self) -> dict[str, Selection]:
         return baseline_results.load(self.config, self.store)
+
+    def studied(self, names: Iterable[str]) -> list[str]:
+        """Those of some corpora that have a clip to study; ``ValueError`` where nothing can be learned from any."""
+        there = {corpora.corpus_of(name) for name, part in self.parts.items() if self.selections and len(part.clips)}
+        return [name for name in names if name in there]
 
     @cached_property
     def possible(self) -> dict[str, list[str]]:
@@ -259,34 +261,6 @@ class Study:
         for some in _kinds(experiments):
             done |= run(some, self._home(some[0]), config=self.config, store=self.store)
         return {one: done[one] for one in experiments}
-
-
-def check_names(config: Config) -> None:
-    """Raise ``ValueError`` at the first feature, model, selection, corpus or project of the settings that there is not.
-
-    The settings themselves stand below the registries and cannot know.
-    """
-    benchmarked, ladder = config.benchmark, config.ladder
-    closed = {
-        "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
-        "benchmark.large_features": ("feature", benchmarked.large_features, features.REGISTRY),
-        "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
-        "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
-        "ladder.model": ("model", [ladder.model], registry.REGISTRY),
-        "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
-        "corpora": ("corpus", config.corpora, corpora.names()),
-        "baselines.systems": ("student project", config.baselines.systems, baselines.BASELINES),
-    }
-    for setting, (what, given, known) in closed.items():
-        for name in (part for whole in given for part in whole.split("+")):  # two features side by side
-            if name not in known:
-                raise ValueError(f"{setting}: {unknown(what, name, known)}")
-
-
-def check_data(config: Config, store: Store, data: str) -> None:
-    """Raise ``FileNotFoundError`` where somebody named a data folder without a corpus; see ``corpora.check_given``."""
-    if (data or os.environ.get("SER_STUDY_DATA")) and not config.corpora:
-        corpora.check_given(store.raw)
 
 
 def _kinds(experiments: Iterable[Experiment]) -> list[list[Experiment]]:

@@ -62,7 +62,7 @@ def speaker_parts(task: Task) -> np.ndarray:
         part = clips["speaker"].map(home)
         if part.notna().all() and part.nunique() == len(RAVDESS_FOLDS):
             return part.to_numpy(int)
-    if corpus == "iemocap" and known(clips["session"]).all():
+    if corpus == "iemocap" and known(clips["session"]).all() and clips["session"].nunique() > 1:
         return codes(clips["session"])
     if corpus in ONE_SPEAKER_A_FOLD:
         return codes(clips["speaker"])

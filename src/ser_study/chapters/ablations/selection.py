@@ -127,13 +127,24 @@ def table(study: Study) -> pd.DataFrame:
         return pd.DataFrame(columns=TABLE_COLUMNS)
     speaker = study.selections[given.selection].clips.set_index("clip_id")["speaker"]
     cache_key = validation.cache_key(study, given.selection, FEATURE)
-    cache_key |= {"points": [DROPPED, DRAWS, list(RANKINGS)], "version": VERSION}
+    rankings = [name for name in RANKINGS if name != "permutation" or _can_hold_out(given, speaker)]
+    cache_key |= {"points": [DROPPED, DRAWS, rankings], "version": VERSION}
 
     def make() -> pd.DataFrame:
-        return curve(given.values, given.truth, given.folds, speaker, config=study.config)
+        return curve(given.values, given.truth, given.folds, speaker, config=study.config, rankings=rankings)
 
     points = study.store.cached(f"ablations/selection_{given.selection}", cache_key, make)
     return against_random(points).assign(corpus=given.selection)
+
+
+def _can_hold_out(given: validation.SpeakerFolds, speaker: pd.Series) -> bool:
+    """Whether every fold trains on two speakers or more, each of whom says two emotions or more."""
+    train = given.folds[given.folds["role"] == "train"]
+    said = given.truth.loc[train["clip_id"]].groupby(
+        [train["fold"].to_numpy(), speaker.loc[train["clip_id"]].to_numpy()]
+    )
+    n_speakers = said.nunique().groupby(level=0).size()
+    return bool((said.nunique() > 1).all() and (n_speakers > 1).all())
 
 
 def curve(

@@ -200,8 +200,13 @@ def selection(study: Study, table: pd.DataFrame) -> Caption:
         if len(table)
         else "",
         absent(study, "selection"),
-        sentences.selection(table) if len(table) else "",
+        sentences.selection(table) + _without_permutation(table) if len(table) else "",
     )
+
+
+def _without_permutation(table: pd.DataFrame) -> str:
+    few = " Permutation importance is left out: some fold has too few training speakers to hold one out."
+    return "" if "permutation" in set(table["ranking"]) else few
 
 
 def selection_table() -> Caption:

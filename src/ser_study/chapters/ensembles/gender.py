@@ -48,9 +48,22 @@ def declared_emotions(study: Study) -> list[Experiment]:
     return [
         Experiment(selection, model=model, scheme=scheme, **row)
         for selection in SELECTIONS
-        if selection in study.selections
+        if selection in study.selections and _both_genders(study, selection)
         for model, scheme in (("logistic", "8"), ("logistic", "16"), ("gender_first", "16"))
     ]
+
+
+def _both_genders(study: Study, selection: str) -> bool:
+    """Whether every training part holds women and men who say two emotions or more."""
+    if "speaker_independent" not in study.possible[selection]:
+        return False
+    clips = study.clips(selection).set_index("clip_id")
+    folds = study.folds(selection, "speaker_independent")
+    for _, train in folds[folds["role"] == "train"].groupby("fold"):
+        said = clips.loc[train["clip_id"]].groupby("gender")["emotion"].nunique().reindex(GENDERS, fill_value=0)
+        if said.min() < 2:
+            return False
+    return True
 
 
 def emotions(study: Study) -> pd.DataFrame:

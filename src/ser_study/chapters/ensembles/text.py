@@ -8,7 +8,7 @@ from ser_study.chapters.ensembles.gender import RIVALS, SYSTEMS
 from ser_study.wording import Caption, listed, minus, p_text, share, signed, word
 
 NO_VOTES = "No selection here has the four speakers that a vote needs to be decided by."
-NO_RAVDESS = "RAVDESS is not here, so there is nothing to compare."
+NO_RAVDESS = "RAVDESS is not here, or some training part of its speaker folds lacks women or men, so none is compared."
 
 
 def votes(table: pd.DataFrame) -> Caption:

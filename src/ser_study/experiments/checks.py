@@ -1,0 +1,45 @@
+"""What a run was asked for, checked before it starts: names in the settings, and the data folder."""
+
+from __future__ import annotations
+
+import os
+
+from ser_study import corpora, features
+from ser_study.config import Config, unknown
+from ser_study.experiments import baselines
+from ser_study.models import registry
+from ser_study.store import Store
+
+
+def check(config: Config, store: Store, data: str) -> None:
+    """Both checks; ``data`` is the folder that was named, empty for none."""
+    check_names(config)
+    check_data(config, store, data)
+
+
+def check_names(config: Config) -> None:
+    """Raise ``ValueError`` at the first feature, model, selection, corpus or project of the settings that there is not.
+
+    The settings themselves stand below the registries and cannot know.
+    """
+    benchmarked, ladder = config.benchmark, config.ladder
+    closed = {
+        "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
+        "benchmark.large_features": ("feature", benchmarked.large_features, features.REGISTRY),
+        "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
+        "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
+        "ladder.model": ("model", [ladder.model], registry.REGISTRY),
+        "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
+        "corpora": ("corpus", config.corpora, corpora.names()),
+        "baselines.systems": ("student project", config.baselines.systems, baselines.BASELINES),
+    }
+    for setting, (what, given, known) in closed.items():
+        for name in (part for whole in given for part in whole.split("+")):  # two features side by side
+            if name not in known:
+                raise ValueError(f"{setting}: {unknown(what, name, known)}")
+
+
+def check_data(config: Config, store: Store, data: str) -> None:
+    """Raise ``FileNotFoundError`` where somebody named a data folder without a corpus; see ``corpora.check_given``."""
+    if (data or os.environ.get("SER_STUDY_DATA")) and not config.corpora:
+        corpora.check_given(store.raw)
