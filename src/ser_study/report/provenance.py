@@ -27,6 +27,7 @@ LIBRARIES = (  # the libraries whose version may change a number
     "xgboost-cpu",
     "librosa",
     "noisereduce",
+    "onnx",
     "numba",
     "soxr",
     "soundfile",
