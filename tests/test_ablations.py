@@ -60,9 +60,15 @@ def test_first_compared_selections_have_four_speakers(store):
     parts = {"tess": part("tess", 2), "savee": part("savee", 4), "emodb": part("emodb", 10)}
     from ser_study.chapters.ablations.validation import compared
 
-    assert compared(Study(settings.load("full"), store, parts)) == ["emodb"]
-    assert compared(Study(settings.load("full"), store, {name: parts[name] for name in ("tess", "savee")})) == ["savee"]
-    assert compared(Study(settings.load("full"), store, {"tess": parts["tess"]})) == []
+    def chosen(*names: str, protocol: str = "speaker_independent") -> list[str]:
+        study = Study(settings.load("full"), store, {name: parts[name] for name in names})
+        study.possible = dict.fromkeys(names, [protocol])
+        return compared(study)
+
+    assert chosen("tess", "savee", "emodb") == ["emodb"]
+    assert chosen("tess", "savee") == ["savee"]
+    assert chosen("tess") == []
+    assert chosen("emodb", protocol="random") == []  # its clips allow no speaker folds
 
 
 def test_sentence_on_searches_counts_what_was_pruned():

@@ -44,8 +44,7 @@ def compared(study: Study) -> list[str]:
 
     With three speakers none is left for validation.
     """
-    possible = study.possible
-    able = [n for n, part in study.selections.items() if part.n_speakers > 3 and PROTOCOL in possible[n]]
+    able = [n for n, part in study.selections.items() if part.n_speakers > 3 and PROTOCOL in study.possible[n]]
     return [name for name in able if name in study.config.benchmark.large_corpora] or able[:1]
 
 
