@@ -209,13 +209,13 @@ def git(project: Path, *words: str) -> str:
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
     """Library → installed version, for cache keys: under its own name or that of its build for CPUs, or ``absent``."""
-    found = {}
+    installed = {}
     for library in sorted(set(libraries)):
-        found[library] = "absent"
+        installed[library] = "absent"
         for name in (f"{library}-cpu", library):
             with suppress(metadata.PackageNotFoundError):
-                found[library] = metadata.version(name)
-    return found
+                installed[library] = metadata.version(name)
+    return installed
 
 
 def note(line: str) -> None:

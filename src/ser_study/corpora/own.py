@@ -109,10 +109,10 @@ def _from_folders(root: Path) -> list[dict[str, Any]]:
 def _from_table(root: Path, table: Path) -> list[dict[str, Any]]:
     lines = _read(table)
     _columns_known(table, lines[0][1] if lines else {})
-    places = Places(root)
-    found = [places.find(line["path"]) for _, line in lines]
-    missing = [f"line {n} ({place.why})" for (n, _), place in zip(lines, found) if place.why]
-    lines = [(n, line | {"path": place.path}) for (n, line), place in zip(lines, found)]
+    index = Places(root)
+    places = [index.find(line["path"]) for _, line in lines]
+    missing = [f"line {n} ({place.why})" for (n, _), place in zip(lines, places) if place.why]
+    lines = [(n, line | {"path": place.path}) for (n, line), place in zip(lines, places)]
     if missing:
         raise FileNotFoundError(
             f"own/{table.name} names {len(missing)} of {len(lines)} files that are not below own/: {_some(missing)}."
@@ -194,8 +194,8 @@ def _plain(text: str) -> str:
 def _columns_known(table: Path, line: dict[str, str]) -> None:
     lacking = [column for column in ("path", "emotion") if column not in line]
     if lacking:
-        found = f"found {', '.join(line)}" if line else "or has no line"
-        raise ValueError(f"own/{table.name} lacks {' and '.join(lacking)} ({found}); it needs path,emotion at least.")
+        columns = f"found {', '.join(line)}" if line else "or has no line"
+        raise ValueError(f"own/{table.name} lacks {' and '.join(lacking)} ({columns}); it needs path,emotion at least.")
     strange = [column for column in line if column not in COLUMNS]
     if strange:
         hint = suggestion(strange[0], COLUMNS, cutoff=0.6)

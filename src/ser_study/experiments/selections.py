@@ -101,8 +101,8 @@ def _too_poor(part: Selection, config: Config) -> str:
     if part.clips["emotion"].nunique() > 1:
         why = splits.why_not(part.clips, "random", config)
         return why and f"{part.name} holds too few clips to split: {why}"
-    said = part.clips.groupby(part.clips["speaker"].fillna("no speaker"))["emotion"].value_counts()
-    who = [f"{speaker}: {n} {emotion}" for (speaker, emotion), n in said.items()]
+    counts = part.clips.groupby(part.clips["speaker"].fillna("no speaker"))["emotion"].value_counts()
+    who = [f"{speaker}: {n} {emotion}" for (speaker, emotion), n in counts.items()]
     more = f" and {len(who) - MOST_LISTED} more speakers" if len(who) > MOST_LISTED else ""
     return f"{part.name} holds one emotion ({'; '.join(who[:MOST_LISTED])}{more})."
 

@@ -128,10 +128,10 @@ def check_hash(path: Path, *, folder: Path) -> None:
     lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8").splitlines()]
     name = path.relative_to(folder).as_posix()
     expected = {entry: digest for digest, entry in lines}.get(name, "no hash")
-    found = file_hash(path)
-    if found != expected:
+    actual = file_hash(path)
+    if actual != expected:
         raise ValueError(
-            f"{name} was changed: SHA-256 {found[:12]}, {SUMS} says {expected[:12]}. "
+            f"{name} was changed: SHA-256 {actual[:12]}, {SUMS} says {expected[:12]}. "
             "Restore it from the checkout, or write the folds anew."
         )
 

@@ -140,11 +140,10 @@ def table(study: Study) -> pd.DataFrame:
 def _can_hold_out(given: validation.SpeakerFolds, speaker: pd.Series) -> bool:
     """Whether every fold trains on two speakers or more, each of whom says two emotions or more."""
     train = given.folds[given.folds["role"] == "train"]
-    said = given.truth.loc[train["clip_id"]].groupby(
-        [train["fold"].to_numpy(), speaker.loc[train["clip_id"]].to_numpy()]
-    )
-    n_speakers = said.nunique().groupby(level=0).size()
-    return bool((said.nunique() > 1).all() and (n_speakers > 1).all())
+    clips = train["clip_id"]
+    n_emotions = given.truth.loc[clips].groupby([train["fold"].to_numpy(), speaker.loc[clips].to_numpy()]).nunique()
+    n_speakers = n_emotions.groupby(level=0).size()
+    return bool((n_emotions > 1).all() and (n_speakers > 1).all())
 
 
 def curve(

@@ -120,8 +120,8 @@ def _effects(confirmed: int, opposed: int, n: int, claim: str) -> str:
     if not confirmed + opposed:
         return f"no significant effect in {'any of ' * (n > 1)}{tests}"
     opposite = "hurts" if claim == "helps" else "helps"
-    found = [f"{verb} significantly in {count}" for verb, count in ((claim, confirmed), (opposite, opposed)) if count]
-    return f"it {listed(found)} of {tests}"
+    effects = [f"{verb} significantly in {count}" for verb, count in ((claim, confirmed), (opposite, opposed)) if count]
+    return f"it {listed(effects)} of {tests}"
 
 
 def channels(table: pd.DataFrame) -> str:

@@ -60,8 +60,8 @@ def _both_genders(study: Study, selection: str) -> bool:
     clips = study.clips(selection).set_index("clip_id")
     folds = study.folds(selection, "speaker_independent")
     for _, train in folds[folds["role"] == "train"].groupby("fold"):
-        said = clips.loc[train["clip_id"]].groupby("gender")["emotion"].nunique().reindex(GENDERS, fill_value=0)
-        if said.min() < 2:
+        n_emotions = clips.loc[train["clip_id"]].groupby("gender")["emotion"].nunique().reindex(GENDERS, fill_value=0)
+        if n_emotions.min() < 2:
             return False
     return True
 

@@ -186,11 +186,11 @@ def _regularisation_finding(table: pd.DataFrame) -> str:
     points = [f"{row.changed} {_points(row.difference, row.low, row.high)}" for row in others.itertuples()]
     sure = others[others["p_holm"] < SURE]
     ups, downs = sure[sure["difference"] > 0]["changed"], sure[sure["difference"] < 0]["changed"]
-    found = [
+    changes = [
         f"{listed(f'“{name}”' for name in names)} {how} it" for names, how in ((ups, "raised"), (downs, "lowered"))
         if len(names)
     ]  # fmt: skip
-    verdict = f"Beyond chance, {' and '.join(found)}" if found else "No change is beyond chance"
+    verdict = f"Beyond chance, {' and '.join(changes)}" if changes else "No change is beyond chance"
     return (
         f"UAR with the published settings is {share(published['uar'])} on {published['n']:.0f} validation clips of "
         f"{published['n_speakers']:.0f} speakers. Changes in points, paired by clip, intervals over speakers: "
