@@ -89,12 +89,16 @@ class Study:
         return loading.load_selections(self.config, self.store)
 
     @cached_property
+    def _usable(self) -> tuple[dict[str, Selection], dict[str, str]]:
+        return loading.usable(self.parts, self.config)
+
+    @cached_property
     def selections(self) -> dict[str, Selection]:
-        return loading.usable(self.parts, self.config)[0]
+        return self._usable[0]
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        return loading.usable(self.parts, self.config)[1]
+        return self._usable[1]
 
     @cached_property
     def baselines(self) -> dict[str, Selection]:

@@ -52,10 +52,10 @@ def load_selections(config: Config, store: Store) -> dict[str, Selection]:
     """
     names = corpora.chosen(config.corpora, store.raw)
     clips = pd.concat([corpora.load(name, config=config, store=store) for name in names], ignore_index=True)
-    reasons = corpora.drop_reasons(clips)
+    clips = clips.join(corpora.drop_reasons(clips))
     selections = {}
     for selection in (part for name in names for part in corpora.selections_of(name)):
-        part = corpora.select(clips.join(reasons), selection)
+        part = corpora.select(clips, selection)
         if len(part):
             selections[selection] = _analysed(selection, _unnamed_dropped(part))
     return selections

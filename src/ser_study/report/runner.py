@@ -123,16 +123,17 @@ def plan(config: Config, store: Store, *, corpora: Sequence[str], only: Sequence
     return "\n".join([*lines, f"Pages go to reports/{store.run.name}/."])
 
 
-def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: Path) -> dict[str, Any]:
+def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: Path, n_files: int) -> dict[str, Any]:
     """Execute one chapter and write it, cleaned, to ``path`` with a record beside it.
 
     Parameters
     ----------
     data : raw data folder as the notebook shall get it; empty for its own default
+    n_files : clips of the run, by which the next one tells how long the chapter may take
 
     Returns
     -------
-    The record: status ("done" or "failed"), error, seconds, date, commit, the files of the run that the notebook
+    The record: status ("done" or "failed"), error, seconds, date, clips, commit, the files of the run that the notebook
     wrote, with their hashes, and the features it had to do without.
     """
     import nbformat
@@ -152,6 +153,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
         "error": clean.clean_log(error, scrub),
         "seconds": seconds,
         "date": provenance.now(),
+        "clips": n_files,
         **provenance.commit(store.project),
         **noted,
     }
@@ -168,13 +170,11 @@ def _bring_up_to_date(chapter, config, store, data, path, known, line, n_files) 
         print(f"{line} up to date", flush=True)
         return provenance.read_json(path.with_suffix(".json")) | {"notebook": path.name}
     with _clock(line + expectation(chapter, config, known, n_files)):
-        record = execute(chapter, config, store, data=data, path=path)
+        record = execute(chapter, config, store, data=data, path=path, n_files=n_files)
     word = "done in" if record["status"] == "done" else "FAILED after"
     print(f" {word} {duration(record['seconds'])}", flush=True)
     if record["error"]:
         print(f"      {record['error'].splitlines()[0]}", file=sys.stderr, flush=True)
-    record |= {"clips": n_files}
-    write_json(path.with_suffix(".json"), record)
     return record | {"notebook": path.name}
 
 
