@@ -22,8 +22,9 @@ from sklearn.model_selection import ParameterGrid, cross_val_score
 
 from ser_study import config as settings
 from ser_study.schema import CLIP_COLUMNS, FeatureSet
+from ser_study.splits import inner_folds
 from ser_study.store import Store
-from ser_study.tuning import baseline_spaces, fitting, get, inner_folds, tune
+from ser_study.tuning import baseline_spaces, fitting, get, tune
 from ser_study.tuning.spaces import Choice, Published, Space, n_points, points
 
 WORKER = Path(__file__).with_name("search_worker.py")

@@ -1,8 +1,9 @@
 """Fit a model on the folds of a protocol → predictions.
 
-In each fold the hyperparameters are chosen on the validation rows by UAR with a model fitted on the train
-rows alone; the chosen model is then fitted on train and validation together and predicts the test rows once.
-Where a protocol leaves no validation rows, the hyperparameters come from outside and the fold chooses nothing.
+In each fold the hyperparameters are chosen by inner folds over everything that is not test (train and validation rows
+together), by the UAR of all their validation rows; the chosen model is then fitted on all of it and predicts the test
+rows once. Its validation predictions are those of the inner folds. Where no inner folds are given, the validation rows
+of the fold are the only ones; where there are none either, the fold chooses nothing.
 
 A network is trained on the train rows, stopped by its loss on the validation rows, and predicts validation and test
 with the weights of its best epoch; it is not fitted again. Where there are no validation rows, a share of the
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ from threadpoolctl import threadpool_limits
 from ser_study.config import Models, Training
 from ser_study.evaluation import metrics
 from ser_study.models import classical, deep, registry
+from ser_study.models.model import margins
 from ser_study.schema import FeatureSet, probability_columns
 
 FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
+InnerFolds = Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Task:
     """What is fitted on every fold."""
 
     model: str
-    params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them on the validation rows
-    keep_validation: bool = True  # also predict the validation rows, by the model that has not seen them
+    params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them inside the fold
+    keep_validation: bool = True  # also predict the validation rows, by models that have not seen them
     build: Callable[..., Any] | None = None  # (models, params, seed) → a network that is in no registry
 
 
@@ -52,6 +55,7 @@ def run_folds(
     *,
     models: Models,
     seed: int,
+    inner: InnerFolds | None = None,
     training: Training | None = None,
     fold_cache: FoldCache | None = None,
 ) -> pd.DataFrame:
@@ -66,6 +70,8 @@ def run_folds(
     task : model and hyperparameters
     models : settings of the models
     seed : for the estimators
+    inner : for classical models: ``inner(clip_ids)`` gives train and validation masks of inner folds over the clips
+        (n,) that are not test; None: the fold's own train and validation rows are the only inner fold
     training : settings of networks; None: their defaults
     fold_cache : for networks: ``fold_cache("0-3", make)`` returns the cached predictions of repeat 0, fold 3, or
         calls ``make()`` and caches them, so that no finished fold is trained again
@@ -78,7 +84,7 @@ def run_folds(
     frames = []
     classes = tuple(sorted(truth.dropna().unique()))
     is_deep = task.build is not None or registry.get(task.model).family == "deep"
-    one_fold = partial(_deep_fold, training=training or Training()) if is_deep else _one_fold
+    one_fold = partial(_deep_fold, training=training or Training()) if is_deep else partial(_one_fold, inner=inner)
     with nullcontext() if is_deep else threadpool_limits(1):  # results must not depend on the number of threads
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             make = partial(one_fold, features, truth, rows, task, models=models, seed=seed, classes=classes)
@@ -92,25 +98,40 @@ def _numbered(make: Callable[[], list[pd.DataFrame]], *, repeat: int, fold: int)
     return pd.concat([part.assign(repeat=repeat, fold=fold) for part in make()], ignore_index=True)
 
 
-def _one_fold(features, truth, rows, task, *, models, seed, classes) -> list[pd.DataFrame]:
-    train, validation, test = _blocks(features, truth, rows)
+def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> list[pd.DataFrame]:
+    train, validation, test = blocks_of(features, truth, rows)
+    everything = train if validation is None else joined(train, validation)
     model = registry.get(task.model)
-    params = task.params if task.params is not None else model.fixed(models)
-    scale, frames = 1.0, []
-    choose = task.params is None and validation is not None
-    if validation is not None and (choose or task.keep_validation):
-        grid = model.grid(models) if choose else [params]
-        params, scale, decided = _best(model, grid, train, validation, models=models, seed=seed, classes=classes)
-        if task.keep_validation:
-            frames.append(_table(decided * scale, classes, validation, "validation", len(train.truth), params))
-    everything = train if validation is None else _joined(train, validation)
+    grid = [task.params] if task.params is not None else model.grid(models)
+    pairs = _inner_pairs(everything, len(train.truth), inner) if task.params is None or task.keep_validation else []
+    if not pairs:
+        params, scale, frames = task.params if task.params is not None else model.fixed(models), 1.0, []
+    elif len(grid) == 1 and not (task.keep_validation or model.margins):
+        params, scale, frames = grid[0], 1.0, []  # nothing to choose and nothing to keep
+    else:
+        params, scale, decided = _best(model, grid, pairs, models=models, seed=seed, classes=classes)
+        frames = [
+            as_table(part * scale, classes, block, "validation", len(fitted.truth), params)
+            for part, (fitted, block) in zip(decided, pairs)
+            if task.keep_validation
+        ]
     (decided,) = _decide(model, [params], everything, test.values, models=models, seed=seed, classes=classes)
-    return [*frames, _table(decided * scale, classes, test, "test", len(everything.truth), params)]
+    return [*frames, as_table(decided * scale, classes, test, "test", len(everything.truth), params)]
+
+
+def _inner_pairs(everything: Block, n_train: int, inner: InnerFolds | None) -> list[tuple[Block, Block]]:
+    """What an inner fold fits on and what it predicts, clean clips only; the first ``n_train`` rows are train rows."""
+    if inner is None:
+        fit = np.arange(len(everything.truth)) < n_train
+        return [] if fit.all() else [(taken(everything, fit), taken(everything, ~fit))]
+    clean = everything.rows["variant"].to_numpy() == 0
+    masks = inner(everything.rows["clip_id"].to_numpy())
+    return [(taken(everything, fit), taken(everything, rest & clean)) for fit, rest in masks]
 
 
 def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: Training) -> list[pd.DataFrame]:
     """One network for validation and test; its probabilities are not rescaled."""
-    train, validation, test = _blocks(features, truth, rows)
+    train, validation, test = blocks_of(features, truth, rows)
     watched = validation
     if validation is None and training.validation_share:
         train, watched = _set_aside(train, training.validation_share, seed)
@@ -121,91 +142,98 @@ def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: 
     summary, frames = estimator.summary(), []
     for block, role in ((validation, "validation"), (test, "test")):
         if block is not None and (role == "test" or task.keep_validation):
-            decided = in_columns(classical.margins(estimator, block.values), estimator.classes_, classes)
-            frames.append(_table(decided, classes, block, role, len(train.truth), summary))
+            decided = in_columns(margins(estimator, block.values), estimator.classes_, classes)
+            frames.append(as_table(decided, classes, block, role, len(train.truth), summary))
     estimator.release()
     return frames
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Values and truth of the rows of one role."""
+class Block:
+    """Rows of a folds table (``clip_id`` and ``variant`` are read), their values (n, …) and classes (n,)."""
 
     rows: pd.DataFrame
     values: np.ndarray
     truth: np.ndarray
 
 
-def _blocks(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> list[_Block | None]:
+def blocks_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> list[Block | None]:
     """Train, validation and test rows of one fold."""
     part = dict(iter(rows.groupby("role")))
-    return [_block(features, truth, part.get(role)) for role in ("train", "validation", "test")]
+    return [block_of(features, truth, part.get(role)) for role in ("train", "validation", "test")]
 
 
-def _block(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame | None) -> _Block | None:
+def block_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame | None) -> Block | None:
+    """Rows of a folds table with their values and classes; None where there are none."""
     if rows is None or not len(rows):
         return None
-    groups = [_Block(g, features.rows(g["clip_id"].to_numpy(), variant=v), truth.loc[g["clip_id"]].to_numpy())
+    groups = [Block(g, features.rows(g["clip_id"].to_numpy(), variant=v), truth.loc[g["clip_id"]].to_numpy())
               for v, g in rows.groupby("variant")]  # fmt: skip
-    joined = groups[0]
-    for group in groups[1:]:
-        joined = _joined(joined, group)
-    return joined
+    return reduce(joined, groups)
 
 
-def _joined(one: _Block, other: _Block) -> _Block:
-    return _Block(
+def joined(one: Block, other: Block) -> Block:
+    """The rows of two blocks as one."""
+    return Block(
         pd.concat([one.rows, other.rows]),
         np.concatenate([one.values, other.values]),
         np.concatenate([one.truth, other.truth]),
     )
 
 
-def _set_aside(train: _Block, share: float, seed: int) -> tuple[_Block, _Block]:
+def _set_aside(train: Block, share: float, seed: int) -> tuple[Block, Block]:
     """Training rows without some clips, and those clips as recorded; their augmented copies are unused."""
     clips, variant = train.rows["clip_id"].to_numpy(), train.rows["variant"].to_numpy()
     out = deep.held_out(train.truth, clips, share, seed)
     clean = out & (variant == 0)
-    return _taken(train, ~out), _taken(train, clean if clean.any() else out)
+    return taken(train, ~out), taken(train, clean if clean.any() else out)
 
 
-def _taken(block: _Block, mask: np.ndarray) -> _Block:
-    return _Block(block.rows[mask], block.values[mask], block.truth[mask])
+def taken(block: Block, mask: np.ndarray) -> Block:
+    """Some rows of a block."""
+    return Block(block.rows[mask], block.values[mask], block.truth[mask])
 
 
-def _best(model, grid, train, validation, *, models, seed, classes) -> tuple[dict, float, np.ndarray]:
-    """Hyperparameters with the best validation UAR (the first of equals), probability scale, validation margins."""
-    best, grid = None, model.feasible(grid, train.truth)
-    if not grid:
-        rarest = np.unique(train.truth, return_counts=True)[1].min()
+def _best(model, grid, pairs, *, models, seed, classes) -> tuple[dict, float, list[np.ndarray]]:
+    """Hyperparameters with the best UAR over all validation rows (the first of equals), the scale of their
+    probabilities, and their margins in each inner fold."""
+    for fit, _ in pairs:
+        grid = _feasible(model, grid, fit.truth)
+    truth = np.concatenate([block.truth for _, block in pairs])
+    options = {"models": models, "seed": seed, "classes": classes}
+    tried = [_decide(model, grid, fit, block.values, **options) for fit, block in pairs]
+    scores = []
+    for by_fold in zip(*tried):
+        prediction = np.asarray(classes)[np.concatenate(by_fold).argmax(axis=1)]
+        scores.append(float(metrics.uar(metrics.confusion(truth, prediction, classes))))
+    best = int(np.argmax(scores))
+    decided = [by_point[best] for by_point in tried]
+    # probabilities of a logistic model or a forest are kept; margins of an SVM need a scale
+    scale = temperature(np.concatenate(decided), truth, classes) if model.margins else 1.0
+    return grid[best], scale, decided
+
+
+def _feasible(model, grid, truth: np.ndarray) -> list[dict]:
+    """The points of a grid that these training rows can feed."""
+    feasible = model.feasible(grid, truth)
+    if not feasible:
+        rarest = np.unique(truth, return_counts=True)[1].min()
         raise ValueError(
-            f"{len(train.truth)} training clips, {rarest} of the rarest class, are too few for {model.title}; leave "
+            f"{len(truth)} training clips, {rarest} of the rarest class, are too few for {model.title}; leave "
             "the model out with --set benchmark.models=…, or add clips."
         )
-    tried = _decide(model, grid, train, validation.values, models=models, seed=seed, classes=classes)
-    for params, decided in zip(grid, tried):
-        prediction = np.asarray(classes)[decided.argmax(axis=1)]
-        score = float(metrics.uar(metrics.confusion(validation.truth, prediction, classes)))
-        if best is None or score > best[0]:
-            best = (score, params, decided)
-    _, params, decided = best
-    # probabilities of a logistic model or a forest are kept; margins of an SVM need a scale
-    scale = _temperature(decided, validation.truth, classes) if model.margins else 1.0
-    return params, scale, decided
+    return feasible
 
 
-def _decide(model, grid, train, values, *, models, seed, classes) -> Iterator[np.ndarray]:
+def _decide(model, grid, train, values, *, models, seed, classes) -> list[np.ndarray]:
     """Margins (n, k) of a freshly fitted model for each point of the grid, columns in the order of ``classes``."""
     prepare = classical.preparation(model)
     inside, outside = prepare.fit_transform(train.values), prepare.transform(values)
-    for params in grid:
-        estimator = model.build(models, params, seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # iterations are capped on purpose
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            estimator.fit(inside, train.truth)
-            decided = classical.margins(estimator, outside)
-        yield in_columns(decided, estimator.classes_, classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # iterations are capped on purpose
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        decisions = model.decisions(models, grid, seed, inside, train.truth, outside)
+        return [in_columns(decided, known, classes) for known, decided in decisions]
 
 
 def in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
@@ -226,7 +254,7 @@ def in_columns(decided: np.ndarray, known: np.ndarray, classes) -> np.ndarray:
     return full
 
 
-def _temperature(decided: np.ndarray, truth: np.ndarray, classes) -> float:
+def temperature(decided: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> float:
     """Scale of the margins that gives the smallest log loss on the validation rows."""
     column = np.searchsorted(classes, truth)
 
@@ -237,7 +265,10 @@ def _temperature(decided: np.ndarray, truth: np.ndarray, classes) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
 
 
-def _table(decided, classes, block: _Block, role: str, n_train: int, params) -> pd.DataFrame:
+def as_table(
+    decided: np.ndarray, classes: Sequence[str], block: Block, role: str, n_train: int, params: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Predictions of the rows of a block, by margins (n, C) whose softmax is the probability of each class."""
     proba = np.exp(decided - logsumexp(decided, axis=1, keepdims=True)).astype(np.float32)
     head = pd.DataFrame(
         {

@@ -67,10 +67,10 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Models:
-    """Hyperparameters and the values searched; the choice is made on validation rows of the outer fold."""
+    """Hyperparameters and the values searched; the choice is made by inner folds of each outer fold's training part."""
 
     logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    svm_c: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
+    svm_c: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1, 1.0)
     logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
     svm_c_fixed: float = 0.001
     forest_trees: int = 100
@@ -81,7 +81,10 @@ class Models:
     ridge_alpha: tuple[float, ...] = (10.0, 100.0, 1000.0)
     rbf_c: tuple[float, ...] = (1.0, 10.0)
     rbf_gamma: tuple[float, ...] = (0.1, 0.3, 1.0)  # over the number of columns, which are scaled
-    lda_shrinkage: tuple[str, ...] = ("0.1", "auto", "0.3")  # a share, or Ledoit and Wolf's estimate
+    covariance_shrinkage: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)  # towards a multiple of the identity
+    class_priors: tuple[str, ...] = ("counts", "equal")  # of the classes: shares of the training clips, or all alike
+    joint_weights: tuple[float, ...] = (1.0, 0.3, 0.1, 3.0)  # of another corpus beside the own training clips' 1
+    lda_shrinkage: tuple[str, ...] = ("0.1", "auto", "0.3")  # after PCA and in bags: a share, or Ledoit and Wolf's
     pca_components: int = 300  # before the LDA of wide features
     qda_shrinkage: tuple[float, ...] = (0.3, 0.6, 0.9)
     bayes_smoothing: tuple[float, ...] = (1e-9, 0.01, 0.1)  # of the largest variance
@@ -113,7 +116,10 @@ class Benchmark:
     features: tuple[str, ...] = ("means184", "summary", "egemaps")
     large_features: tuple[str, ...] = ("compare",)  # linear models only
     large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
-    models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "forest", "lightgbm")
+    encoders: tuple[str, ...] = ("campplus", "moonshine", "campplus+moonshine")  # linear models only
+    joint_features: tuple[str, ...] = ("campplus+moonshine", "egemaps")  # also with other corpora in training
+    models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "lda", "forest", "lightgbm")
+    wide_models: tuple[str, ...] = ("logistic", "linear_svm", "lda")  # of large features and encoders
     times: bool = True  # twenty classical models with their seconds, on one selection
 
 
@@ -193,7 +199,7 @@ class Tuning:
 
     trials: int = 12
     startup: int = 4  # trials before anything is pruned
-    inner_folds: int = 5
+    inner_folds: int = 5  # of the training part, by which hyperparameters are chosen
     storage: str = ""  # URL shared by several machines; empty: a file below data/derived
     beat: int = 10  # s between the signs of life of a trial, where the storage is shared by URL
     silence: int = 60  # s without one after which a trial is given up and its place is free again

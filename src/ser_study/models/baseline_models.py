@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from ser_study.config import Models
-from ser_study.models.classical import Model, Params
+from ser_study.models.model import Model, Params
 from ser_study.models.zoo import CappedPCA, NamedXGBoost, xgboost_library
 
 CHOSEN: Mapping[str, Params] = {  # model → hyperparameters; ``hidden``: units of an MLP's one layer

@@ -7,9 +7,7 @@ not depend on the hyperparameters, so a search prepares once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -17,34 +15,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import LinearSVC
 
 from ser_study.config import Models, unknown
+from ser_study.models import gram_svm
+from ser_study.models.model import Model, Params
 
-Params = Mapping[str, Any]
 UNSCALED = ("baseline", "trees")  # families for which the scale of a column means nothing
-
-
-@dataclass(frozen=True)
-class Model:
-    """``build(models, params, seed)`` gives an unfitted estimator; ``grid`` and ``fixed`` its hyperparameters."""
-
-    name: str
-    title: str
-    family: str  # baseline, linear, trees, discriminant, neighbours, kernel, network, deep
-    build: Callable[[Models, Params, int], BaseEstimator]
-    grid: Callable[[Models], list[dict]] = field(default=lambda models: [{}])
-    fixed: Callable[[Models], dict] = field(default=lambda models: {})  # where nothing may be chosen
-    uses: tuple[str, ...] = ()  # settings of config.Models it reads
-    libraries: tuple[str, ...] = ()  # besides scikit-learn
-    margins: bool = False  # it gives no probabilities: a temperature is fitted to its margins on validation rows
-    standardised: bool = False  # scaled although its family needs no scaling, as in the student projects
-    needs: Callable[[Params, np.ndarray], bool] = field(default=lambda params, counts: True)  # clips a class: enough?
-
-    def feasible(self, grid: Sequence[Params], truth: np.ndarray) -> list[Params]:
-        """The points of a grid that training rows of these classes can feed."""
-        counts = np.unique(truth, return_counts=True)[1]
-        return [params for params in grid if self.needs(params, counts)]
 
 
 class SharesOnly(ClassifierMixin, BaseEstimator):
@@ -81,12 +57,6 @@ def _dummy(models: Models, params: Params, seed: int) -> BaseEstimator:
 
 def _logistic(models: Models, params: Params, seed: int) -> BaseEstimator:
     return LogisticRegression(C=params["C"], max_iter=300, tol=1e-3, class_weight=_weight(models))
-
-
-def _linear_svm(models: Models, params: Params, seed: int) -> BaseEstimator:
-    # the dual form: after the rotation there are as many features as clips, where the primal takes minutes
-    learner = LinearSVC(C=params["C"], dual=True, max_iter=300, tol=1e-3, random_state=seed)
-    return learner.set_params(class_weight=_weight(models))
 
 
 def _forest(models: Models, params: Params, seed: int) -> BaseEstimator:
@@ -130,11 +100,13 @@ REGISTRY: Mapping[str, Model] = {
             "linear_svm",
             "linear SVM",
             "linear",
-            _linear_svm,
+            gram_svm.build,
             lambda models: [{"C": c} for c in models.svm_c],
             lambda models: {"C": models.svm_c_fixed},
             ("svm_c", "svm_c_fixed", "class_weight"),
             margins=True,
+            shared=gram_svm.decisions,
+            version=1,
         ),
         Model("forest", "random forest", "trees", _forest, uses=("forest_trees", "class_weight")),
         Model("lightgbm", "LightGBM", "trees", _lightgbm, uses=_BOOSTING, libraries=("lightgbm",)),
@@ -190,14 +162,3 @@ def get(name: str) -> Model:
     if name not in REGISTRY:
         raise ValueError(unknown("model", name, REGISTRY))
     return REGISTRY[name]
-
-
-def margins(estimator: BaseEstimator, values: np.ndarray) -> np.ndarray:
-    """Decision values of a fitted classifier, one column a class in the order of ``classes_``.
-
-    A probability counts as its logarithm, so that a softmax of the result gives it back.
-    """
-    if hasattr(estimator, "predict_proba"):
-        return np.log(np.clip(estimator.predict_proba(values), 1e-12, None))
-    decision = estimator.decision_function(values)
-    return np.stack([-decision, decision], axis=1) if decision.ndim == 1 else decision

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from ser_study.config import Models
 from ser_study.models import classical, ensembles
-from ser_study.models.classical import Model, Params
+from ser_study.models.model import Model, Params
 from ser_study.schema import classes_in, probability_columns
 
 LEAST = 1e-4  # probability of a gender; so that probabilities given the unlikely one survive rounding

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ser_study.config import unknown
 from ser_study.models import baseline_models, classical, deep, hierarchical, zoo
-from ser_study.models.classical import Model
+from ser_study.models.model import Model
 
 
 def _merged(*parts: Mapping[str, Model]) -> dict[str, Model]:

@@ -3,21 +3,23 @@
 Conventions
 -----------
 As in ``ensembles``. Weights are chosen in each fold on its validation rows and serve its test rows. Validation rows are
-predicted with weights chosen on *other* folds' validation rows, of other people where these are known: whoever compares
-votes on validation rows never scores weights on the rows they were fitted on.
+predicted with weights chosen on the validation rows of *other* people, of the same fold where it has some and else of
+the other folds: whoever compares votes on validation rows never scores weights on the rows they were fitted on.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import GroupKFold
 
 from ser_study.models.ensembles import aligned, folds, need_validation, shares, voted
 
 STEPS = 4  # weights are multiples of 1/4
+PARTS = 5  # groups of people in a fold's validation rows, each predicted with the weights of the others
 
 
 def weights_on_validation(tables: Sequence[pd.DataFrame], *, steps: int = STEPS) -> pd.DataFrame:
@@ -72,10 +74,20 @@ def weighted_vote(
     share, every = shares(weights_on_validation(tables, steps=steps), first, len(tables)), folds(first)
     for fold, places in every:
         validation = places[role[places] == "validation"]
-        others = np.concatenate([rows for other, rows in every if _is_beside(other, fold)] or [places[:0]])
-        others = others[(role[others] == "validation") & ~np.isin(unit[others], unit[validation])]
-        share[validation] = _best(truth[others], proba[:, others], tried)[0] if len(others) else np.nan
+        if len(np.unique(unit[validation])) > 1:
+            parts = [(validation[fit], validation[rest]) for fit, rest in _parts(unit[validation])]
+        else:
+            others = np.concatenate([rows for other, rows in every if _is_beside(other, fold)] or [places[:0]])
+            others = others[(role[others] == "validation") & ~np.isin(unit[others], unit[validation])]
+            parts = [(others, validation)]
+        for fit, rest in parts:
+            share[rest] = _best(truth[fit], proba[:, fit], tried)[0] if len(fit) else np.nan
     return voted(first, proba, classes, share, tables, name)
+
+
+def _parts(unit: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places to choose weights on and places to use them on, by groups of people."""
+    return GroupKFold(min(PARTS, len(np.unique(unit)))).split(unit, groups=unit)
 
 
 def _is_beside(other: dict, fold: dict) -> bool:

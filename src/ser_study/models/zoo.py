@@ -33,7 +33,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ser_study.config import Models
-from ser_study.models.classical import Model, Params
+from ser_study.models import discriminant
+from ser_study.models.model import Model, Params
 
 Grid = Callable[[Models], list[dict]]
 
@@ -135,10 +136,6 @@ def _naive_bayes(models: Models, params: Params, seed: int) -> BaseEstimator:
     return GaussianNB(var_smoothing=params["smoothing"])
 
 
-def _lda(models: Models, params: Params, seed: int) -> BaseEstimator:
-    return lda(params["shrinkage"])
-
-
 def _pca_lda(models: Models, params: Params, seed: int) -> Pipeline:
     reduce = CappedPCA(models.pca_components, random_state=seed)
     return make_pipeline(reduce, lda(params["shrinkage"]))
@@ -230,7 +227,8 @@ REGISTRY: Mapping[str, Model] = {
     for model in (
         Model("ridge", "ridge classifier", "linear", _ridge, *_over("alpha", "ridge_alpha"),
               ("ridge_alpha", "class_weight"), margins=True),
-        Model("lda", "LDA, shrunken", "discriminant", _lda, *_SHRINKAGE, _LDA),
+        Model("lda", "LDA, shrunken", "discriminant", discriminant.build, discriminant.grid, discriminant.fixed,
+              ("covariance_shrinkage", "class_priors"), margins=True, shared=discriminant.decisions, version=1),
         Model("pca_lda", "PCA, then LDA", "discriminant", _pca_lda, *_SHRINKAGE, (*_LDA, "pca_components")),
         Model("bagged_lda", "bagged LDA", "discriminant", _bagged_lda, *_SHRINKAGE, (*_LDA, "bagging_members")),
         Model("qda", "QDA, shrunken", "discriminant", _qda, *_over("shrinkage", "qda_shrinkage"), ("qda_shrinkage",),

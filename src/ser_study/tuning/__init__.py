@@ -9,7 +9,6 @@ a poor one is stopped early ("pruned"). Optuna lives in ``studies`` and is impor
 
 from ser_study.tuning.baseline_spaces import SPACES, get
 from ser_study.tuning.fitting import tune
-from ser_study.tuning.folds import inner_folds
 from ser_study.tuning.spaces import Space
 from ser_study.tuning.trials import Search
 
@@ -18,6 +17,5 @@ __all__ = [
     "Search",
     "Space",
     "get",
-    "inner_folds",
     "tune",
 ]

@@ -23,6 +23,7 @@ from ser_study import training
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import classical, registry
+from ser_study.models.model import margins
 from ser_study.schema import FeatureSet
 
 SCORES = ("accuracy", "accuracy_sd", "auc", "uar", "macro_precision", "weighted_f1", "kappa", "mcc")
@@ -152,16 +153,16 @@ def _one_fold(features, truth, rows, model, grid, *, models, seed) -> _Fold:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # capped iterations, collinear columns: as meant
             _, fit_s = timed(estimator.fit, train_x, train_y)
-            margins, predict_s = timed(classical.margins, estimator, validation_x)
+            decided, predict_s = timed(margins, estimator, validation_x)
         done.search_s += fit_s
-        scores = _scores(margins, validation_y, estimator.classes_, classes)
+        scores = _scores(decided, validation_y, estimator.classes_, classes)
         if not done.scores or scores["uar"] > done.scores["uar"]:
             done.scores, done.fit_s, done.predict_s = scores, fit_s, apply_s + predict_s
     return done
 
 
-def _scores(margins: np.ndarray, truth: np.ndarray, known, classes: list[str]) -> dict[str, float]:
-    full = training.in_columns(margins, known, classes)
+def _scores(decided: np.ndarray, truth: np.ndarray, known, classes: list[str]) -> dict[str, float]:
+    full = training.in_columns(decided, known, classes)
     prediction = np.asarray(classes, dtype=object)[full.argmax(axis=1)]
     scores = metrics.evaluate(truth, prediction, softmax(full, axis=1), classes=classes)
     return {name: scores[name] for name in _MEASURED}

@@ -139,7 +139,7 @@ class NestedSearch:
             unit = "clip" if unit == "duplicate" else unit
         random = settings.rng(config, f"inner folds/{self.part.name}/{self.protocol}/{outer}")
         options: Mapping[str, Any] = {"n": config.tuning.inner_folds, "rng": random, "variants": self.space.variants}
-        return tuning.inner_folds(clips, truth, ids.unique(), by=unit, **options), unit
+        return splits.inner_folds(clips, truth, ids.unique(), by=unit, **options), unit
 
     def _predicted(self, params: Mapping, rows: pd.DataFrame, truth: pd.Series, values: FeatureSet) -> pd.DataFrame:
         """Test rows of one outer fold."""

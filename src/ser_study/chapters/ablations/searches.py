@@ -81,7 +81,7 @@ def replay(study: Study, name: str, *, trials: int = 0) -> Search | None:
     values = values_of(space, part.clips[part.clips["clip_id"].isin(ids)], study)
     random = settings.rng(config, f"inner folds/{space.system}/{space.n_folds}")
     ids = ids[ids.isin(values.clip_id)]  # a clip whose extraction failed was named on stderr
-    folds = tuning.inner_folds(part.clips, truth, ids, by="clip", n=space.n_folds, rng=random, variants=space.variants)
+    folds = splits.inner_folds(part.clips, truth, ids, by="clip", n=space.n_folds, rng=random, variants=space.variants)
     n_trials = trials if space.method == "random" else budget(space, config, trials)
     return tuning.tune(space, values, truth, folds, config=config, store=store, trials=n_trials)
 

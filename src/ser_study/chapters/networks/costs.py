@@ -24,7 +24,7 @@ from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.models import classical, registry
-from ser_study.models.classical import Model
+from ser_study.models.model import Model, margins
 from ser_study.store import Store
 from ser_study.study import Study
 from ser_study.tuning.comparison import timed
@@ -104,7 +104,7 @@ def fit_classical(model: Model, rows: np.ndarray, classes: np.ndarray, config: C
     with threadpool_limits(1):
         _, seconds = timed(lambda: estimator.fit(prepare_rows.fit_transform(rows), classes))
     size = len(pickle.dumps((prepare_rows, estimator)))
-    return lambda some: classical.margins(estimator, prepare_rows.transform(some)), seconds, size
+    return lambda some: margins(estimator, prepare_rows.transform(some)), seconds, size
 
 
 def fit_network(model: Model, rows: np.ndarray, classes: np.ndarray, config: Config) -> tuple[Callable, float, int]:
@@ -112,7 +112,7 @@ def fit_network(model: Model, rows: np.ndarray, classes: np.ndarray, config: Con
     seed = settings.random_state(config, "costs")
     estimator = model.build(config.models, {}, seed).set_params(training=config.training)
     _, seconds = timed(estimator.fit, rows, classes)
-    return partial(classical.margins, estimator), seconds, 4 * estimator.n_parameters_
+    return partial(margins, estimator), seconds, 4 * estimator.n_parameters_
 
 
 def extracted(one: Experiment, clip: pd.Series, config: Config, store: Store) -> list[np.ndarray]:

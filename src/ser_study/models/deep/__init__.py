@@ -13,10 +13,10 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from ser_study.config import Models, Training
-from ser_study.models.classical import Model, Params
 from ser_study.models.deep.estimator import HISTORY, KerasClassifier, held_out
 from ser_study.models.deep.network import Network
 from ser_study.models.deep.table import NETWORKS, get
+from ser_study.models.model import Model, Params
 
 __all__ = [
     "HISTORY",

@@ -1,4 +1,8 @@
-"""Inner folds: the training part of an outer fold, dealt into train and validation once more."""
+"""Inner folds: the training part of an outer fold, dealt into train and validation once more.
+
+``inner_folds`` deals by a unit that the caller names, ``inner_masks`` by the rule of the outer protocol: what is chosen
+for new speakers is chosen on speakers that the fitted models have not seen.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ser_study.schema import FOLD_COLUMNS
-from ser_study.splits.units import UNITS, deal, groups, known
+from ser_study.splits import protocols
+from ser_study.splits.units import UNITS, deal, groups, inner_unit, known
+
+Masks = tuple[np.ndarray, np.ndarray]
 
 
 def inner_folds(
@@ -53,10 +60,63 @@ def inner_folds(
     group = groups(pool, units)
     if group.max() == 0:
         raise ValueError(f"Inner folds by {by}: all {len(pool)} clips share one {by}; use another unit.")
-    part = _dealt(pool, truth, group, by, min(n, int(group.max()) + 1), rng)
+    part = _dealt(pool, truth.loc[pool["clip_id"]].to_numpy(), group, by, min(n, int(group.max()) + 1), rng)
     folds = _table(pool["clip_id"].to_numpy(object), part, by, variants)
     _check_apart(folds, pd.Series(group, index=pool["clip_id"].to_numpy()), by)
     return folds
+
+
+def inner_masks(
+    clips: pd.DataFrame, classes: np.ndarray, protocol: str, *, n: int, rng: np.random.Generator
+) -> list[Masks]:
+    """Inner folds of a training part by the rule of its protocol.
+
+    Speakers and sentences stay on one side where the protocol separates them and there are two or more; of both, each
+    inner fold validates on some speakers' clips of some sentences and trains on neither. Where the unit of the protocol
+    has one value left (one actress, one statement), takes or, failing these, clips are dealt.
+
+    Parameters
+    ----------
+    clips : clips table of the training part, (m,) rows
+    classes : class of each clip, (m,)
+    protocol : a key of ``splits.PROTOCOLS``
+    n : number of inner folds; fewer where there are fewer groups
+    rng : random stream that deals the groups
+
+    Returns
+    -------
+    Train mask and validation mask, bool (m,) each, of every inner fold whose training clips have two classes or more.
+    """
+    parts = [_parts(clips, classes, units, n, rng) for units in _inner_units(clips, protocol)]
+    n_folds = min(int(part.max()) + 1 for part in parts)
+    masks = []
+    for fold in range(n_folds):
+        train = np.logical_and.reduce([part % n_folds != fold for part in parts])
+        validation = np.logical_and.reduce([part % n_folds == fold for part in parts])
+        if validation.any() and len(np.unique(classes[train])) > 1:
+            masks.append((train, validation))
+    return masks
+
+
+def _inner_units(clips: pd.DataFrame, protocol: str) -> list[tuple[str, ...]]:
+    """Units by which the parts are dealt: one list of units, or two that are crossed."""
+    separates = protocols.get(protocol).separates
+    if "corpus" in separates and clips["corpus"].nunique() > 1:
+        return [("duplicate", "corpus")]
+    asked = [unit for unit in ("speaker", "sentence") if unit in separates and "corpus" not in separates]
+    asked = asked or [unit for unit in ("speaker",) if unit in separates]
+    able = [unit for unit in asked if known(clips[UNITS[unit]]).all() and clips[UNITS[unit]].nunique() > 1]
+    if able:
+        return [("duplicate", "take", unit) for unit in able]
+    if asked:
+        return [tuple(dict.fromkeys(("duplicate", inner_unit(clips))))]
+    return [tuple(unit for unit in separates if unit in ("duplicate", "take"))]
+
+
+def _parts(clips: pd.DataFrame, classes, units: tuple[str, ...], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Part of each clip, int from 0, shape (m,)."""
+    group = groups(clips, units)
+    return _dealt(clips, classes, group, units[-1], min(n, int(group.max()) + 1), rng)
 
 
 def _pool(clips: pd.DataFrame, truth: pd.Series, train_ids: Sequence[str]) -> pd.DataFrame:
@@ -71,7 +131,7 @@ def _pool(clips: pd.DataFrame, truth: pd.Series, train_ids: Sequence[str]) -> pd
     return pool.sort_values("clip_id", kind="stable").reset_index(drop=True)
 
 
-def _dealt(pool, truth, group: np.ndarray, by: str, n: int, rng: np.random.Generator) -> np.ndarray:
+def _dealt(pool, classes, group: np.ndarray, by: str, n: int, rng: np.random.Generator) -> np.ndarray:
     """Part of each clip; parts are alike in class (by clip) or in corpus and gender (by speaker)."""
     _, first, size = np.unique(group, return_index=True, return_counts=True)
     if by == "speaker":
@@ -79,7 +139,7 @@ def _dealt(pool, truth, group: np.ndarray, by: str, n: int, rng: np.random.Gener
     elif by == "sentence":
         strata = pool["corpus"].to_numpy()
     else:
-        strata = truth.loc[pool["clip_id"]].to_numpy()
+        strata = classes
     return deal(strata[first], n_parts=n, rng=rng, sizes=size)[group]
 
 

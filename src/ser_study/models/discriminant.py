@@ -1,0 +1,207 @@
+"""Linear discriminant analysis with a shrunken covariance, from sums that add up.
+
+The classes share one covariance, W, which is drawn towards a multiple of the identity: (1 − s) W + s tr(W)/d I. This is
+scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s)``, solved by a Cholesky factorisation, with
+weights of rows. All that it needs of the rows are their weighted sums and products (``Moments``); these of different
+rows add, so that weights of whole corpora, and any number of shrinkages, cost no further pass over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import daxpy
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from ser_study.config import Models
+from ser_study.models.classical import SpanRotation
+from ser_study.models.model import Decision, Params
+
+PRIORS = ("counts", "equal")  # of the classes: their share of the training rows, or all alike
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted sums over rows of d columns: of each class its weight and sum, of all rows the products of columns.
+
+    Attributes
+    ----------
+    weight : (C,)
+    sums : (C, d)
+    products : (d, d)
+    width : number of columns that the covariance's trace is divided by; d, unless the columns were rotated into fewer
+    """
+
+    weight: np.ndarray
+    sums: np.ndarray
+    products: np.ndarray
+    width: int
+
+    @classmethod
+    def of(cls, values: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray | None = None) -> Moments:
+        """Of values (n, d), class numbers (n,) and weights (n,) of rows (None: all 1)."""
+        weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
+        member = np.zeros((n_classes, len(values)))
+        member[codes, np.arange(len(values))] = weights
+        root = values * np.sqrt(weights)[:, None]
+        return cls(member.sum(axis=1), member @ values, root.T @ root, values.shape[1])
+
+    def __add__(self, other: Moments) -> Moments:
+        return self.plus(other, 1.0)
+
+    def __sub__(self, other: Moments) -> Moments:
+        return self.plus(other, -1.0)
+
+    def plus(self, other: Moments, factor: float) -> Moments:
+        """With the rows of another, weighted by a factor."""
+        products = self.products.copy()
+        daxpy(other.products.ravel(), products.ravel(), a=factor)  # in place, in one pass: they may be large
+        weight, sums = self.weight + factor * other.weight, self.sums + factor * other.sums
+        return Moments(weight, sums, products, self.width)
+
+    def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (d,) of each column, 1 where a column does not vary."""
+        total = self.weight.sum()
+        mean = self.sums.sum(axis=0) / total
+        variance = np.clip(np.diag(self.products) / total - mean**2, 0, None)
+        tiny = 1e-10 * (1 + mean**2)
+        return mean, np.where(variance > tiny, np.sqrt(variance), 1.0)
+
+    def within(self, scale: np.ndarray | float = 1.0) -> np.ndarray:
+        """Covariance within classes (d, d) of the columns divided by ``scale``."""
+        root = self.sums / np.sqrt(np.maximum(self.weight, np.finfo(float).tiny))[:, None]
+        covariance = root.T @ root
+        np.subtract(self.products, covariance, out=covariance)
+        factor = 1 / (np.ones(len(covariance)) * scale * np.sqrt(self.weight.sum()))
+        covariance *= factor
+        covariance *= factor[:, None]
+        return covariance
+
+
+@dataclass(frozen=True)
+class Discriminant:
+    """Linear functions of the columns: coefficients (C, d) and intercepts (C,)."""
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Log-posteriors but for a constant of each row, (n, C)."""
+        return values @ self.coefficients.T + self.intercepts
+
+
+def solved(
+    moments: Moments, shrinkages: Sequence[float], *, priors: str = "counts", standardise: bool = False
+) -> Iterator[Discriminant]:
+    """The discriminant of each shrinkage.
+
+    Parameters
+    ----------
+    moments : of the training rows; every class has some
+    shrinkages : each between 0 and 1
+    priors : one of ``PRIORS``
+    standardise : divide the columns by their standard deviation before the covariance is shrunken
+
+    Raises
+    ------
+    ValueError
+        A class has no rows, or the covariance is singular (shrinkage 0 and more columns than rows).
+    """
+    if (moments.weight <= 0).any():
+        raise ValueError(f"{int((moments.weight <= 0).sum())} of {len(moments.weight)} classes have no training row.")
+    mean, scale = moments.spread() if standardise else (np.zeros(moments.sums.shape[1]), 1.0)
+    means = (moments.sums / moments.weight[:, None] - mean) / scale
+    share = moments.weight / moments.weight.sum() if priors == "counts" else np.full(len(means), 1 / len(means))
+    covariance = moments.within(scale)
+    level = np.trace(covariance) / moments.width
+    for shrinkage in shrinkages:
+        shrunken = (1 - shrinkage) * covariance
+        shrunken[np.diag_indices_from(shrunken)] += shrinkage * level
+        try:
+            # the transpose of a symmetric matrix is itself, in the order of columns that LAPACK works in
+            factor = cho_factor(shrunken.T, lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise ValueError(f"The covariance is singular at shrinkage {shrinkage}; take one above 0.") from None
+        coefficients = cho_solve(factor, means.T, check_finite=False).T
+        intercepts = np.log(share) - 0.5 * (coefficients * means).sum(axis=1)
+        coefficients = coefficients / scale
+        yield Discriminant(coefficients, intercepts - coefficients @ mean)
+
+
+class ShrinkageLDA(ClassifierMixin, BaseEstimator):
+    """Linear discriminant analysis with a shrunken covariance, see the module.
+
+    Parameters
+    ----------
+    shrinkage : 0 (none) to 1 (a multiple of the identity)
+    priors : one of ``PRIORS``
+
+    Attributes
+    ----------
+    classes_ : sorted class names
+    coef_, intercept_ : (C, d) and (C,)
+    """
+
+    def __init__(self, shrinkage: float = 0.5, priors: str = "counts"):
+        self.shrinkage = shrinkage
+        self.priors = priors
+
+    def fit(self, values: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None) -> ShrinkageLDA:
+        """Fit on values (n, d), class names (n,) and weights (n,)."""
+        self.classes_, (one,) = _path(values, truth, [self.shrinkage], self.priors, sample_weight)
+        self.coef_, self.intercept_ = one.coefficients, one.intercepts
+        return self
+
+    def decision_function(self, values: np.ndarray) -> np.ndarray:
+        """Log-posteriors but for a constant of each row, (n, C) in the order of ``classes_``."""
+        return Discriminant(self.coef_, self.intercept_)(values)
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """Class names, shape (n,)."""
+        return self.classes_[self.decision_function(values).argmax(axis=1)]
+
+
+def _path(values, truth, shrinkages, priors: str, weights=None) -> tuple[np.ndarray, list[Discriminant]]:
+    """Classes, and the discriminant of each shrinkage; with fewer rows than columns, solved in the span of the rows."""
+    values = np.asarray(values, float)
+    classes, codes = np.unique(truth, return_inverse=True)
+    centre = np.average(values, axis=0, weights=weights)
+    values = values - centre
+    axes = SpanRotation().fit(values).axes_
+    moments = Moments.of(values if axes is None else values @ axes, codes, len(classes), weights)
+    moments = Moments(moments.weight, moments.sums, moments.products, values.shape[1])
+    fitted = []
+    for one in solved(moments, shrinkages, priors=priors):
+        coefficients = one.coefficients if axes is None else one.coefficients @ axes.T
+        fitted.append(Discriminant(coefficients, one.intercepts - coefficients @ centre))
+    return classes, fitted
+
+
+def build(models: Models, params: Params, seed: int) -> ShrinkageLDA:
+    """Unfitted estimator of a point of the grid."""
+    return ShrinkageLDA(params["shrinkage"], params["priors"])
+
+
+def grid(models: Models) -> list[dict]:
+    """Every shrinkage with every kind of prior."""
+    return [{"shrinkage": s, "priors": p} for p in models.class_priors for s in models.covariance_shrinkage]
+
+
+def fixed(models: Models) -> dict:
+    """Where nothing may be chosen: the middle shrinkage."""
+    middle = len(models.covariance_shrinkage) // 2
+    return {"shrinkage": models.covariance_shrinkage[middle], "priors": models.class_priors[0]}
+
+
+def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
+    """Margins of each point of a grid; the covariance is computed once."""
+    shrinkages = list(dict.fromkeys(params["shrinkage"] for params in grid))
+    classes, fitted = _path(train, truth, shrinkages, "counts")
+    shares = np.log(np.unique(truth, return_counts=True)[1] / len(truth))
+    margins = {shrinkage: one(values) for shrinkage, one in zip(shrinkages, fitted)}
+    for params in grid:
+        margin = margins[params["shrinkage"]]
+        yield classes, margin if params["priors"] == "counts" else margin - shares
