@@ -95,7 +95,8 @@ people = st.lists(
 CONFIG = config.load(
     "quick",
     {"run.jobs": 1, "benchmark.features": "means184", "benchmark.large_features": "", "evaluation.n_bootstrap": 20}
-    | {"benchmark.models": "dummy,logistic", "benchmark.times": False},
+    | {"benchmark.models": "dummy,logistic", "benchmark.times": False}
+    | {"benchmark.encoders": "", "benchmark.joint_features": ""},
 )
 
 

@@ -22,6 +22,7 @@ from ser_study.store import Store
 from ser_study.study import Study
 
 ONE = {"run.jobs": 1, "benchmark.features": "summary", "benchmark.large_features": ""}
+ONE |= {"benchmark.encoders": "", "benchmark.joint_features": ""}
 RATE = 16_000  # Hz
 
 
@@ -254,8 +255,16 @@ def test_licensed_corpora_state_their_terms():
 
 def test_augmentation_before_the_split_finds_its_variants(config):
     assert packs.N_VARIANTS == folds.N_VARIANTS
-    assert packs.study_features("emodb", settings.load("full")) == ["means184", "summary", "egemaps", "compare"]
-    assert "compare" not in packs.study_features("crema_d", settings.load("full"))
+    plain = settings.load("full", {"benchmark.encoders": []})
+    assert packs.study_features("emodb", plain) == ["means184", "summary", "egemaps", "compare"]
+    assert "compare" not in packs.study_features("crema_d", plain)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_encoders_are_packed_where_their_weights_are(here, monkeypatch):
+    monkeypatch.setattr(features.registry.Feature, "is_here", lambda feature: here)
+    names = packs.study_features("emodb", settings.load("full"))
+    assert {"campplus", "moonshine"} <= set(names) if here else not {"campplus", "moonshine"} & set(names)
 
 
 @pytest.mark.corpus

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser_study.experiments import Experiment, ledger
+from ser_study.experiments import Experiment, benchmark, ledger, named
 from ser_study.study import Study
 from ser_study.wording import share
 
@@ -111,13 +111,38 @@ def test_predictions_of_several_experiments_come_in_their_order_and_validation_r
     assert ledger.read(small_study.store).empty, "the built-in corpus is nobody's test set"
 
 
-def test_scoring_an_undeclared_name_suggests(small_study):
-    name = "synthetic/random/means184/logistic"
-    with pytest.raises(ValueError, match=name):
-        small_study.score("synthetic/randm/means184/logistic")
-    scores = small_study.scores([Experiment(*name.split("/"))])
-    value = scores.loc[scores["metric"] == "uar", "value"].item()
-    assert small_study.score(name).startswith(f"{name}: UAR {share(value)} ")
+def test_any_experiment_of_the_registries_is_scored_by_its_name(small_study):
+    for name in ("synthetic/random/means184/logistic", "synthetic/leave_one_speaker_out/summary/knn/fixed"):
+        one = named.parse(name)
+        assert one.name == name
+        declared = one in benchmark.published(small_study.config, small_study.possible)
+        answer = small_study.score(name)
+        scores = small_study.scores([one])
+        value = scores.loc[scores["metric"] == "uar", "value"].item()
+        assert answer.startswith(f"{name}: UAR {share(value)} ")
+        assert ("undeclared" in answer) == (not declared)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("synthetic/random", "CORPUS/PROTOCOL/FEATURE/MODEL"),
+        ("synthetic/randm/means184/logistic", "did you mean 'random'?"),
+        ("syntetic/random/means184/logistic", "did you mean 'synthetic'?"),
+        ("synthetic/random/mean184/logistic", "did you mean 'means184'"),
+        ("synthetic/random/means184+egmaps/lda", "did you mean 'egemaps'?"),
+        ("synthetic/random/means184/logistics", "did you mean 'logistic'?"),
+        ("synthetic/random/means184/logistic/fixd", "did you mean 'fixed'?"),
+        ("synthetic/cross_corpus/means184/logistic", "/from-crema_d"),
+        ("synthetic/random/means184/lda/beside-emodb", "where speakers are separated"),
+        ("synthetic/speaker_independent/means184/knn/beside-emodb", "'lda' only"),
+        ("synthetic/speaker_independent/means184/lda/beside-synthetic", "name other corpora"),
+        ("emodb/random/means184/logistic", "ser-study download emodb"),
+    ],
+)
+def test_a_name_that_is_no_experiment_says_which_part_is_wrong(small_study, name, hint):
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        small_study.score(name)
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,11 @@ def write(
 
 
 def study_features(corpus: str, config: Config) -> list[str]:
-    """Features that the benchmark and the ladder extract from a corpus, the large ones where they do."""
-    is_large = corpus in {corpora.corpus_of(selection) for selection in config.benchmark.large_corpora}
-    return [*config.benchmark.features, *(config.benchmark.large_features if is_large else ())]
+    """Features that the benchmark extracts from a corpus: the large ones where it does, encoders that are here."""
+    chosen = config.benchmark
+    is_large = corpus in {corpora.corpus_of(selection) for selection in chosen.large_corpora}
+    encoders = {part for name in chosen.encoders for part in name.split("+") if features.get(part).is_here()}
+    return [*chosen.features, *(chosen.large_features if is_large else ()), *sorted(encoders)]
 
 
 def notice(corpus: str) -> str:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -15,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study import corpora, features
+from ser_study import corpora, features, splits
 from ser_study.config import Config, suggestion
 from ser_study.evaluation.tables import SCORE_COLUMNS
-from ser_study.experiments import baseline_results, benchmark, checks, folds, runner
+from ser_study.experiments import baseline_results, benchmark, checks, folds, named, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE, Selection
@@ -227,25 +226,45 @@ class Study:
         return pd.concat([runner.scores(some, self._home(some[0]), **options) for some in _kinds(experiments)])
 
     def score(self, name: str) -> str:
-        """Score one published experiment on its test rows, log the evaluation, and return the sentence to print.
+        """Score one experiment on its test rows, log the evaluation, and return the sentence to print.
+
+        Parameters
+        ----------
+        name : see ``experiments.named.parse``; only the corpora that it names are read
 
         Raises
         ------
         ValueError
-            No experiment of that name is declared; near names are given.
+            A part of the name is unknown, or its corpus does not allow the experiment.
         """
-        known = {one.name: one for one in benchmark.published(self.config, self.possible)}
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-            raise ValueError(
-                f"No experiment {name!r} is declared. Near: {'; '.join(near) or 'none'} ({len(known)} in all)."
-            )
-        table = self.scores([known[name]])
+        one = named.parse(name)
+        study = self._reading({corpora.corpus_of(part) for part in (one.selection, *one.others, *one.sources)})
+        study.selection(one.selection)
+        if runner.needs_transfer(one, study.selections):
+            study = self  # hyperparameters come from the other corpora
+        study.check_allowed(one)
+        declared = one in benchmark.published(study.config, study.possible)
+        options = {"config": study.config, "store": study.store, "undeclared": not declared}
+        table = runner.scores([one], study.selections, **options)
         row = table[table["metric"] == "uar"].iloc[0]
+        as_what = "" if declared else " as undeclared, since no run publishes it"
         return (
-            f"{name}: UAR {interval(row['value'], row['low'], row['high'])} ({row['interval']}), "
-            f"n = {int(row['n'])}, {int(row['n_speakers'])} speakers; logged in reports/ledger.csv."
+            f"{name}: UAR {interval(row['value'], row['low'], row['high'])} ({row['interval']}), n = {int(row['n'])}, "
+            f"{int(row['n_speakers'])} speakers; logged in {study.store.run.parent.name}/ledger.csv{as_what}."
         )
+
+    def check_allowed(self, experiment: Experiment) -> None:
+        """Raise ``ValueError`` where the clips do not allow the protocol of an experiment, or a corpus is not here."""
+        for name in (experiment.selection, *experiment.others, *experiment.sources):
+            self.selection(name)
+        if experiment.protocol != "cross_corpus":
+            why_not = splits.why_not(self.clips(experiment.selection), experiment.protocol, self.config)
+            if why_not:
+                raise ValueError(f"{experiment.name}: {why_not}")
+
+    def _reading(self, names: Iterable[str]) -> Study:
+        """The same study, reading some corpora only; the others are not scanned."""
+        return Study(dataclasses.replace(self.config, corpora=tuple(sorted(names))), self.store)
 
     def without_audio(self, corpus: str) -> str:
         """Why the sound of a corpus is not here; empty where it is."""

@@ -97,6 +97,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "corpora": ["synthetic"],
         "benchmark.features": ["means184", "summary"],
         "benchmark.large_features": [],
+        "benchmark.encoders": [],
+        "benchmark.joint_features": [],
         "ladder.curve_speakers": [2, 4, 6],
         "ladder.shuffles": 10,
         "models.boosting_rounds": 40,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from ser_study import corpora, splits
+from ser_study import corpora, features, splits
 from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
@@ -38,12 +38,13 @@ def protocols_of(clips: pd.DataFrame, config: Config) -> list[str]:
 def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """Every feature × model, tuned inside, on random and on speaker folds of each selection that allows them."""
     chosen, declared = config.benchmark, []
+    encoders = available_encoders(config)
     for selection, protocols in possible.items():
-        for feature in (*chosen.features, *chosen.large_features):
-            large = feature in chosen.large_features
-            if large and selection not in chosen.large_corpora:
+        for feature in (*chosen.features, *chosen.large_features, *encoders):
+            if feature in chosen.large_features and selection not in chosen.large_corpora:
                 continue
-            models = [m for m in chosen.models if not (large and m not in ("logistic", "linear_svm"))]
+            narrow = feature in chosen.features
+            models = [model for model in chosen.models if narrow or model in chosen.wide_models]
             declared += [
                 Experiment(selection, protocol, feature, model)
                 for protocol in BENCHMARK_PROTOCOLS
@@ -51,6 +52,39 @@ def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Exp
                 for model in models
             ]
     return declared
+
+
+def joint(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """Every selection on new speakers with clips of the other corpora beside its own, one experiment a feature."""
+    declared = []
+    for selection, protocols in possible.items():
+        others = other_corpora(selection, possible)
+        if "speaker_independent" in protocols and others:
+            declared += [
+                Experiment(selection, "speaker_independent", feature, "lda", others=others)
+                for feature in config.benchmark.joint_features
+                if not unavailable_parts(feature)
+            ]
+    return declared
+
+
+def other_corpora(selection: str, names: Iterable[str]) -> tuple[str, ...]:
+    """What may be trained on beside a selection: the first selection of every other corpus, and the rest of its own,
+    whose test speakers never join in; the built-in corpus is no voice."""
+    first = {corpora.corpus_of(name): name for name in reversed(list(names)) if name != "synthetic"}
+    own = corpora.corpus_of(selection)
+    rest = [name for name in names if corpora.corpus_of(name) == own and name != selection and own == "ravdess"]
+    return tuple(sorted([*rest, *(name for corpus, name in first.items() if corpus != own)]))
+
+
+def available_encoders(config: Config) -> list[str]:
+    """Encoders of the settings, some side by side (``campplus+moonshine``), whose weights and libraries are here."""
+    return [name for name in config.benchmark.encoders if not unavailable_parts(name)]
+
+
+def unavailable_parts(name: str) -> list[str]:
+    """Why features that stand side by side in a name cannot be had."""
+    return [reason for part in name.split("+") if (reason := features.unavailable(part))]
 
 
 def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
@@ -114,4 +148,9 @@ def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[
 
 def published(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """Experiments whose predictions a run publishes, and that may be scored by name."""
-    return [*benchmark(config, possible), *ladder(config, possible), *cross_corpus(config, possible)]
+    return [
+        *benchmark(config, possible),
+        *joint(config, possible),
+        *ladder(config, possible),
+        *cross_corpus(config, possible),
+    ]

@@ -26,6 +26,9 @@ def check_names(config: Config) -> None:
     closed = {
         "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
         "benchmark.large_features": ("feature", benchmarked.large_features, features.REGISTRY),
+        "benchmark.encoders": ("feature", benchmarked.encoders, features.REGISTRY),
+        "benchmark.joint_features": ("feature", benchmarked.joint_features, features.REGISTRY),
+        "benchmark.wide_models": ("model", benchmarked.wide_models, registry.REGISTRY),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,15 +14,18 @@ from ser_study import config as settings
 from ser_study import features, schema, splits, training
 from ser_study.audio import augment, signal
 from ser_study.config import Config
+from ser_study.experiments import joint
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, shuffled
 from ser_study.experiments.selections import Selection, classes_of, joined
 from ser_study.models import deep, registry
+from ser_study.models.model import Model
 from ser_study.store import Store, versions
 
 VERSION = 2  # rises when folds, fitting or scoring give other numbers
 # protocols whose validation rows choose systems and weights
-KEEPS_VALIDATION = ("speaker_independent", "baseline_list", "baseline_speakers")
+KEEPS_VALIDATION = ("speaker_independent", "leave_one_speaker_out", "baseline_list", "baseline_speakers")
+INNER_VERSION = 1  # rises when inner folds are dealt in another way
 SLOW = {  # rough seconds a thousand clips, of what is not quick
     **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20, "bagged_lda_004": 40},
     **dict.fromkeys(("forest", "lightgbm", "xgboost", "mlp", "gradient_boosting", "hist_boosting", "adaboost"), 8),
@@ -39,6 +42,7 @@ class Job:
     selection: Selection
     params: Mapping[str, Any] | None  # hyperparameters from other corpora; None: choose inside
     cache_key: Mapping[str, Any]  # what the predictions depend on
+    others: Mapping[str, Selection] = field(default_factory=dict)  # other corpora that may join the training clips
 
     @property
     def is_deep(self) -> bool:
@@ -58,7 +62,7 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "experiment": experiment.declaration(),
         "clips": part.digest,
         "features": described[0] if len(described) == 1 else described,
-        "model": {name: getattr(config.models, name) for name in model.uses},
+        "model": {name: getattr(config.models, name) for name in model.uses} | _version(model),
         "params": params,
         "seed": config.seed,
         "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
@@ -70,9 +74,45 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
     if model.family == "deep":
         cache_key["network"] = deep.declaration(experiment.model)
         cache_key["training"] = settings.as_dict(config.training) | {"seeds": None}
+    if has_inner_folds(experiment):
+        cache_key["inner"] = [config.tuning.inner_folds, INNER_VERSION]
     if experiment.protocol == "baseline_inner":
         cache_key["inner"] = config.baselines.inner_folds
-    return Job(experiment, part, params, cache_key)
+    others = {name: selections[name] for name in experiment.others}
+    if others:
+        cache_key["others"] = joint.declaration(config, store)
+        cache_key["other_clips"] = {name: other.digest for name, other in others.items()}
+    return Job(experiment, part, params, cache_key, others)
+
+
+def _version(model: Model) -> dict[str, int]:
+    return {"version": model.version} if model.version else {}
+
+
+def has_inner_folds(experiment: Experiment) -> bool:
+    """Whether hyperparameters are chosen by inner folds over everything that is not test (method §1).
+
+    The student projects' splits keep the validation rows that they declare. So do experiments that train on other
+    recordings of the training speakers, which learn from these alone, and networks, which stop by validation rows.
+    """
+    learns_elsewhere = experiment.sources and experiment.protocol != "cross_corpus"
+    is_deep = registry.get(experiment.model).family == "deep"
+    return not (experiment.fixed or is_deep or learns_elsewhere or experiment.protocol in splits.BASELINE_KINDS)
+
+
+def inner_folds(job: Job, truth: pd.Series, config: Config) -> training.InnerFolds | None:
+    """Inner folds of any training part of a job, the same for every feature and model; None where it has none."""
+    experiment = job.experiment
+    if not has_inner_folds(experiment):
+        return None
+    clips = job.selection.clips.set_index("clip_id", drop=False)
+
+    def masks(clip_ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        random = settings.rng(config, f"inner/{experiment.selection}/{experiment.protocol}")
+        part, classes = clips.loc[clip_ids].reset_index(drop=True), truth.loc[clip_ids].to_numpy(str)
+        return splits.inner_masks(part, classes, experiment.protocol, n=config.tuning.inner_folds, rng=random)
+
+    return masks
 
 
 def made_with(names: Iterable[str], config: Config) -> dict[str, str]:
@@ -113,9 +153,11 @@ def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Expe
             needed.setdefault(key, []).append(job)
     for (feature, _, _, variants), waiting in needed.items():
         treated = treated_config(config, waiting[0].experiment)
+        clips = pd.concat([waiting[0].selection.clips, *(p.clips for job in waiting for p in job.others.values())])
+        clips = clips.drop_duplicates("clip_id")
         try:
             for variant in variants:
-                features.load(feature, waiting[0].selection.clips, config=treated, store=store, variant=variant)
+                features.load(feature, clips, config=treated, store=store, variant=variant)
         except (ConnectionError, ImportError, ValueError) as error:
             unavailable |= {job.experiment: str(error) for job in waiting}
     return unavailable
@@ -147,6 +189,8 @@ def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
 def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of every draw of an experiment."""
     experiment, part = job.experiment, job.selection
+    if job.others:
+        return complete(_beside_others(job, config, store), experiment)
     values, truth = features_and_classes(job, config, store)
     keep_validation = experiment.protocol in KEEPS_VALIDATION and not experiment.fixed
     params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
@@ -157,10 +201,21 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
         labelled = shuffled(truth, part.clips, experiment.shuffle, random) if experiment.shuffle else truth
         folds = folds_of(experiment, part, labelled, config, store, draw)
         seed = settings.random_state(config, f"{experiment.model}/{draw}")
+        inner = inner_folds(job, labelled, config)
         options = {"training": config.training, "fold_cache": fold_cache(job, draw, store)} if job.is_deep else {}
-        table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
+        table = training.run_folds(
+            values, labelled, folds, task, models=config.models, seed=seed, inner=inner, **options
+        )
         draws.append(table.assign(draw=draw, seed=seed))
     return complete(pd.concat(draws, ignore_index=True), experiment)
+
+
+def _beside_others(job: Job, config: Config, store: Store) -> pd.DataFrame:
+    """Predictions of an experiment that trains on other corpora too."""
+    one, truth = job.experiment, classes_of(job.selection, job.experiment.scheme)
+    folds, inner = folds_of(one, job.selection, truth, config, store, 0), inner_folds(job, truth, config)
+    named = (feature_names(one), one.scheme, job.selection, job.others)
+    return joint.predict(*named, folds, inner, config=config, store=store).assign(draw=0, seed=0)
 
 
 def features_and_classes(job: Job, config: Config, store: Store) -> tuple[schema.FeatureSet, pd.Series]:

@@ -18,6 +18,7 @@ class Experiment:
 
     ``selection`` is what is scored (a corpus or a part of one); ``sources`` what is trained on where
     that is something else: other corpora or, on new speakers, other recordings of the training speakers.
+    ``others`` are other corpora, some or all of which join the training clips, as inner folds choose.
     ``leak`` names a declared leak. ``size`` is the number of training rows of a fold (0: all), drawn
     ``draws`` times. ``fixed`` takes the hyperparameters of the settings and chooses nothing, so that
     protocols differ in nothing else.
@@ -37,6 +38,7 @@ class Experiment:
     train_speakers: int = 0  # 0: all
     variants: tuple[int, ...] = ()  # augmented copies of the training clips; never of validation or test clips
     treatment: str = ""  # another preparation of the signal, a key of ``audio.signal.TREATMENTS``
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.leak and self.leak not in LEAKS:
@@ -50,6 +52,8 @@ class Experiment:
             parts.append(self.scheme)
         if self.sources:
             parts.append("from-" + "+".join(self.sources))
+        if self.others:
+            parts.append("beside-" + "+".join(self.others))
         parts += ["fixed"] * self.fixed + [f"n{self.size}"] * bool(self.size) + [self.leak] * bool(self.leak)
         parts += [f"shuffled-{self.shuffle}"] * bool(self.shuffle)
         parts += [f"{self.train_speakers}-speakers"] * bool(self.train_speakers)
@@ -58,8 +62,9 @@ class Experiment:
         return "/".join(parts)
 
     def declaration(self) -> dict[str, Any]:
-        """All fields, as plain values."""
-        return dataclasses.asdict(self)
+        """All fields, as plain values; one that came later and is empty is left out, so that old hashes hold."""
+        fields = dataclasses.asdict(self)
+        return fields if self.others else {name: value for name, value in fields.items() if name != "others"}
 
     @property
     def digest(self) -> str:

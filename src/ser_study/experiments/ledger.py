@@ -19,6 +19,7 @@ from ser_study import config as settings
 from ser_study.evaluation import metrics
 from ser_study.store import Store, git, locked, replacing
 
+UNDECLARED = "undeclared-"  # before the hash of an experiment that somebody scored by name and no run declares
 COLUMNS = ["date", "commit", "experiment", "declaration", "corpus", "metric", "value", "n"]
 
 
@@ -78,11 +79,15 @@ def test_uar(predictions: pd.DataFrame, *, experiment: str = "") -> pd.DataFrame
 
 
 def counts(store: Store) -> pd.DataFrame:
-    """How often each corpus was scored: declared experiments, evaluations in development, first and last date."""
+    """How often each corpus was scored: experiments that a run declares, others, evaluations in development, dates."""
     logged = read(store)
-    logged = logged.assign(early=(logged["declaration"] == "development").astype(int))
+    kinds = {
+        "development": logged["declaration"] == "development",
+        "undeclared": logged["declaration"].str.startswith(UNDECLARED),
+    }
+    logged = logged.assign(declared=~(kinds["development"] | kinds["undeclared"]), **kinds)
     grouped = logged.groupby("corpus")
-    columns = {"declared": grouped.size() - grouped["early"].sum(), "development": grouped["early"].sum()}
+    columns = {kind: grouped[kind].sum().astype(int) for kind in ("declared", *kinds)}
     return pd.DataFrame(columns | {"first": grouped["date"].min(), "last": grouped["date"].max()}).reset_index()
 
 
@@ -92,7 +97,7 @@ def _path(store: Store) -> Path:
 
 def declaration_of(cache_key: Mapping) -> str:
     """Hash of a declaration with the settings it reads; clips, fold files and library versions are no part of it."""
-    declared = ("experiment", "features", "model", "params", "seed", "network", "training")  # the last two: networks
+    declared = ("experiment", "features", "model", "params", "seed", "inner", "others", "network", "training")
     return declaration_hash({key: cache_key[key] for key in declared if key in cache_key})
 
 

@@ -27,13 +27,16 @@ from ser_study.store import Store
 Selections = Mapping[str, Selection]
 
 
-def scores(experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store) -> pd.DataFrame:
+def scores(
+    experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store, undeclared: bool = False
+) -> pd.DataFrame:
     """Scores of experiments, computed where they are not cached.
 
     Parameters
     ----------
     experiments : declarations; duplicates are run once
     selections : by name, with those that hyperparameters may be transferred from
+    undeclared : log the evaluations as of experiments that no run declares
 
     Returns
     -------
@@ -48,7 +51,8 @@ def scores(experiments: Iterable[Experiment], selections: Selections, *, config:
     ready = _in_two_rounds(experiments, selections, partial(_has_scores, config=config), _score, config, store)
     by_experiment = {job.experiment: _score(job, config=config, store=store) for job in ready}
     table = pd.concat([by_experiment[e] for e in experiments], ignore_index=True)
-    ledger.log_test_evaluations(_declarations(ready), table, store)
+    declarations = {name: ledger.UNDECLARED * undeclared + known for name, known in _declarations(ready).items()}
+    ledger.log_test_evaluations(declarations, table, store)
     return table
 
 
@@ -96,7 +100,7 @@ def needs_transfer(experiment: Experiment, selections: Selections) -> bool:
     """Whether hyperparameters come from other corpora: with two speakers, one of them in test,
     no speaker is left to choose by (method: "not nested by speaker")."""
     tunable = len(registry.get(experiment.model).grid(settings.Models())) > 1
-    few = selections[experiment.selection].n_speakers < 3
+    few = selections[experiment.selection].n_speakers < 3 and not experiment.others
     return tunable and not experiment.fixed and few and experiment.protocol == "speaker_independent"
 
 

@@ -1,0 +1,215 @@
+"""Fit a discriminant on a corpus and on others beside it → predictions of the corpus.
+
+A fold's training part is the corpus's own training clips plus the other corpora's clips of the classes that both have
+(``data/class_map.csv``); an other corpus weighs as much as ``weight`` times the own clips. Which corpora, which weight
+and which shrinkage is chosen by inner folds of the own clips (none at all is one of the choices), then everything that
+is not test is fitted once more. A speaker who is validated or tested is in no training part, in whatever corpus.
+
+Only sums over rows are needed (``models.discriminant``), and these add: each corpus is read once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ser_study.config import Models
+from ser_study.evaluation import metrics
+from ser_study.models import discriminant
+from ser_study.models.discriminant import Moments
+from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
+
+VERSION = 1  # rises when fitting or choosing gives other numbers
+Mixture = tuple[tuple[str, ...], float]  # names of other corpora, and their weight
+
+
+@dataclass(frozen=True)
+class Rows(Block):
+    """Clips of one corpus, one row each, and the speaker (n,) of each, empty where unknown."""
+
+    speaker: np.ndarray
+
+
+class _Corpus:
+    """Moments of a corpus, and of what is left of it without some speakers."""
+
+    def __init__(self, rows: Rows, classes: Sequence[str], centre: np.ndarray):
+        self.codes = np.searchsorted(classes, rows.truth)
+        self.values, self.speaker, self.n_classes = rows.values - centre, rows.speaker, len(classes)
+        self.whole = self.of(np.ones(len(rows.truth), bool))
+        self.last = (set(), self.whole)
+
+    def of(self, mask: np.ndarray) -> Moments:
+        """Moments of some rows."""
+        return Moments.of(self.values[mask], self.codes[mask], self.n_classes)
+
+    def without(self, speakers: set[str]) -> Moments:
+        """Moments of the rows of other speakers; the last answer is kept, for it is asked for many times."""
+        away = speakers & set(self.speaker)
+        if away != self.last[0]:
+            self.last = (away, self.whole - self.of(np.isin(self.speaker, sorted(away))))
+        return self.last[1]
+
+
+def run_folds(
+    own: Rows,
+    others: Mapping[str, Rows],
+    folds: pd.DataFrame,
+    *,
+    models: Models,
+    inner: InnerFolds,
+) -> pd.DataFrame:
+    """Predictions of every fold.
+
+    Parameters
+    ----------
+    own : the clips of the corpus that is tested
+    others : name → clips of another corpus; classes that ``own`` lacks are left out
+    folds : folds of the own clips, by speaker
+    models : settings; shrinkages and ``joint_weights`` are tried
+    inner : inner folds of the own clips that are not test, as for ``training.run_folds``
+
+    Returns
+    -------
+    Table as that of ``training.run_folds``; ``params`` names the other corpora that were chosen.
+    """
+    classes = tuple(np.unique(own.truth))
+    centre = own.values.mean(axis=0)  # keeps sums of squares small; no model depends on it
+    with threadpool_limits(1):  # results must not depend on the number of threads
+        shared = {name: _Corpus(_kept(rows, classes), classes, centre) for name, rows in others.items()}
+        joint = _Joint(_Corpus(own, classes, centre), shared, classes, models)
+        place = pd.Index(own.rows["clip_id"])
+        frames = []
+        for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
+            test = np.zeros(len(place), bool)
+            test[place.get_indexer(rows.loc[rows["role"] == "test", "clip_id"])] = True
+            fit = np.zeros(len(place), bool)
+            fit[place.get_indexer(rows.loc[rows["role"] != "test", "clip_id"])] = True
+            parts = _fold(joint, own, fit, test, inner)
+            frames += [part.assign(repeat=repeat, fold=fold) for part in parts]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _kept(rows: Rows, classes: Sequence[str]) -> Rows:
+    known = np.isin(rows.truth, classes)
+    return Rows(rows.rows[known], rows.values[known], rows.truth[known], rows.speaker[known])
+
+
+@dataclass(frozen=True)
+class _Joint:
+    """Everything that fits share."""
+
+    own: _Corpus
+    others: Mapping[str, _Corpus]
+    classes: tuple[str, ...]
+    models: Models
+
+    def weights(self) -> list[Mixture]:
+        """No other corpus, and all of them at each weight."""
+        return [((), 0.0), *((tuple(self.others), weight) for weight in self.models.joint_weights if self.others)]
+
+    def fewer(self, weight: float) -> list[Mixture]:
+        """All other corpora at a weight, all but one, and each alone; none where the weight is 0."""
+        names = tuple(self.others)
+        sizes = sorted({len(names), max(1, len(names) - 1), 1}, reverse=True) if weight else [0]
+        return [(group, weight) for size in sizes for group in itertools.combinations(names, size)]
+
+    def moments(self, own: Moments, away: set[str], names: Sequence[str], weight: float) -> Moments:
+        """Own moments and those of other corpora, each of ``weight`` times the own rows; without some speakers."""
+        n_own = own.weight.sum() or float(len(self.own.codes))  # with no own row, any weight is the same
+        total = own
+        for name in names:
+            other = self.others[name].without(away)
+            if (n_other := other.weight.sum()) > 0:
+                total = total.plus(other, weight * n_own / n_other)
+        return total
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One fit: the own rows' moments, the speakers who may be in no corpus, and the rows that are predicted."""
+
+    own: Moments
+    away: set[str]
+    values: np.ndarray  # centred
+    block: Block
+
+
+def _fold(joint: _Joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: InnerFolds) -> list[pd.DataFrame]:
+    """Predictions of the validation rows of the inner folds, then of the test rows."""
+    places, pool = np.flatnonzero(fit), joint.own.of(fit)
+    tested = set(own.speaker[test]) - {""}
+    parts = []
+    for _, mask in _inner_masks(own, places, inner):
+        out = np.zeros_like(fit)
+        out[places[mask]] = True
+        away = tested | (set(own.speaker[out]) - {""})
+        parts.append(_Part(pool - joint.own.of(out), away, joint.own.values[out], taken(own, out)))
+    params, scale, decided = _best(joint, parts)
+    outer = _Part(pool, tested, joint.own.values[test], taken(own, test))
+    n_train, (margins,) = _decided(joint, outer, (params["others"], params["weight"]), [params["shrinkage"]])
+    frames = [
+        as_table(margin * scale, joint.classes, part.block, "validation", n, params)
+        for part, (n, margin) in zip(parts, decided)
+    ]
+    return [*frames, as_table(margins * scale, joint.classes, outer.block, "test", n_train, params)]
+
+
+def _inner_masks(own: Rows, places: np.ndarray, inner: InnerFolds) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Inner folds of the own rows; a single speaker is validated as a whole, by what the other corpora teach."""
+    if len(set(own.speaker[places])) > 1:
+        return inner(own.rows["clip_id"].to_numpy()[places])
+    return [(np.zeros(len(places), bool), np.ones(len(places), bool))]
+
+
+def _best(joint: _Joint, parts: Sequence[_Part]) -> tuple[dict[str, Any], float, list[tuple[int, np.ndarray]]]:
+    """The best weight of all corpora, the best of them at that weight, and the best shrinkage with these, in turn.
+
+    Returns
+    -------
+    Hyperparameters, the scale of their probabilities, and (training rows, margins) of each part.
+    """
+    shrinkages = joint.models.covariance_shrinkage
+    _, weight = _best_mixture(joint, parts, joint.weights())
+    names, weight = _best_mixture(joint, parts, joint.fewer(weight))
+    fits = [_decided(joint, part, (names, weight), shrinkages) for part in parts]
+    best = _highest([margins for _, margins in fits], parts, joint.classes)
+    decided = [(n_train, margins[best]) for n_train, margins in fits]
+    truth = np.concatenate([part.block.truth for part in parts])
+    scale = temperature(np.concatenate([margins for _, margins in decided]), truth, joint.classes)
+    return {"others": list(names), "weight": weight, "shrinkage": shrinkages[best]}, scale, decided
+
+
+def _best_mixture(joint: _Joint, parts: Sequence[_Part], mixtures: Sequence[Mixture]) -> Mixture:
+    """The mixture with the best UAR at the middle shrinkage."""
+    shrinkages = joint.models.covariance_shrinkage
+    middle = [shrinkages[len(shrinkages) // 2]]
+    by_part = [[_decided(joint, part, mixture, middle)[1][0] for mixture in mixtures] for part in parts]
+    return mixtures[_highest(by_part, parts, joint.classes)]
+
+
+def _highest(by_part: Sequence[Sequence[np.ndarray]], parts: Sequence[_Part], classes: Sequence[str]) -> int:
+    """Which of the choices, of margins (n, C) in each part, has the best UAR over all rows; the first of equals."""
+    truth = np.concatenate([part.block.truth for part in parts])
+    guesses = [np.asarray(classes)[np.concatenate(margins).argmax(axis=1)] for margins in zip(*by_part)]
+    return int(np.argmax([metrics.uar(metrics.confusion(truth, guess, classes)) for guess in guesses]))
+
+
+def _decided(joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[float]) -> tuple[int, list[np.ndarray]]:
+    """Training rows of a fit, and the margins (n, C) of each shrinkage; a class without rows is never predicted."""
+    names, weight = mixture
+    moments = joint.moments(part.own, part.away, names, weight)
+    n_train = int(part.own.weight.sum() + sum(joint.others[name].without(part.away).weight.sum() for name in names))
+    known = moments.weight > 0
+    if known.sum() < 2:  # nothing is learned, so all classes are alike
+        return n_train, [np.zeros((len(part.values), len(joint.classes)))] * len(shrinkages)
+    some = Moments(moments.weight[known], moments.sums[known], moments.products, moments.width)
+    fitted = discriminant.solved(some, shrinkages, priors="equal", standardise=True)
+    seen = np.asarray(joint.classes)[known]
+    return n_train, [in_columns(one(part.values), seen, joint.classes) for one in fitted]
