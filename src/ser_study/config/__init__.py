@@ -99,6 +99,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "benchmark.large_features": [],
         "benchmark.encoders": [],
         "benchmark.joint_features": [],
+        "networks.by_speaker": [],
         "ladder.curve_speakers": [2, 4, 6],
         "ladder.shuffles": 10,
         "models.boosting_rounds": 40,
@@ -108,6 +109,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **_only(),
     },
     "quick": {
+        "benchmark.wide_models": ["lda"],
+        "benchmark.joint_features": ["campplus+moonshine"],
+        "networks.by_speaker": [],
         "networks.extra": False,
         "finetuning.folds": 0,
         "baselines.systems": ["E000", "E003"],

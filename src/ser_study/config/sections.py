@@ -154,6 +154,7 @@ class Networks:
     """Chapter 05."""
 
     extra: bool = True  # networks of ours beside the baselines'
+    by_speaker: tuple[str, ...] = ("log_mel/cnn_lstm_000",)  # feature/network trained from scratch on new speakers
 
 
 @dataclass(frozen=True)

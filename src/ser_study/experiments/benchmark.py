@@ -54,6 +54,12 @@ def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Exp
     return declared
 
 
+def hand_crafted(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a scores table whose features come from no pretrained network."""
+    pretrained = {name for name in scores["feature"].unique() if features.is_pretrained(name)}
+    return scores[~scores["feature"].isin(pretrained)].reset_index(drop=True)
+
+
 def joint(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """Every selection on new speakers with clips of the other corpora beside its own, one experiment a feature."""
     declared = []

@@ -29,6 +29,7 @@ def check_names(config: Config) -> None:
         "benchmark.encoders": ("feature", benchmarked.encoders, features.REGISTRY),
         "benchmark.joint_features": ("feature", benchmarked.joint_features, features.REGISTRY),
         "benchmark.wide_models": ("model", benchmarked.wide_models, registry.REGISTRY),
+        "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),
@@ -40,6 +41,15 @@ def check_names(config: Config) -> None:
         for name in (part for whole in given for part in whole.split("+")):  # two features side by side
             if name not in known:
                 raise ValueError(f"{setting}: {unknown(what, name, known)}")
+
+
+def _both(pairs: tuple[str, ...]) -> list[str]:
+    """The parts of ``feature/model``."""
+    return [part for pair in pairs for part in pair.split("/")]
+
+
+def _registered() -> list[str]:
+    return [*features.REGISTRY, *registry.REGISTRY]
 
 
 def check_data(config: Config, store: Store, data: str) -> None:

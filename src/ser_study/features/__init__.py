@@ -41,6 +41,11 @@ def unavailable(name: str) -> str:
     return ""
 
 
+def is_pretrained(name: str) -> bool:
+    """Whether a feature, or one of several side by side, comes from a pretrained network; else it is hand-crafted."""
+    return any(get(part).weights for part in name.split("+"))
+
+
 def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int = 0) -> FeatureSet:
     """Features of clips, from the cache or extracted now.
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ser_study import schema
+from ser_study import features, schema
 from ser_study.chapters.classical.tables import SYSTEM
 from ser_study.evaluation import metrics, predictions
 from ser_study.evaluation.summaries import uar, validation_scores
-from ser_study.experiments.benchmark import benchmark
+from ser_study.experiments.benchmark import benchmark, hand_crafted
 from ser_study.experiments.experiment import Experiment
 from ser_study.study import Study
 
@@ -26,11 +26,12 @@ def chosen_systems(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
-    """The system of each corpus with the best score on validation speakers, and what it scores on test.
+    """The hand-crafted system of each corpus with the best score on validation speakers, and what it scores on test.
 
     A corpus without validation speakers of its own (TESS) takes the system that does best, on average,
     on the validation speakers of the other corpora.
     """
+    scores = hand_crafted(scores)
     honest = scores[scores["protocol"] == "speaker_independent"]
     validation = validation_scores(scores)
     test = uar(honest).set_index(SYSTEM)
@@ -57,7 +58,11 @@ def nested(study: Study) -> dict[str, float]:
     scores = {}
     for name, part in study.selections.items():
         declared = benchmark(study.config, study.only([name]).possible)
-        candidates = [e for e in declared if e.protocol == "speaker_independent" and e.model != "dummy"]
+        candidates = [
+            e
+            for e in declared
+            if e.protocol == "speaker_independent" and e.model != "dummy" and not features.is_pretrained(e.feature)
+        ]
         if part.n_speakers < 3 or not candidates:
             continue
         table = pd.concat([study.predictions(e) for e in candidates])

@@ -16,7 +16,7 @@ from ser_study.study import Study
 
 SCORE_COLUMNS = [
     *("corpus", "protocol", "feature", "model", "metric", "value", "low", "high", "interval"),
-    *("n", "n_speakers", "n_train", "experiment", "scheme", "leak", "fixed", "size", "source"),
+    *("n", "n_speakers", "n_train", "experiment", "scheme", "leak", "fixed", "size", "source", "others"),
 ]
 MAIN_METRICS = ("uar", "accuracy", "macro_f1")
 
@@ -25,13 +25,15 @@ def all_scores(study: Study) -> pd.DataFrame:
     """Scores of the benchmark, the ladder (full and equal size) and across corpora (``SCORE_COLUMNS``).
 
     ``fixed`` says that no hyperparameter was chosen, ``size`` is the number of training rows that every fold was
-    cut to, ``source`` the corpora trained on where these are not the tested one; empty where it does not apply.
+    cut to, ``source`` the corpora trained on where these are not the tested one, ``others`` the corpora that could join
+    the training clips; empty where it does not apply.
     """
     config, possible = study.config, study.possible
     full = benchmark.ladder(config, possible)
     sizes = smallest_training(full, study.selections, config=config, store=study.store)
     experiments = [
         *benchmark.benchmark(config, possible),
+        *benchmark.joint(config, possible),
         *full,
         *benchmark.equal_size(config, full, sizes),
         *benchmark.cross_corpus(config, possible),
@@ -41,11 +43,12 @@ def all_scores(study: Study) -> pd.DataFrame:
 
 
 def _declarations(experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """What the columns of scores do not tell of an experiment: ``experiment, fixed, size, source``."""
+    """What the columns of scores do not tell of an experiment: ``experiment, fixed, size, source, others``."""
     rows = [
-        (e.name, e.fixed, str(e.size or "") or None, "+".join(e.sources) or None) for e in dict.fromkeys(experiments)
+        (e.name, e.fixed, str(e.size or "") or None, "+".join(e.sources) or None, "+".join(e.others) or None)
+        for e in dict.fromkeys(experiments)
     ]
-    return pd.DataFrame(rows, columns=["experiment", "fixed", "size", "source"])
+    return pd.DataFrame(rows, columns=["experiment", "fixed", "size", "source", "others"])
 
 
 def main_scores(scores: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ser_study.evaluation import summaries
-from ser_study.experiments.benchmark import benchmark
+from ser_study.experiments.benchmark import benchmark, hand_crafted
 from ser_study.experiments.selections import chance_levels
 from ser_study.study import Study
 
@@ -21,8 +21,9 @@ def benchmark_scores(study: Study) -> pd.DataFrame:
 def split_pairs(scores: pd.DataFrame) -> pd.DataFrame:
     """UAR rows of one feature set, of the corpora and models that ran on both protocols.
 
-    The feature set is the one with the best validation score on average over the corpora.
+    The feature set is the hand-crafted one with the best validation score on average over the corpora.
     """
+    scores = hand_crafted(scores)
     pairs = summaries.inflation(scores, summaries.common_feature(scores))
     return pairs[pairs.groupby(["corpus", "model"])["protocol"].transform("nunique") == 2].reset_index(drop=True)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ser_study import config as settings
+from ser_study import features
 from ser_study.evaluation import comparisons, metrics
 from ser_study.experiments import baseline_results, baselines, benchmark, ledger
 from ser_study.experiments.experiment import Experiment
@@ -53,9 +54,9 @@ def able(study: Study) -> list[str]:
 
 
 def members(selection: str, study: Study) -> list[Experiment]:
-    """The benchmark's systems of a selection on new speakers, but for the majority class."""
+    """The benchmark's hand-crafted systems of a selection on new speakers, but for the majority class."""
     declared = benchmark.benchmark(study.config, {selection: [PROTOCOL]})
-    return [one for one in declared if one.model != "dummy"]
+    return [one for one in declared if one.model != "dummy" and not features.is_pretrained(one.feature)]
 
 
 def candidates(study: Study) -> pd.DataFrame:

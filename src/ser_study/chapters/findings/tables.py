@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser_study.evaluation import summaries
 from ser_study.experiments import ledger
+from ser_study.experiments.benchmark import hand_crafted
 from ser_study.study import Study
 from ser_study.wording import share, voices, word
 
@@ -16,6 +17,7 @@ CHAPTERS = {  # table → chapter that writes it
     "scores": "04",
     "headline": "04",
     "listeners": "04",
+    "systems": "06b",
     "corpora": "02",
     "ladder": "03",
     "ladder_speakers": "03",
@@ -27,8 +29,9 @@ class RunTables:
     """The tables of a run that the front page needs."""
 
     scores: pd.DataFrame
-    headline: pd.DataFrame
+    headline: pd.DataFrame  # on hand-crafted features
     listeners: pd.DataFrame
+    systems: pd.DataFrame  # every kind
     corpora: pd.DataFrame
     ladder: pd.DataFrame
     ladder_speakers: pd.DataFrame
@@ -66,13 +69,14 @@ def _advice(study: Study, chapter: str) -> str:
 def benchmark(run: RunTables) -> pd.DataFrame:
     """Scores of feature × model: tuned, on all clips and the own classes of each corpus, without a declared leak."""
     scores = run.scores
-    plain = scores["leak"].isna() & scores["source"].isna() & (scores["scheme"] == "native")
+    others = scores["others"].isna() if "others" in scores else True  # runs of before have no such column
+    plain = scores["leak"].isna() & scores["source"].isna() & (scores["scheme"] == "native") & others
     return scores[plain & ~scores["fixed"].astype(bool) & (scores["size"].fillna(0) == 0)]
 
 
 def inflation(run: RunTables) -> pd.DataFrame:
     """Random and speaker-independent UAR of every corpus and model, with the feature set that is best on average."""
-    scores = benchmark(run)
+    scores = hand_crafted(benchmark(run))
     return summaries.inflation(scores, summaries.common_feature(scores))
 
 
@@ -87,9 +91,10 @@ def listeners(run: RunTables) -> dict[str, float]:
 
 
 def headline(run: RunTables) -> pd.DataFrame:
-    """The chosen system of each corpus.
+    """The chosen system of each corpus on hand-crafted features, and the best of all its systems.
 
-    Columns: ``corpus, system, random split, new speakers, interval, listeners, chance``.
+    Columns: ``corpus, system, random split, new speakers, interval, best system, best score, best interval, listeners,
+    chance``; empty where chapter 06b has no system of a corpus.
     """
     keys = ["corpus", "feature", "model"]
     uar = summaries.uar(benchmark(run))
@@ -100,7 +105,18 @@ def headline(run: RunTables) -> pd.DataFrame:
     spans = [f"[{share(low)}, {share(high)}]{voices(kind)}" for low, high, kind in bounds]
     systems = [f"{word(feature)}, {word(model)}" for feature, model in zip(table["feature"], table["model"])]
     table = table.assign(system=systems, interval=spans).rename(columns={"value": "new speakers"})
-    return table[["corpus", "system", "random split", "new speakers", "interval", "listeners", "chance"]]
+    table = table.merge(best_systems(run), how="left", on="corpus")
+    best = ["best system", "best score", "best interval"]
+    return table[["corpus", "system", "random split", "new speakers", "interval", *best, "listeners", "chance"]]
+
+
+def best_systems(run: RunTables) -> pd.DataFrame:
+    """The best of all kinds of systems on new speakers: ``corpus, best system, best score, best interval``."""
+    best = run.systems[run.systems["system"] == "best_system"]
+    bounds = zip(best["uar_low"], best["uar_high"], best["interval"])
+    spans = [f"[{share(low)}, {share(high)}]{voices(kind)}" for low, high, kind in bounds]
+    table = best.assign(interval=spans)[["corpus", "chosen", "uar", "interval"]]
+    return table.set_axis(["corpus", "best system", "best score", "best interval"], axis=1)
 
 
 def baselines(study: Study) -> pd.DataFrame:

@@ -1,0 +1,166 @@
+"""The best system of every corpus, kind by kind: chosen in every fold by inner folds, scored once on its test rows.
+
+Conventions
+-----------
+A *system* of a kind is a nested choice: in each outer fold the candidate with the best UAR on the validation rows of
+that fold, so that no test speaker takes part in the choice that is tested on them. A corpus of two speakers leaves one
+to train on and none to choose by: it takes what does best, on average, on the validation rows of the other corpora.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ser_study import config as settings
+from ser_study.chapters.systems import declare
+from ser_study.chapters.systems.declare import KINDS, PROTOCOL
+from ser_study.evaluation import choice, metrics, summaries, tables
+from ser_study.experiments import ledger
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import chance_levels
+from ser_study.models import weights
+from ser_study.study import Study
+from ser_study.wording import listed, word
+
+COLUMNS = [
+    *("corpus", "protocol", "system", "chosen", "uar", "uar_low", "uar_high", "accuracy", "accuracy_low"),
+    *("accuracy_high", "interval", "uar_validation", "n", "n_speakers", "chosen_by"),
+]
+OWN, OTHERS = "own speakers", "other corpora"
+
+
+@dataclass(frozen=True)
+class System:
+    """One kind of system on one selection: its predictions, what was chosen, by whom, and its score on validation."""
+
+    predictions: pd.DataFrame
+    chosen: str
+    chosen_by: str
+    uar_validation: float
+
+
+def systems(study: Study, protocol: str = PROTOCOL) -> dict[str, dict[str, System]]:
+    """Selection → kind → system, and the best of all kinds; test-set evaluations of choices and votes are logged."""
+    names = declare.able(study, protocol)
+    everything = {name: _candidates(study, name, protocol) for name in names}
+    own = [name for name in names if study.selections[name].n_speakers > 2]
+    done = {name: _by_own_speakers(everything[name]) for name in own}
+    for name in names:
+        if name not in own:
+            done[name] = _by_other_corpora(everything[name], {other: everything[other] for other in own})
+        _log(name, protocol, done[name], study)
+    return {name: done[name] for name in names}
+
+
+def _candidates(study: Study, selection: str, protocol: str) -> dict[str, dict[str, pd.DataFrame]]:
+    """Kind → label of a candidate → its predictions."""
+    groups = declare.candidates(study, selection, protocol)
+    predictions = study.predict([one for some in groups.values() for one in some])
+    made = {kind: {_label(one): predictions[one] for one in some} for kind, some in groups.items()}
+    if study.selections[selection].n_speakers > 2:
+        speakers = study.clips(selection).set_index("clip_id")["speaker"]
+        for kind, members in declare.votes(groups).items():
+            vote = weights.weighted_vote([predictions[one] for one in members], groups=speakers)
+            made[kind] = {_members(members): vote}
+    return {kind: made[kind] for kind in KINDS if kind in made}
+
+
+def _label(one: Experiment) -> str:
+    return f"{word(one.feature)}, {word(one.model)}"
+
+
+def _members(members: list[Experiment]) -> str:
+    """What votes: "LDA on CAM++, Moonshine, and CAM++ beside other corpora"."""
+    names = [word(one.feature) + (" beside other corpora" if one.others else "") for one in members]
+    return f"{word(declare.HEAD)} on {listed(names)}"
+
+
+def _by_own_speakers(groups: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[str, System]:
+    """The nested choice of every kind, and over all kinds."""
+    done = {kind: _nested(some) for kind, some in groups.items() if kind != "dummy"}
+    if "dummy" in groups:
+        table = next(iter(groups["dummy"].values()))  # alike for every feature
+        done = {"dummy": System(table, word("dummy"), "", _validation(table))} | done
+    every = {f"{kind}: {label}": table for kind, some in groups.items() for label, table in some.items()}
+    return done | {"best_system": _nested(every)} if every else done
+
+
+def _nested(candidates: Mapping[str, pd.DataFrame]) -> System:
+    table = choice.nested_choice(candidates)
+    names = table.drop_duplicates(["repeat", "fold"])["params"].map(lambda text: json.loads(text)["chosen"])
+    counts = names.str.partition(": ")[2].where(names.str.contains(": "), names).value_counts()
+    of = f" of {counts.sum()} folds"
+    chosen = counts.index[0] if len(counts) == 1 else f"{counts.index[0]} ({counts.iloc[0]}{of})"
+    return System(table, chosen, OWN, _validation(table))
+
+
+def _by_other_corpora(groups, others: Mapping[str, Mapping[str, Mapping[str, pd.DataFrame]]]) -> dict[str, System]:
+    """Of every kind the candidate that is best on the others' validation rows; then the kind that is."""
+    means: dict[tuple[str, str], float] = {}
+    for kind, some in groups.items():
+        for label in some:
+            scores = [_validation(one[kind][label]) for one in others.values() if label in one.get(kind, {})]
+            if scores:
+                means[kind, label] = sum(scores) / len(scores)
+    done = {}
+    for kind in groups:
+        of_kind = {label: mean for (known, label), mean in means.items() if known == kind}
+        if of_kind:
+            label = max(of_kind, key=of_kind.get)
+            done[kind] = System(groups[kind][label], label, OTHERS, of_kind[label])
+    if done:
+        done["best_system"] = max(done.values(), key=lambda one: one.uar_validation)
+    return done
+
+
+def _validation(table: pd.DataFrame) -> float:
+    rows = table[table["role"] == "validation"]
+    return metrics.uar_of(rows) if len(rows) else float("nan")
+
+
+def _log(selection: str, protocol: str, done: Mapping[str, System], study: Study) -> None:
+    """Every choice and vote that is scored on test rows is a test-set evaluation."""
+    names = {kind: f"{selection}/{protocol}/{kind}" for kind in done if kind != "dummy"}
+    declared = {
+        names[kind]: ledger.declaration_hash([kind, sorted(set(done[kind].predictions["params"].astype(str)))])
+        for kind in names
+    }
+    scores = [ledger.test_uar(done[kind].predictions, experiment=name) for kind, name in names.items()]
+    if scores:
+        ledger.log_test_evaluations(declared, pd.concat(scores, ignore_index=True), study.store)
+
+
+def scores(study: Study, done: Mapping[str, Mapping[str, System]]) -> pd.DataFrame:
+    """UAR and accuracy of every system with their intervals (``COLUMNS``)."""
+    rows = [row for selection, kinds in done.items() for row in _score_rows(study, selection, kinds)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _score_rows(study: Study, selection: str, kinds: Mapping[str, System]) -> list[dict]:
+    """One row a kind of one selection."""
+    named = [one.predictions.assign(experiment=kind, model=kind, feature="", leak="") for kind, one in kinds.items()]
+    random = settings.rng(study.config, f"systems/{selection}")
+    evaluation, clips = study.config.evaluation, study.clips(selection)
+    table = tables.scores(pd.concat(named, ignore_index=True), clips, evaluation=evaluation, rng=random)
+    by_kind = table[table["metric"].isin(("uar", "accuracy"))].set_index(["experiment", "metric"])
+    rows = []
+    for kind, one in kinds.items():
+        uar, accuracy = by_kind.loc[(kind, "uar")], by_kind.loc[(kind, "accuracy")]
+        row = {"corpus": selection, "protocol": uar["protocol"], "system": kind, "chosen": one.chosen}
+        row |= {"uar": uar["value"], "uar_low": uar["low"], "uar_high": uar["high"], "interval": uar["interval"]}
+        row |= {"accuracy": accuracy["value"], "accuracy_low": accuracy["low"], "accuracy_high": accuracy["high"]}
+        row |= {"n": uar["n"], "n_speakers": uar["n_speakers"]}
+        rows.append(row | {"uar_validation": one.uar_validation, "chosen_by": one.chosen_by})
+    return rows
+
+
+def levels(study: Study) -> pd.DataFrame:
+    """What scores are compared with: ``corpus, chance, listener``; no listener where none was asked."""
+    listener = summaries.listener_lines(summaries.listeners({n: p.clips for n, p in study.selections.items()}))
+    chance = chance_levels(study.selections)
+    rows = [(name, chance[name], listener.get(name)) for name in study.selections]
+    return pd.DataFrame(rows, columns=["corpus", "chance", "listener"]).astype({"listener": float})

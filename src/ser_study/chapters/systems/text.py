@@ -1,0 +1,86 @@
+"""Titles, captions and sentences of the chapter, computed from its tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study import features
+from ser_study.chapters.systems.tables import OTHERS
+from ser_study.config import Config
+from ser_study.experiments.benchmark import unavailable_parts
+from ser_study.wording import Caption, interval, listed, share, signed, voices, word
+
+NO_SYSTEM = (
+    "No selection of this run has new speakers to test on, so there is no system to choose; chapter 03 says why."
+)
+
+
+def introduction(config: Config) -> str:
+    """Which encoders take part, and why others do not."""
+    asked = list(dict.fromkeys(part for name in config.benchmark.encoders for part in name.split("+")))
+    lost = {name: reasons for name in asked if (reasons := unavailable_parts(name))}
+    here = [features.get(name).title for name in asked if name not in lost]
+    words = f"Encoders: {listed(here)}. " if here else "No pretrained encoder takes part in this run. "
+    return words + " ".join(f"{features.get(name).title} is left out: {why[0]}" for name, why in lost.items())
+
+
+def systems_title(table: pd.DataFrame) -> str:
+    """How far the best system is above the best on hand-crafted features."""
+    wide = table.pivot_table(index="corpus", columns="system", values="uar", sort=False)
+    if not {"hand_crafted", "best_system"} <= set(wide.columns):
+        return "Every kind of system on new speakers"
+    gain = 100 * (wide["best_system"] - wide["hand_crafted"])
+    low, high = f"{gain.min():.0f}", f"{gain.max():.0f}"
+    span = low if low == high else f"{low} to {high}"
+    return f"On new speakers the best system scores {span} points above the best on hand-crafted features"
+
+
+def systems_figure(table: pd.DataFrame) -> Caption:
+    """Every kind of system."""
+    if table.empty:
+        return Caption("system_scores", "", empty=NO_SYSTEM)
+    words = (
+        "UAR on speakers that were in no training part, with its interval. In each fold the candidate with the best "
+        "score on inner folds of the other speakers is fitted on all of them and predicts the test speakers once."
+    )
+    best = table[table["system"] == "best_system"]
+    each = [f"{word(row.corpus)} {share(row.uar)}" for row in best.itertuples()]
+    return Caption(
+        "systems", words, alt=f"{systems_title(table)}. Best of all: {listed(each)}.", finding=finding(table)
+    )
+
+
+def systems_table(table: pd.DataFrame) -> Caption:
+    """The same with accuracy, what was chosen, and the score it was chosen by."""
+    labels = {"uar_low": "UAR, from", "uar_high": "UAR, to", "accuracy_low": "accuracy, from"}
+    labels |= {"accuracy_high": "accuracy, to", "uar_validation": "UAR, inner folds", "chosen_by": "chosen by"}
+    words = "Every kind of system on new speakers: what was chosen, and its scores on test speakers."
+    return Caption("systems", words, empty=NO_SYSTEM, labels=labels, page_length=20)
+
+
+def finding(table: pd.DataFrame) -> str:
+    """The best system of every corpus, what it is, and its distance to the best classical one."""
+    lines = []
+    for corpus, rows in table.groupby("corpus", sort=False):
+        by_kind = rows.set_index("system")
+        if "best_system" not in by_kind.index:
+            continue
+        best = by_kind.loc["best_system"]
+        score = interval(best["uar"], best["uar_low"], best["uar_high"]) + voices(best["interval"])
+        line = f"- **{word(corpus)}**: {score}, {best['chosen']}"
+        if "hand_crafted" in by_kind.index:
+            points = 100 * (best["uar"] - by_kind.loc["hand_crafted", "uar"])
+            line += f"; hand-crafted features {share(by_kind.loc['hand_crafted', 'uar'])} ({signed(points)} points)"
+        tail = " Chosen by the other corpora, since two speakers leave none to choose by." * (
+            best["chosen_by"] == OTHERS
+        )
+        lines.append(f"{line}.{tail}")
+    return "\n".join(lines)
+
+
+def one_out(table: pd.DataFrame) -> Caption:
+    """One speaker left out at a time."""
+    labels = systems_table(table).labels
+    empty = "No selection of this run has speakers that are tested one by one beside folds of several."
+    words = "The same with one speaker left out at a time, so that more speakers remain for training."
+    return Caption("systems_one_out", words, empty=empty, labels=labels, finding=finding(table), page_length=20)
