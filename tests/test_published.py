@@ -1,4 +1,4 @@
-"""Published scores: the committed table, the lights and ours beside them."""
+"""Published scores: the committed table, the lights, ours beside them, and what is said and drawn."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from figure_checks import check_overlap, check_size, check_svg, check_units
 
 from ser_study import corpora
-from ser_study.chapters.systems import published
+from ser_study.chapters.systems import published, published_figures, published_text
+from ser_study.plotting.palette import svg_text
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 CLASSES = {"ravdess-speech": 8, "crema_d": 6, "tess": 7, "emodb": 7}
@@ -157,3 +159,86 @@ def test_a_table_that_is_missing_or_lacks_a_column_is_refused(tmp_path, written)
     pd.read_csv(path).drop(columns="selection").to_csv(path, index=False)
     with pytest.raises(ValueError, match="The published table lacks selection"):
         published.table(OURS, tmp_path)
+
+
+def test_positions_follow_our_interval_or_without_one_our_score():
+    rows = pd.DataFrame(
+        {
+            "value": [0.5, 0.71, 0.9, 0.6, 0.6, 0.4],
+            "ours": [0.7, 0.7, 0.7, 0.62, 0.58, np.nan],
+            "ours_low": [0.65, 0.65, 0.65, np.nan, np.nan, np.nan],
+            "ours_high": [0.75, 0.75, 0.75, np.nan, np.nan, np.nan],
+        }
+    )
+    assert published_text.positions(rows).tolist() == ["above", "level", "below", "above", "below"]
+
+
+def test_captions_name_columns_of_the_table_and_count_green_scores(rows):
+    caption = published_text.table(rows)
+    assert {*caption.labels, *caption.decimals} <= set(rows.columns)
+    green = published_text.systems(rows, "green")
+    assert published.LISTENERS not in set(green["kind"])
+    beside = green[green["ours"].notna()]
+    first, _, *lines = caption.finding.split("\n")
+    assert first.startswith(f"{len(green)} of {(rows['kind'] != 'listeners').sum()} published scores are green")
+    above = int((beside["ours_low"] > beside["value"]).sum())
+    below = int((beside["ours_high"] < beside["value"]).sum())
+    assert f"above {above}, level with {len(beside) - above - below} and below {below}" in first
+    assert f"above {above}" in published_text.title(rows)
+    assert [line.split("**")[1] for line in lines] == ["RAVDESS speech", "CREMA-D", "TESS", "EMO-DB"]
+    assert "UAR .819 [.778, .859] (XLS-R 300M" in lines[0]
+    assert "ours is .730 [.680, .780], −8.9 points" in lines[0]
+    assert "none is green; the best amber score is" in lines[2]
+    assert "ours was not measured so. Measured as ours, it is UAR .730" in lines[2]
+
+
+def test_text_holds_without_scores_of_ours_and_without_rows(rows):
+    nothing = published.table(OURS.iloc[:0], DATA)
+    finding = published_text.finding(nothing)
+    assert "This run has no score of the same corpus, protocol and metric" in finding
+    assert "points" not in finding
+    n = (rows["kind"] != published.LISTENERS).sum()
+    assert f"of {n} published scores have the test speakers in training" in published_text.title(nothing)
+    red = rows[rows["light"] == "red"]
+    assert "TESS**: every published score has the test speakers in training" in published_text.finding(red)
+    for caption in (published_text.table(rows.iloc[:0]), published_text.figure(rows.iloc[:0])):
+        assert caption.empty == published_text.EMPTY
+        assert caption.finding == ""
+    assert published_figures.scores(rows.iloc[:0]) is None
+
+
+def test_figure_keeps_the_rules(rows):
+    figure = published_figures.scores(rows)
+    drawing = svg_text(figure)
+    check_overlap(figure)
+    check_size(figure, drawing)
+    check_svg(drawing)
+    check_units(figure)
+    assert len(figure.axes) == rows["corpus"].nunique()
+
+
+def test_key_of_the_figure_names_what_is_in_it(rows):
+    def key(table: pd.DataFrame) -> list[str]:
+        return [text.get_text().split(":")[0] for text in published_figures.scores(table).legends[0].get_texts()]
+
+    assert key(rows) == ["green", "amber", "red", "listeners", "ours", "95 % interval of ours"]
+    tess = rows[rows["corpus"] == "tess"]
+    assert key(tess.assign(ours=np.nan)) == ["amber", "red"]
+
+
+def test_figure_marks_each_light_by_shape_and_colour_and_draws_ours_where_it_is_known(rows):
+    assert len(set(published_figures.MARKS.values())) == 4
+    ax = published_figures.scores(rows).axes[0]
+    part = rows[rows["corpus"] == "ravdess-speech"]
+    marks = [line.get_marker() for line in ax.lines if line.get_marker() not in ("None", None)]
+    colours = {line.get_color() for line in ax.lines if line.get_marker() not in ("None", None)}
+    people = part["kind"] == published.LISTENERS
+    for light in published.LIGHTS:
+        assert marks.count(published_figures.MARKS[light]) == ((part["light"] == light) & ~people).sum()
+    assert marks[-1] == published_figures.MARKS[published.LISTENERS]
+    assert len(colours) == 4
+    upright = [
+        line.get_xdata()[0] for line in ax.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
+    ]
+    assert upright == [0.73, 0.86, 0.86]  # between the last two stands a score in accuracy, which has none of ours
+    assert len(ax.collections) == 3

@@ -44,7 +44,7 @@ EMOTION_COLOURS = {
     "frustrated": "#d90e3b",
     "other": "#6e96c0",
 }
-STUDY_COLOURS = {  # models, features, protocols, roles and genders
+STUDY_COLOURS = {  # models, features, protocols, roles, genders and lights
     "dummy": "#808080",
     "logistic": "#0a8ce4",
     "linear_svm": "#d0571a",
@@ -69,6 +69,9 @@ STUDY_COLOURS = {  # models, features, protocols, roles and genders
     "female": "#a04fb4",
     "male": "#2a9d8f",
     "unknown": "#808080",
+    "green": "#2f9b52",  # how far a published score can be trusted
+    "amber": "#b98a00",
+    "red": "#d0480f",
 }
 SPARE_COLOURS = ("#f03c96", "#766733", "#28a2a8", "#c78600", "#6e96c0", "#d90e3b")
 CYCLE = ("#0a8ce4", "#d0571a", "#2f9b52", "#9f3faa", "#c78600", "#28a2a8", "#808080")
