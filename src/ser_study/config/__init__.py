@@ -111,6 +111,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {
         "benchmark.wide_models": ["lda"],
         "benchmark.joint_features": ["campplus+moonshine"],
+        "benchmark.one_out": False,
         "networks.by_speaker": [],
         "networks.extra": False,
         "finetuning.folds": 0,

@@ -121,6 +121,7 @@ class Benchmark:
     models: tuple[str, ...] = ("dummy", "logistic", "linear_svm", "lda", "forest", "lightgbm")
     wide_models: tuple[str, ...] = ("logistic", "linear_svm", "lda")  # of large features and encoders
     times: bool = True  # twenty classical models with their seconds, on one selection
+    one_out: bool = True  # the best systems also with one speaker left out at a time (chapter 06b)
 
 
 @dataclass(frozen=True)

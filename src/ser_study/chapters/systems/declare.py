@@ -76,5 +76,7 @@ def able(study: Study, protocol: str = PROTOCOL) -> list[str]:
     names = [name for name, allowed in study.possible.items() if PROTOCOL in allowed]
     if protocol == PROTOCOL:
         return names
+    if not study.config.benchmark.one_out:
+        return []
     few = [name for name in names if study.selections[name].n_speakers <= MOST_LEFT_OUT]
     return [name for name in few if protocol in study.possible[name]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ from ser_study import config as settings
 from ser_study.chapters.systems import declare
 from ser_study.chapters.systems.declare import KINDS, PROTOCOL
 from ser_study.evaluation import choice, metrics, summaries, tables
-from ser_study.experiments import ledger
+from ser_study.experiments import benchmark, ledger
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import chance_levels
 from ser_study.models import weights
@@ -155,6 +155,43 @@ def _score_rows(study: Study, selection: str, kinds: Mapping[str, System]) -> li
         row |= {"accuracy": accuracy["value"], "accuracy_low": accuracy["low"], "accuracy_high": accuracy["high"]}
         row |= {"n": uar["n"], "n_speakers": uar["n_speakers"]}
         rows.append(row | {"uar_validation": one.uar_validation, "chosen_by": one.chosen_by})
+    return rows
+
+
+def comparable(study: Study, *parts: pd.DataFrame) -> pd.DataFrame:
+    """What published scores are compared with: ``corpus, protocol, metric, value, low, high``, one system a corpus.
+
+    On new speakers the best system of ``parts`` (tables of ``scores``); on a random split the system of the benchmark
+    that is best on validation speakers.
+    """
+    rows = []
+    for table in parts:
+        for one in table[table["system"] == "best_system"].itertuples():
+            over_clips = one.interval.startswith("clips")  # of these voices only, so it bounds nothing of others
+            for metric, value, low, high in (
+                ("uar", one.uar, one.uar_low, one.uar_high),
+                ("accuracy", one.accuracy, one.accuracy_low, one.accuracy_high),
+            ):
+                span = {"low": float("nan"), "high": float("nan")} if over_clips else {"low": low, "high": high}
+                rows.append({"corpus": one.corpus, "protocol": one.protocol, "metric": metric, "value": value} | span)
+    columns = ["corpus", "protocol", "metric", "value", "low", "high"]
+    return pd.DataFrame([*rows, *_random_rows(study)], columns=columns)
+
+
+def _random_rows(study: Study) -> list[dict]:
+    """UAR and accuracy on a random split of the system that does best on validation speakers."""
+    rows = []
+    for selection in declare.able(study):
+        declared = [one for one in benchmark.benchmark(study.config, {selection: ["random"]}) if one.model != "dummy"]
+        honest = {one: replace(one, protocol=PROTOCOL) for one in declared}
+        validation = study.predict_validation(honest.values())
+        if not declared:
+            continue
+        best = max(declared, key=lambda one: _validation(validation[honest[one]]))
+        scored = study.scores([best])
+        for row in scored[scored["metric"].isin(("uar", "accuracy"))].itertuples():
+            head = {"corpus": selection, "protocol": "random", "metric": row.metric}
+            rows.append(head | {"value": row.value, "low": row.low, "high": row.high})
     return rows
 
 

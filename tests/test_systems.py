@@ -1,0 +1,171 @@
+"""The best system of every corpus: what is chosen from, how it is chosen, and what is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_study import config as settings
+from ser_study.chapters.systems import declare, figures, tables, text
+from ser_study.evaluation import choice, metrics
+from ser_study.experiments import Experiment, Selection, ledger
+from ser_study.study import Study
+from ser_study.wording import share
+
+CLASSES = ("angry", "happy", "sad")
+
+
+def predictions(right, n_speakers=6, seed=0, speakers_first=0):
+    """A system that is right with probability ``right(fold, role)``; every speaker is tested once, others validated."""
+    random, rows = np.random.default_rng(seed), []
+    for fold in range(n_speakers):
+        for speaker in range(n_speakers):
+            role = "test" if speaker == fold else "validation"
+            for clip in range(15):
+                truth = CLASSES[clip % 3]
+                good = random.random() < right(fold, role)
+                guess = truth if good else CLASSES[(clip + 1) % 3]
+                row = {"fold": fold, "role": role, "clip_id": f"emodb/{speaker}-{clip}", "truth": truth}
+                rows.append(
+                    row | {"prediction": guess} | {f"p_{name}": 0.8 if name == guess else 0.1 for name in CLASSES}
+                )
+    head = {"experiment": "x", "scheme": "native", "protocol": "speaker_independent", "repeat": 0, "seed": 1, "draw": 0}
+    head |= {
+        "model": "lda",
+        "feature": "summary",
+        "leak": "",
+        "corpus": "emodb",
+        "variant": 0,
+        "n_train": 75,
+        "params": "{}",
+    }
+    return pd.DataFrame(rows).assign(**head)
+
+
+def test_each_fold_takes_the_candidate_that_does_best_on_its_validation_rows():
+    odd = predictions(lambda fold, role: 0.9 if fold % 2 else 0.4)
+    even = predictions(lambda fold, role: 0.4 if fold % 2 else 0.9, seed=1)
+    chosen = choice.nested_choice({"odd": odd, "even": even})
+    names = chosen.drop_duplicates("fold").set_index("fold")["params"].map(lambda text: json.loads(text)["chosen"])
+    assert names.to_dict() == {fold: "odd" if fold % 2 else "even" for fold in range(6)}
+    for fold, rows in chosen.groupby("fold"):
+        source = odd if fold % 2 else even
+        expected = source[source["fold"] == fold].reset_index(drop=True)
+        assert rows["prediction"].tolist() == expected["prediction"].tolist()
+
+
+def test_test_rows_take_no_part_in_the_choice():
+    good_on_test = predictions(lambda fold, role: 1.0 if role == "test" else 0.3)
+    plain = predictions(lambda fold, role: 0.6, seed=1)
+    chosen = choice.nested_choice({"good on test": good_on_test, "plain": plain})
+    assert {json.loads(text)["chosen"] for text in chosen["params"]} == {"plain"}
+
+
+def test_candidates_are_compared_on_the_validation_rows_that_all_have():
+    whole = predictions(lambda fold, role: 0.7)
+    few = predictions(lambda fold, role: 0.8, seed=1)
+    kept = (few["role"] == "test") | few["clip_id"].str.startswith("emodb/0-") | (few["fold"] == 0)
+    scores = choice.validation_scores({"whole": whole, "few": few[kept]})
+    one = whole[(whole["fold"] == 3) & (whole["role"] == "validation") & whole["clip_id"].str.startswith("emodb/0-")]
+    assert scores["whole"].iloc[3] == metrics.uar_of(one)
+
+
+def test_candidates_with_other_folds_or_without_validation_rows_are_refused():
+    whole = predictions(lambda fold, role: 0.7)
+    with pytest.raises(ValueError, match="differ in folds"):
+        choice.nested_choice({"a": whole, "b": whole[whole["fold"] < 4]})
+    with pytest.raises(ValueError, match="no validation rows"):
+        choice.nested_choice({"a": whole[whole["role"] == "test"]})
+    with pytest.raises(ValueError, match="No candidates"):
+        choice.nested_choice({})
+
+
+@pytest.fixture(scope="module")
+def systems(small_study):
+    changes = {"benchmark.models": ["dummy", "logistic", "lda"], "benchmark.features": ["means184", "summary"]}
+    study = Study(settings.load("demo", small_study.config.overrides | changes), small_study.store)
+    return study, tables.systems(study)
+
+
+def test_every_kind_of_system_is_there_and_the_best_is_chosen_among_them(systems):
+    study, done = systems
+    assert list(done) == ["synthetic"]
+    assert list(done["synthetic"]) == ["dummy", "hand_crafted", "feature_vote", "best_system"]
+    scores = tables.scores(study, done)
+    assert list(scores.columns) == tables.COLUMNS
+    for row in scores.itertuples():
+        test = done["synthetic"][row.system].predictions.query("role == 'test'")
+        assert sorted(test["clip_id"]) == sorted(study.clips("synthetic")["clip_id"])
+        assert row.uar == pytest.approx(metrics.uar_of(test))
+        assert row.uar_low <= row.uar <= row.uar_high
+    assert scores.set_index("system").loc["dummy", "uar"] == pytest.approx(1 / study.clips()["emotion"].nunique())
+
+
+def test_kinds_follow_from_feature_model_and_corpora():
+    base = Experiment("emodb", "speaker_independent", "summary", "lda")
+    kinds = {
+        "hand_crafted": base,
+        "dummy": dataclasses.replace(base, model="dummy"),
+        "encoder_head": dataclasses.replace(base, feature="summary+moonshine"),
+        "joint_corpora": dataclasses.replace(base, feature="campplus", others=("tess",)),
+        "scratch_network": dataclasses.replace(base, feature="log_mel", model="cnn_lstm_000"),
+    }
+    assert {kind: declare.kind_of(one) for kind, one in kinds.items()} == {kind: kind for kind in kinds}
+
+
+def test_two_speakers_take_what_is_best_on_the_other_corpora():
+    weak, strong = (predictions(lambda fold, role, p=p: p, seed=int(10 * p)) for p in (0.5, 0.9))
+    of_two = {"hand_crafted": {"a": weak, "b": strong}, "joint_corpora": {"c": weak}}
+    other = {
+        "hand_crafted": {"a": strong, "b": weak},
+        "joint_corpora": {"c": strong.assign(prediction=strong["truth"])},
+    }
+    done = tables._by_other_corpora(of_two, {"emodb": other})
+    assert done["hand_crafted"].chosen == "a"
+    assert done["best_system"].chosen == "c"
+    assert {one.chosen_by for one in done.values()} == {tables.OTHERS}
+
+
+def test_choices_and_votes_are_logged_as_test_evaluations(small_study, store, monkeypatch):
+    logged = {}
+    monkeypatch.setattr(ledger, "log_test_evaluations", lambda known, scores, store: logged.update(known))
+    one = tables.System(predictions(lambda fold, role: 0.7), "summaries, LDA", tables.OWN, 0.7)
+    tables._log("emodb", "speaker_independent", {"dummy": one, "best_system": one}, small_study)
+    assert list(logged) == ["emodb/speaker_independent/best_system"]
+
+
+def test_text_and_figure_hold_the_scores_and_the_gain(systems):
+    study, done = systems
+    scores = tables.scores(study, done)
+    better = scores.assign(uar=scores["uar"].where(scores["system"] != "best_system", scores["uar"] + 0.1))
+    best = better[better["system"] == "best_system"].iloc[0]
+    finding = text.finding(better)
+    assert share(best["uar"]) in finding
+    assert best["chosen"] in finding
+    gain = 100 * (best["uar"] - better.set_index("system").loc["hand_crafted", "uar"])
+    assert f"{gain:.0f} points above" in text.systems_title(better)
+    figure = figures.systems(better, tables.levels(study))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["hand-crafted features", "vote over hand-crafted features", "best of all"]
+    assert figures.systems(better.iloc[:0], tables.levels(study)) is None
+    assert text.systems_figure(better.iloc[:0]).empty == text.NO_SYSTEM
+
+
+def test_without_new_speakers_there_is_nothing_to_choose(small_study):
+    nobody = small_study.clips("synthetic").assign(speaker=None)
+    study = Study(small_study.config, small_study.store, {"synthetic": Selection("synthetic", nobody, nobody.iloc[:0])})
+    assert tables.systems(study) == {}
+    assert tables.scores(study, {}).empty
+    assert tables.comparable(study, tables.scores(study, {})).empty
+
+
+def test_encoders_that_cannot_be_had_are_named_with_the_reason(monkeypatch):
+    config = settings.load("quick")
+    monkeypatch.setattr(text, "unavailable_parts", lambda name: ["No network."] if name == "moonshine" else [])
+    assert "Encoders: CAM++, second block." in text.introduction(config)
+    assert "Moonshine, layer 3 is left out: No network." in text.introduction(config)
+    assert "No pretrained encoder" in text.introduction(settings.load("demo"))
