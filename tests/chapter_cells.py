@@ -120,7 +120,8 @@ def check(parts: Sequence[tuple], home: Path, changes: Mapping[str, Any] | None 
         plan, options = rest[0] if rest else small_corpora.PLAN, rest[1] if len(rest) > 1 else {}
         small_corpora.MAKERS[loader](home / "raw" / loader, n_speakers, plan, **options)
     ends = run(home / "raw", home, changes)
-    assert not {page: error for page, error in ends.items() if error}
+    errors = {page: error for page, error in ends.items() if error}
+    assert not errors, errors
     (folder,) = (home / "reports").glob("quick*")
     read = {name: pd.read_csv(folder / "tables" / f"{name}.csv") for name in ("corpora", "left_out", "scores")}
     left_out, scores = read["left_out"], read["scores"]

@@ -113,12 +113,14 @@ class Study:
         """Protocols that each selection allows."""
         return benchmark.possible(self.selections, self.config)
 
-    def example(self) -> tuple[Study, str]:
+    def example(self, n_speakers: int = 2) -> tuple[Study, str]:
         """A study and one of its selections that names speakers, few enough of them and of sentences for a picture.
 
-        It is this study, or one of the built-in corpus where these clips allow no test on new speakers.
+        It is this study, or one of the built-in corpus where these clips allow no test on new speakers, or have fewer
+        than ``n_speakers`` (at most the built-in corpus's eight).
         """
-        named = [name for name, allowed in self.possible.items() if "speaker_independent" in allowed]
+        able = [name for name, allowed in self.possible.items() if "speaker_independent" in allowed]
+        named = [name for name in able if self.selections[name].n_speakers >= n_speakers]
         if not named:
             built_in = dataclasses.replace(self.config, corpora=("synthetic",))
             return Study(built_in, self.store), "synthetic"

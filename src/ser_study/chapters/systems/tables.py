@@ -44,7 +44,10 @@ class System:
 
 
 def systems(study: Study, protocol: str = PROTOCOL) -> dict[str, dict[str, System]]:
-    """Selection → kind → system, and the best of all kinds; test-set evaluations of choices and votes are logged."""
+    """Selection → kind → system, and the best of all kinds; test-set evaluations of choices and votes are logged.
+
+    Two speakers without another corpus leave nothing to choose by, and are left out.
+    """
     names = declare.able(study, protocol)
     everything = {name: _candidates(study, name, protocol) for name in names}
     own = [name for name in names if study.selections[name].n_speakers > 2]
@@ -53,7 +56,7 @@ def systems(study: Study, protocol: str = PROTOCOL) -> dict[str, dict[str, Syste
         if name not in own:
             done[name] = _by_other_corpora(everything[name], {other: everything[other] for other in own})
         _log(name, protocol, done[name], study)
-    return {name: done[name] for name in names}
+    return {name: done[name] for name in names if done[name]}
 
 
 def _candidates(study: Study, selection: str, protocol: str) -> dict[str, dict[str, pd.DataFrame]]:
