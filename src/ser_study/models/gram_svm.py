@@ -62,20 +62,9 @@ def _machine(c: float, class_weight: str | None) -> SVC:
     return SVC(C=c, kernel="precomputed", class_weight=class_weight, cache_size=500)
 
 
-def grid(models: Models) -> list[dict]:
-    """Every C, with and without class weights; with the settings' class weight alone, where they name one."""
-    weights = [models.class_weight] if models.class_weight else ["", "balanced"]
-    return [{"C": c, "class_weight": weight} for weight in weights for c in models.svm_c]
-
-
-def fixed(models: Models) -> dict:
-    """Where nothing may be chosen."""
-    return {"C": models.svm_c_fixed, "class_weight": models.class_weight}
-
-
 def build(models: Models, params: Params, seed: int) -> GramSVM:
     """Unfitted estimator of a point of the grid."""
-    return GramSVM(params["C"], params["class_weight"] or None, seed)
+    return GramSVM(params["C"], models.class_weight or None, seed)
 
 
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
@@ -87,6 +76,6 @@ def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> I
         return
     inside, outside = train @ train.T, values @ train.T
     for params in grid:
-        machine = _machine(params["C"], params["class_weight"] or None).fit(inside, truth)
+        machine = _machine(params["C"], models.class_weight or None).fit(inside, truth)
         decided = machine.decision_function(outside)
         yield machine.classes_, np.stack([-decided, decided], axis=1) if decided.ndim == 1 else decided
