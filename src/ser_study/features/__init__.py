@@ -20,7 +20,8 @@ from ser_study.audio import augment, prepare
 from ser_study.config import Audio, Config
 from ser_study.corpora import packed
 from ser_study.features import cache
-from ser_study.features.registry import REGISTRY, Feature, get, names
+from ser_study.features.feature import Feature
+from ser_study.features.registry import REGISTRY, get, names
 from ser_study.parallel import Failure, parallel_map
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, locked
