@@ -92,18 +92,4 @@ def graph(model: bytes, value: str) -> bytes:
     ValueError
         It is no such file, or computes no value of that name.
     """
-    from onnx import TensorProto, helper
-
-    whole = onnx_models.converted(model)
-    wanted, nodes = {value}, []
-    for node in reversed(whole.graph.node):  # they stand in the order in which they run
-        if wanted & set(node.output):
-            nodes.insert(0, node)
-            wanted |= set(node.input)
-    if not nodes:
-        raise ValueError(f"The model computes no value {value!r}.")
-    constants = [constant for constant in whole.graph.initializer if constant.name in wanted]
-    output = helper.make_tensor_value_info(value, TensorProto.FLOAT, None)
-    part = helper.make_graph(nodes, "moonshine", whole.graph.input, [output], constants)
-    made = helper.make_model(part, opset_imports=whole.opset_import, ir_version=whole.ir_version)
-    return made.SerializeToString()
+    return onnx_models.cut(onnx_models.converted(model), value)

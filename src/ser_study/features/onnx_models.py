@@ -99,3 +99,34 @@ def converted(model: bytes):
         options.optimized_model_filepath = str(Path(folder) / "model.onnx")
         onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return onnx.load(options.optimized_model_filepath)
+
+
+def cut(whole, value: str) -> bytes:
+    """The part of a model that leads to one of its values.
+
+    Parameters
+    ----------
+    whole : onnx.ModelProto; its nodes stand in the order in which they run
+    value : name of a value inside the graph; it becomes the only output
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The library ``onnx`` is missing.
+    ValueError
+        The model computes no value of that name.
+    """
+    from onnx import TensorProto, helper
+
+    wanted, nodes = {value}, []
+    for node in reversed(whole.graph.node):
+        if wanted & set(node.output):
+            nodes.insert(0, node)
+            wanted |= set(node.input)
+    if not nodes:
+        raise ValueError(f"The model computes no value {value!r}.")
+    constants = [constant for constant in whole.graph.initializer if constant.name in wanted]
+    output = helper.make_tensor_value_info(value, TensorProto.FLOAT, None)
+    part = helper.make_graph(nodes, whole.graph.name, whole.graph.input, [output], constants)
+    made = helper.make_model(part, opset_imports=whole.opset_import, ir_version=whole.ir_version)
+    return made.SerializeToString()
