@@ -308,7 +308,7 @@ def test_the_command_line_fetches_weights(packages, catalogue, tmp_path, capsys)
 
 
 def test_catalogue():
-    assert {"campplus", "moonshine", "vgg16", "vggish", "vggish_pca"} == set(weights.CATALOGUE)
+    assert {"campplus", "moonshine", "smart_turn", "vgg16", "vggish", "vggish_pca"} == set(weights.CATALOGUE)
     assert not set(weights.CATALOGUE) & set(download.AVAILABLE)
     for entry in weights.CATALOGUE.values():
         assert bool(entry.package) != bool(entry.url)

@@ -200,7 +200,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _download_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_download)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="ravdess, tess, …; campplus, moonshine, vgg16, vggish")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="ravdess, …; campplus, moonshine, smart_turn, vgg16")
     parser.add_argument("--data", default="", metavar="DIR", help="folder to fill; default data/raw")
     parser.add_argument("--yes", action="store_true", help="accept the licences without being asked")
 

@@ -104,6 +104,7 @@ NAMES = {
     "campplus_frames": "CAM++ over time",
     "campplus_random": "CAM++, random weights",
     "moonshine": "Moonshine",
+    "smart_turn": "smart-turn",
     "vgg16": "VGG16",
     "vgg16_maps": "VGG16 maps",
     "baseline_list": "published list",

@@ -16,6 +16,7 @@ from ser_study.features import (
     images,
     onnx_models,
     opensmile,
+    smart_turn,
     spectra,
     vectors,
     vgg16,
@@ -29,9 +30,13 @@ def _openname(name: str) -> Callable[[], tuple[str, ...]]:
 
 
 def _campplus(name: str, title: str, extract: Callable, columns: tuple[str, ...], weights: str = "campplus") -> Feature:
-    return Feature(
-        name, title, extract, lambda: columns, weights=weights, modules=onnx_models.LIBRARIES, extra="encoders"
-    )
+    return _encoder(name, title, extract, lambda: columns, weights)
+
+
+def _encoder(
+    name: str, title: str, extract: Callable, columns: Callable[..., tuple[str, ...]], weights: str
+) -> Feature:
+    return Feature(name, title, extract, columns, weights=weights, modules=onnx_models.LIBRARIES, extra="encoders")
 
 
 def _grey_image(name: str, title: str, extract: Callable[..., np.ndarray]) -> Feature:
@@ -43,14 +48,12 @@ def _vgg16(name: str, title: str, extract: Callable, columns: Callable[..., tupl
 
 
 def _moonshine(name: str, layer: int) -> Feature:
-    return Feature(
+    return _encoder(
         name,
         f"Moonshine, layer {layer}",
         partial(encoders.moonshine, layer=layer),
         partial(encoders.moonshine_columns, layer=layer),
-        weights="moonshine",
-        modules=onnx_models.LIBRARIES,
-        extra="encoders",
+        "moonshine",
     )
 
 
@@ -182,6 +185,7 @@ REGISTRY: Mapping[str, Feature] = {
         ),
         _moonshine("moonshine", 3),
         _moonshine("moonshine_layer2", 2),
+        _encoder("smart_turn", "smart-turn, layer 2", smart_turn.pooled, smart_turn.columns, "smart_turn"),
         Feature(
             "vggish",
             "VGGish, a patch every 0.23 s (E003)",
