@@ -1,4 +1,4 @@
-"""Speed of the pretrained encoders on one core: CAM++ as an ONNX graph and in Keras, Moonshine cut and whole.
+"""Speed of the pretrained encoders on one core: CAM++ as an ONNX graph and in Keras, the others cut and whole.
 
 Run with ``pytest tests/benchmarks/test_encoder_speed.py -s``. Each way has a fresh process, held to one thread: from
 its start to the first answer with all that is imported, processor time until the third, then milliseconds a clip (the
@@ -70,7 +70,29 @@ def moonshine_whole():
     return frames
 
 
-WAYS = (campplus_onnx, campplus_keras, moonshine_cut, moonshine_whole)
+def smart_turn_cut():
+    """smart-turn up to the second layer, as long as the clip is."""
+    from ser_study.features import smart_turn
+
+    return lambda signal: smart_turn.pooled(signal, RATE)
+
+
+def smart_turn_whole():
+    """All eight layers and 8 s in whole numbers, as the published file has them."""
+    from ser_study.download import weights
+    from ser_study.features import onnx_models, smart_turn, smart_turn_onnx
+
+    session = onnx_models._session(weights.path("smart_turn").read_bytes())
+
+    def answer(signal):
+        mel = smart_turn.log_mel(np.pad(signal, (smart_turn.LONGEST - len(signal), 0)))
+        return session.run(None, {smart_turn_onnx.INPUT: mel[None]})[0]
+
+    return answer
+
+
+WAYS = (campplus_onnx, campplus_keras, moonshine_cut, moonshine_whole, smart_turn_cut, smart_turn_whole)
+MADE = (campplus_onnx, moonshine_cut, smart_turn_cut)  # from the published weights, when they run first
 
 
 def _signals() -> list[np.ndarray]:
@@ -110,7 +132,7 @@ def cache(monkeypatch, tmp_path):
     from ser_study.download import weights
 
     pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
-    for name in ("campplus", "moonshine"):
+    for name in ("campplus", "moonshine", "smart_turn"):
         if not weights.is_here(name):
             pytest.skip(f"needs the weights: ser-study download {name}")
         (tmp_path / weights.get(name).file_name).symlink_to(weights.path(name))
@@ -119,7 +141,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def test_speed_and_agreement(cache, capsys):
-    made = {way.__name__: _in_a_fresh_process(way.__name__)["first"] for way in (campplus_onnx, moonshine_cut)}
+    made = {way.__name__: _in_a_fresh_process(way.__name__)["first"] for way in MADE}
     facts = {way.__name__: _in_a_fresh_process(way.__name__) for way in WAYS}
     with capsys.disabled():
         print(f"\n{N_CLIPS} clips of {SECONDS.mean():.1f} s on average, one core")
@@ -127,7 +149,8 @@ def test_speed_and_agreement(cache, capsys):
         for name, row in facts.items():
             first_time = f"{made[name]:.2f}" if name in made else ""
             print(f"{name:>18}{row['ms']:11.1f}{row['first']:19.2f}{first_time:>15}{row['processor']:17.2f}")
-        for fast, slow in (("campplus_onnx", "campplus_keras"), ("moonshine_cut", "moonshine_whole")):
+        for fast, slow in zip(WAYS[::2], WAYS[1::2]):
+            fast, slow = fast.__name__, slow.__name__
             print(f"{slow} takes {facts[slow]['ms'] / facts[fast]['ms']:.2f} times as long as {fast}")
     assert not facts["campplus_onnx"]["keras"]
     np.testing.assert_allclose(facts["campplus_onnx"]["values"], facts["campplus_keras"]["values"], atol=CLOSE)
