@@ -20,7 +20,7 @@ FEATURES = (
     *("statistics32", "statistics51", "statistics51_raw", "means180", "means184", "means186"),
     *("contrast", "fbank", "plp", "spectral_shapes", "summary", "egemaps", "compare"),
     *("vgg16", "vgg16_mfcc", "vgg16_contrast", CONTROL, "campplus_block1"),
-    *("campplus", "campplus_block3", "campplus_embedding", "moonshine_layer2", "moonshine"),
+    *("campplus", "campplus_block3", "campplus_embedding", "moonshine_layer2", "moonshine", "smart_turn"),
 )
 COLUMNS = ["corpus", "feature", "title", "dimensions", "uar_validation", "n"]
 
