@@ -29,6 +29,7 @@ FEW = {  # every kind of work, little of each
     "run.jobs": 1,
     "benchmark.features": "means184",
     "benchmark.large_features": "",
+    "benchmark.wide_features": "",
     "benchmark.encoders": "",
     "benchmark.joint_features": "means184",
     "benchmark.models": "dummy,logistic,lightgbm",

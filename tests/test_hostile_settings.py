@@ -96,7 +96,7 @@ CONFIG = config.load(
     "quick",
     {"run.jobs": 1, "benchmark.features": "means184", "benchmark.large_features": "", "evaluation.n_bootstrap": 20}
     | {"benchmark.models": "dummy,logistic", "benchmark.times": False}
-    | {"benchmark.encoders": "", "benchmark.joint_features": ""},
+    | {"benchmark.wide_features": "", "benchmark.encoders": "", "benchmark.joint_features": ""},
 )
 
 

@@ -22,7 +22,7 @@ from ser_study.store import Store
 from ser_study.study import Study
 
 ONE = {"run.jobs": 1, "benchmark.features": "summary", "benchmark.large_features": ""}
-ONE |= {"benchmark.encoders": "", "benchmark.joint_features": ""}
+ONE |= {"benchmark.wide_features": "", "benchmark.encoders": "", "benchmark.joint_features": ""}
 RATE = 16_000  # Hz
 
 

@@ -20,6 +20,7 @@ CONFIG = settings.load(
     {
         "benchmark.features": ["means184", "egemaps"],
         "benchmark.large_features": [],
+        "benchmark.wide_features": [],
         "benchmark.encoders": [],
         "benchmark.models": ["dummy", "logistic", "forest"],
         "evaluation.n_bootstrap": 200,
@@ -135,7 +136,8 @@ def test_finding_is_the_vote_that_is_best_on_validation_speakers(study_of):
 
 def test_one_system_has_no_vote_to_be_compared_with(store, monkeypatch):
     config = settings.load("full", {"benchmark.features": ["means184"], "benchmark.large_features": [],
-                                    "benchmark.encoders": [], "benchmark.models": ["logistic"]})  # fmt: skip
+                                    "benchmark.wide_features": [], "benchmark.encoders": [],
+                                    "benchmark.models": ["logistic"]})  # fmt: skip
     part = selection_of("emodb", 6)
     monkeypatch.setattr(runner, "predict", lambda declared, *_, **__: {e: predicted(part.clips, e) for e in declared})
     table = votes.table(Study(config, store, {"emodb": part}))

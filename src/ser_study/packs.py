@@ -85,8 +85,9 @@ def study_features(corpus: str, config: Config) -> list[str]:
     """Features that the benchmark extracts from a corpus: the large ones where it does, encoders that are here."""
     chosen = config.benchmark
     is_large = corpus in {corpora.corpus_of(selection) for selection in chosen.large_corpora}
-    encoders = {part for name in chosen.encoders for part in name.split("+") if features.get(part).is_here()}
-    return [*chosen.features, *(chosen.large_features if is_large else ()), *sorted(encoders)]
+    names = [*chosen.features, *chosen.wide_features, *(chosen.large_features if is_large else ()), *chosen.encoders]
+    parts = dict.fromkeys(part for name in names for part in name.split("+"))
+    return [part for part in parts if features.get(part).is_here()]
 
 
 def notice(corpus: str) -> str:

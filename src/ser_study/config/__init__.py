@@ -96,6 +96,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {
         "corpora": ["synthetic"],
         "benchmark.features": ["means184", "summary"],
+        "benchmark.wide_features": [],
         "benchmark.large_features": [],
         "benchmark.encoders": [],
         "benchmark.joint_features": [],

@@ -114,7 +114,8 @@ class Benchmark:
     """Feature × model, on random folds and on speaker folds."""
 
     features: tuple[str, ...] = ("means184", "summary", "egemaps")
-    large_features: tuple[str, ...] = ("compare",)  # linear models only
+    wide_features: tuple[str, ...] = ("summary+egemaps",)  # linear models only
+    large_features: tuple[str, ...] = ("compare", "summary+egemaps+compare")  # linear models only
     large_corpora: tuple[str, ...] = ("ravdess-speech", "emodb")  # on these selections only
     encoders: tuple[str, ...] = ("campplus", "moonshine", "campplus+moonshine")  # linear models only
     joint_features: tuple[str, ...] = ("campplus+moonshine", "egemaps")  # also with other corpora in training

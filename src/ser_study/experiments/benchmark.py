@@ -40,7 +40,7 @@ def benchmark(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Exp
     chosen, declared = config.benchmark, []
     encoders = available_encoders(config)
     for selection, protocols in possible.items():
-        for feature in (*chosen.features, *chosen.large_features, *encoders):
+        for feature in (*chosen.features, *chosen.wide_features, *chosen.large_features, *encoders):
             if feature in chosen.large_features and selection not in chosen.large_corpora:
                 continue
             narrow = feature in chosen.features

@@ -25,6 +25,7 @@ def check_names(config: Config) -> None:
     benchmarked, ladder = config.benchmark, config.ladder
     closed = {
         "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
+        "benchmark.wide_features": ("feature", benchmarked.wide_features, features.REGISTRY),
         "benchmark.large_features": ("feature", benchmarked.large_features, features.REGISTRY),
         "benchmark.encoders": ("feature", benchmarked.encoders, features.REGISTRY),
         "benchmark.joint_features": ("feature", benchmarked.joint_features, features.REGISTRY),
