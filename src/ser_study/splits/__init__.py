@@ -4,6 +4,7 @@ from ser_study.splits.allowed import impossible, possible, why_not
 from ser_study.splits.files import committed_hash, load_or_make, read_folds, write_folds, write_sums
 from ser_study.splits.fixed import LISTS, FixedList, fixed, incomplete, listed
 from ser_study.splits.inner import inner_folds, inner_masks
+from ser_study.splits.joint import joint_folds
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
 from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make
 from ser_study.splits.rebuilt import KINDS as BASELINE_KINDS
@@ -27,6 +28,7 @@ __all__ = [
     "incomplete",
     "inner_folds",
     "inner_masks",
+    "joint_folds",
     "listed",
     "load_or_make",
     "make",

@@ -66,7 +66,7 @@ def speaker_parts(task: Task) -> np.ndarray:
         return codes(clips["session"])
     if corpus in ONE_SPEAKER_A_FOLD:
         return codes(clips["speaker"])
-    return _dealt_speakers(task, N_FOLDS)
+    return dealt_speakers(task, N_FOLDS)
 
 
 def sentence_parts(task: Task) -> np.ndarray:
@@ -80,7 +80,7 @@ def sentence_parts(task: Task) -> np.ndarray:
     return part[np.searchsorted(names, statement.to_numpy(str))]
 
 
-def _dealt_speakers(task: Task, n_parts: int) -> np.ndarray:
+def dealt_speakers(task: Task, n_parts: int) -> np.ndarray:
     """Speakers dealt into parts of equal make-up by corpus and, where known, gender."""
     speakers = task.clips.groupby("speaker", sort=True)[["corpus", "gender"]].first()
     strata = (speakers["corpus"] + "/" + speakers["gender"].fillna("unknown")).to_numpy()
@@ -216,7 +216,7 @@ def cross_corpus(task: Task) -> list[np.ndarray]:
         rows = np.flatnonzero(corpus == name)
         own = task.part(rows)
         if known(own.clips["speaker"]).all() and pool_is_large(own.clips):
-            part = _dealt_speakers(own, VALIDATION_SHARE)
+            part = dealt_speakers(own, VALIDATION_SHARE)
             spared[rows] = part == task.repeat % (part.max() + 1)
     folds = []
     for name in [task.target] if task.target else names:
