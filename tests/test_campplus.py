@@ -153,7 +153,7 @@ def test_mask_is_the_clips_mean_and_the_segments_mean(frames):
 
     rng = np.random.default_rng(frames)
     entry = keras.Input((None, 48))
-    places, filled = campplus_network._segments(keras.ops, entry)
+    places, filled = campplus_network.segments(keras.ops, entry)
     model = keras.Model(entry, campplus_network._dense_layer(keras, entry, "layer", 2, places, filled))
     for weight in model.weights:
         positive = weight.name in ("moving_variance", "gamma")

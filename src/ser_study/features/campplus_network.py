@@ -52,24 +52,42 @@ def network(outputs: Sequence[str] = ("block2",)):
     import keras
 
     entry = keras.Input((None, N_MELS), name="filterbank")
-    x = _padded(keras, _head(keras, entry), 2)
-    x = keras.layers.Conv1D(BOTTLENECK, 5, strides=2, use_bias=False, name="xvector.tdnn.linear")(x)
-    x = _normed(keras, x, "xvector.tdnn.nonlinear")
-    places, filled = _segments(keras.ops, x)
-    values = {}
-    for number, (block, (depth, dilation)) in enumerate(BLOCKS.items(), start=1):
-        for layer in range(1, depth + 1):
-            name = f"xvector.{block}.tdnnd{layer}"
-            x = keras.layers.Concatenate()([x, _dense_layer(keras, x, name, dilation, places, filled)])
-        x = values[block] = _normed(keras, x, f"xvector.transit{number}.nonlinear")
+    x, values = stem(keras, entry), {}
+    places = segments(keras.ops, x)
+    for block in BLOCKS:
+        values[block] = x = dense_block(keras, x, block, places)
         if values.keys() >= set(outputs):
             break
-        x = keras.layers.Dense(WIDTHS[block] // 2, use_bias=False, name=f"xvector.transit{number}.linear")(x)
+        x = narrowed(keras, x, block)
     else:
         values["signed_embedding"] = _pooled(keras, _normed(keras, x, "xvector.out_nonlinear"))
         values["embedding"] = keras.ops.relu(values["signed_embedding"])
     wanted = [values[name] for name in outputs]
     return keras.Model(entry, wanted if len(wanted) > 1 else wanted[0], name="campplus")
+
+
+def stem(keras, entry):
+    """The layers in front of the blocks, which halve time."""
+    x = _padded(keras, _head(keras, entry), 2)
+    x = keras.layers.Conv1D(BOTTLENECK, 5, strides=2, use_bias=False, name="xvector.tdnn.linear")(x)
+    return _normed(keras, x, "xvector.tdnn.nonlinear")
+
+
+def dense_block(keras, x, block: str, places):
+    """Densely connected layers, and the normalisation and ReLU of the transition behind them."""
+    depth, dilation = BLOCKS[block]
+    for layer in range(1, depth + 1):
+        x = keras.layers.Concatenate()([x, _dense_layer(keras, x, f"xvector.{block}.tdnnd{layer}", dilation, *places)])
+    return _normed(keras, x, f"xvector.{_transition(block)}.nonlinear")
+
+
+def narrowed(keras, x, block: str):
+    """The linear layer of the transition behind a block."""
+    return keras.layers.Dense(WIDTHS[block] // 2, use_bias=False, name=f"xvector.{_transition(block)}.linear")(x)
+
+
+def _transition(block: str) -> str:
+    return f"transit{list(BLOCKS).index(block) + 1}"
 
 
 def _normed(keras, x, name: str, *, relu: bool = True):
@@ -109,7 +127,7 @@ def _conv2d(keras, x, name: str, norm: str, *, stride: int = 1, size: int = 3, r
     return keras.ops.relu(x) if relu else x
 
 
-def _segments(ops, x):
+def segments(ops, x):
     """Segment of each frame, (t,), and how far each segment is filled, (1, segments, 1).
 
     The last segment may be short; its mean is over the frames there are.
