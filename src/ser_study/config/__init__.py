@@ -29,6 +29,7 @@ from ser_study.config.sections import (
     Finetuning,
     Frames,
     Images,
+    JointFinetuning,
     Ladder,
     Models,
     Networks,
@@ -69,6 +70,7 @@ class Config:
     networks: Networks = Networks()
     training: Training = Training()
     finetuning: Finetuning = Finetuning()
+    joint_finetuning: JointFinetuning = JointFinetuning()
     tuning: Tuning = Tuning()
     baselines: Baselines = Baselines()
     run: Run = Run()
@@ -145,6 +147,8 @@ _CHOICES = {  # settings that take one of a few words; other closed lists are ch
     "crop": ("centre", "start"),
     "scale": ("", "peak", "min_max", "z_score"),
     "class_weight": ("", "balanced"),
+    "block": ("block2", "block3"),
+    "pooling": ("statistics", "attention"),
 }
 _FITTING = {int: (str, int), float: (str, int, float)}  # what may be given where a number is wanted
 

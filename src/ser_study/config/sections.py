@@ -197,6 +197,18 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
+class JointFinetuning:
+    """CAM++ trained on all corpora at once; rates, epochs, batch, dropout, masks and variants are ``Finetuning``'s."""
+
+    folds: int = 6  # parts of the speakers of all corpora, a training each; RAVDESS has published ones for six
+    block: str = "block2"  # of CAM++, pooled; or "block3"
+    pooling: str = "statistics"  # over time; or "attention", where frames count as much as they deserve
+    power: float = 0.5  # share of a corpus in an epoch ∝ its clips to this power; 1: as they are, 0: all alike
+    shortest: float = 1.5  # s; training clips are cropped at random to between this and their three seconds
+    clips: int = 0  # an epoch; 0: as many as there are training clips
+
+
+@dataclass(frozen=True)
 class Tuning:
     """Searches with Optuna."""
 
