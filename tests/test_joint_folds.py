@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from joint_clips import clips_of
 
 from ser_study import schema, splits
 from ser_study.config import Config, load
@@ -11,20 +12,6 @@ from ser_study.splits.makers import RAVDESS_FOLDS
 
 CONFIG = Config()
 SPEAKERS = {"crema_d": 91, "emodb": 10, "jl": 4, "ravdess": 24, "tess": 2}
-
-
-def clips_of(sizes, n_clips: int = 2) -> pd.DataFrame:
-    """Some clips of each speaker; RAVDESS also sings."""
-    rows = []
-    for corpus, n_speakers in sizes.items():
-        for number in range(1, n_speakers + 1):
-            for channel in ("speech", "song") if corpus == "ravdess" else ("speech",):
-                for clip in range(n_clips):
-                    name = f"{corpus}/{channel}-{number:02d}-{clip}"
-                    row = {"clip_id": name, "sha256": name, "take": name, "corpus": corpus, "channel": channel}
-                    row |= {"speaker": f"{corpus}/{number:02d}", "emotion": ("happy", "sad")[clip % 2]}
-                    rows.append(row | {"gender": "male" if number % 2 else "female"})
-    return schema.check_clips(pd.DataFrame(rows).reindex(columns=list(schema.CLIP_COLUMNS)))
 
 
 CLIPS = clips_of(SPEAKERS)
@@ -89,7 +76,7 @@ def test_folds_do_not_depend_on_the_order_of_the_clips_and_follow_the_seed():
 
 def test_a_corpus_that_hides_a_speaker_is_only_trained_on():
     hidden = CLIPS.copy()
-    hidden.loc[hidden["clip_id"] == "emodb/speech-03-1", "speaker"] = None
+    hidden.loc[hidden["clip_id"] == "emodb/speech-03-sad", "speaker"] = None
     folds = splits.joint_folds(hidden, config=CONFIG)
     assert set(folds.loc[folds["clip_id"].str.startswith("emodb/"), "role"]) == {"train"}
     with pytest.raises(ValueError, match="No corpus of emodb names the speaker of each clip"):
@@ -98,6 +85,6 @@ def test_a_corpus_that_hides_a_speaker_is_only_trained_on():
 
 def test_a_copy_in_another_corpus_is_refused():
     copied = CLIPS.copy()
-    copied.loc[copied["clip_id"] == "emodb/speech-01-0", "sha256"] = "ravdess/song-02-1"
-    with pytest.raises(ValueError, match="has duplicate ravdess/song-02-1 in"):
+    copied.loc[copied["clip_id"] == "emodb/speech-01-happy", "sha256"] = "ravdess/song-02-sad"
+    with pytest.raises(ValueError, match="has duplicate ravdess/song-02-sad in"):
         splits.joint_folds(copied, config=CONFIG)
