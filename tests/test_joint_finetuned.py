@@ -103,6 +103,8 @@ def test_predictions_of_every_selection(spied, selections, store):
     config, said = settings.load("full", CHANGES), []
     options = {"config": config, "store": store}
     assert joint_finetuned.finished_folds(selections, **options) == []
+    assert joint_finetuned.predict(selections, **options, folds=[]) == {}
+    assert not reads
     one = joint_finetuned.predict(selections, **options, folds=[1], log=said.append)
     assert joint_finetuned.finished_folds(selections, **options) == [1]
     assert any("head 1/1 · " in line for line in said)
@@ -170,3 +172,16 @@ def test_a_class_that_may_not_join_is_the_corpus_own(selections, store, monkeypa
 def test_an_unknown_fold_is_refused(selections, store):
     with pytest.raises(ValueError, match="make 6 folds, counted from 1; found fold 7"):
         joint_finetuned.train(selections, 7, config=settings.load("full", CHANGES), store=store, log=print)
+
+
+def test_the_order_of_selections_changes_nothing(selections, store):
+    turned = dict(reversed(selections.items()))
+    pd.testing.assert_frame_equal(joint_finetuned.labelled(selections, store), joint_finetuned.labelled(turned, store))
+
+
+def test_without_named_speakers_there_is_nothing_to_train(selections, store):
+    part = selections["emodb"]
+    unnamed = {"emodb": Selection("emodb", part.clips.assign(speaker=None), part.dropped)}
+    options = {"config": settings.load("full", CHANGES), "store": store}
+    assert joint_finetuned.finished_folds(unnamed, **options) == []
+    assert joint_finetuned.predict(unnamed, **options) == {}

@@ -76,7 +76,7 @@ def predict(
     ConnectionError
         The weights of CAM++ cannot be had.
     """
-    chosen = folds or _numbers(selections, config, store)
+    chosen = _numbers(selections, config, store) if folds is None else folds
     tables = {fold: train(selections, fold, config=config, store=store, log=log) for fold in chosen}
     done = {}
     for name, one in experiments(selections).items():
@@ -117,18 +117,24 @@ def train(selections: Mapping[str, Selection], fold: int, *, config: Config, sto
     return table
 
 
-def run(preset: str = "full", *, data: str = "", folds: Sequence[int] = (), overrides: Mapping | None = None) -> None:
+def run(
+    preset: str = "full",
+    *,
+    data: str = "",
+    folds: Sequence[int] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> None:
     """Train folds, print a line an epoch, score nothing. What was killed goes on when this is called again.
 
     Parameters
     ----------
     preset, overrides, data : as of ``Study.open``
-    folds : numbers from 1; empty: all. Two processes may train different ones
+    folds : numbers from 1; None: all. Two processes may train different ones
     """
     config, store = open_folders(preset, overrides, data)
     selections = with_audio(usable(load_selections(config, store), config)[0], store)
     numbers = _numbers(selections, config, store)
-    for fold in folds or numbers:
+    for fold in numbers if folds is None else folds:
         log = partial(_print, f"fold {fold} of {len(numbers)}")
         log("begins")
         train(selections, fold, config=config, store=store, log=log)
@@ -140,7 +146,9 @@ def _print(start: str, line: str) -> None:
 
 
 def _numbers(selections: Mapping[str, Selection], config: Config, store: Store) -> list[int]:
-    """Numbers of the folds; few speakers make fewer than the settings ask for."""
+    """Numbers of the folds; few speakers make fewer than the settings ask for, unnamed ones none."""
+    if not experiments(selections):
+        return []
     return sorted(_folds(labelled(selections, store), config)["fold"].unique().tolist())
 
 
@@ -169,18 +177,19 @@ def _cache_key(selections: Mapping[str, Selection], config: Config, store: Store
 
 
 def labelled(selections: Mapping[str, Selection], store: Store) -> pd.DataFrame:
-    """Clips of all selections, each once, with ``domain``, the first selection that holds it, and ``label``.
+    """Clips of all selections, each once and sorted, with ``domain``, the first selection by name that holds it, and
+    ``label``.
 
     A label is the emotion, or that of the corpus alone where the class map lets it not join other corpora's.
     """
     joins, parts = joining_classes(store), []
-    for name, part in selections.items():
+    for name, part in sorted(selections.items()):
         truth = classes_of(part, "native")
         clips = part.clips[part.clips["clip_id"].isin(truth.index)]
         emotions = truth.loc[clips["clip_id"]].to_numpy(str)
         names = [_label(*pair, joins) for pair in zip(clips["corpus"], emotions)]
         parts.append(clips.assign(domain=name, label=names))
-    return pd.concat(parts, ignore_index=True).drop_duplicates("clip_id", ignore_index=True)
+    return pd.concat(parts).drop_duplicates("clip_id").sort_values("clip_id", ignore_index=True)
 
 
 def _label(corpus: str, emotion: str, joins: set[tuple[str, str]]) -> str:
