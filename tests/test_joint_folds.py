@@ -88,3 +88,13 @@ def test_a_copy_in_another_corpus_is_refused():
     copied.loc[copied["clip_id"] == "emodb/speech-01-happy", "sha256"] = "ravdess/song-02-sad"
     with pytest.raises(ValueError, match="has duplicate ravdess/song-02-sad in"):
         splits.joint_folds(copied, config=CONFIG)
+
+
+def test_other_numbers_of_folds():
+    folds = splits.joint_folds(CLIPS, config=CONFIG, n=4)
+    assert folds["fold"].max() == 4
+    tested = folds[folds["role"] == "test"]
+    assert sorted(tested["clip_id"]) == sorted(CLIPS["clip_id"])
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=f"two folds or more; found {n}"):
+            splits.joint_folds(CLIPS, config=CONFIG, n=n)

@@ -39,8 +39,11 @@ def joint_folds(clips: pd.DataFrame, *, config: Config, n: int = N_FOLDS) -> pd.
     Raises
     ------
     ValueError
-        No corpus names all its speakers, a fold has nothing to train on, or a clip or its copy lies on two sides.
+        Fewer than two folds, no corpus names all its speakers, a fold has nothing to train on, or a clip or its copy
+        lies on two sides.
     """
+    if n < 2:
+        raise ValueError(f"Speakers are split into two folds or more; found {n}. Set joint_finetuning.folds to 2 … 10.")
     clips = clips.sort_values("clip_id", ignore_index=True)
     part = np.full(len(clips), -1)  # fold that tests a clip; −1: none
     corpora = {name: np.asarray(rows) for name, rows in clips.groupby("corpus", sort=True).indices.items()}
