@@ -22,7 +22,11 @@ from ser_study.schema import FeatureSet, check_predictions, classes_in
 
 SIZES = {"crema_d": 6, "emodb": 5, "ravdess": 24, "tess": 2}
 EMOTIONS = {"ravdess-speech": ("calm", "happy", "sad"), "emodb": ("bored", "sad"), "tess": ("happy", "surprised")}
-CHANGES = {"finetuning.epochs": "1,0,0", "corpora": "crema_d,emodb,ravdess,tess", "joint_finetuning.shortest": 0.1}
+CHANGES = {
+    "joint_finetuning.epochs": "1,0,0",
+    "corpora": "crema_d,emodb,ravdess,tess",
+    "joint_finetuning.shortest": 0.1,
+}
 FRAMES = 20
 
 
@@ -67,7 +71,7 @@ def speakers_in(reads, table) -> set[str]:
 
 def test_no_validated_or_tested_speaker_of_any_corpus_is_in_a_batch(spied, selections, store):
     reads, scales, _ = spied
-    config = settings.load("full", CHANGES | {"finetuning.epochs": "1,1,1"})
+    config = settings.load("full", CHANGES | {"joint_finetuning.epochs": "1,1,1"})
     table = joint_finetuned.labelled(selections, store)
     done = joint_finetuned.train(selections, 2, config=config, store=store, log=lambda line: None)
     away = table.set_index("clip_id").loc[done["clip_id"]]

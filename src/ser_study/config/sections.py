@@ -198,7 +198,7 @@ class Finetuning:
 
 @dataclass(frozen=True)
 class JointFinetuning:
-    """CAM++ trained on all corpora at once; rates, epochs, batch, dropout, masks and variants are ``Finetuning``'s."""
+    """CAM++ trained on all corpora at once; rates, batch, dropout, masks and variants are ``Finetuning``'s."""
 
     folds: int = 6  # parts of the speakers of all corpora, a training each; RAVDESS has published ones for six
     block: str = "block2"  # of CAM++, pooled; or "block3"
@@ -206,6 +206,7 @@ class JointFinetuning:
     power: float = 0.5  # share of a corpus in an epoch ∝ its clips to this power; 1: as they are, 0: all alike
     shortest: float = 1.5  # s; training clips are cropped at random to between this and their three seconds
     clips: int = 0  # an epoch; 0: as many as there are training clips
+    epochs: tuple[int, ...] = (30, 8, 0)  # at most, of each stage; an epoch of all layers takes a quarter of an hour
 
 
 @dataclass(frozen=True)

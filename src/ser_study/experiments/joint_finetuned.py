@@ -9,6 +9,7 @@ trainings alone, with a line an epoch:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -201,7 +202,8 @@ def _trained(selections, fold: int, config: Config, store: Store, *, files: tupl
     """Train one fold; its table, and its weights in a file."""
     clips, bank = _filterbanks(labelled(selections, store), config, store)
     labels, seed = np.unique(clips["label"].to_numpy(str)), settings.random_state(config, f"{MODEL}/{fold}")
-    plan, joint = config.finetuning, config.joint_finetuning
+    joint = config.joint_finetuning
+    plan = dataclasses.replace(config.finetuning, epochs=joint.epochs)
     net = network.build(len(labels), plan, joint, seed=seed, deterministic=config.training.deterministic)
     sources = {**_frozen(net, clips, bank, config, store, log), "bank": bank}
     one = _fold(clips, labels, sources, _roles(clips, fold, config))

@@ -113,8 +113,8 @@ def check(fold: Fold, plan: Finetuning) -> None:
     sizes = [len(plan.rates), len(plan.epochs)]
     if sizes != [len(STAGES)] * 2 or not plan.epochs[0]:
         raise ValueError(
-            f"finetuning.rates and finetuning.epochs take {len(STAGES)} values each ({', '.join(STAGES)}), the first "
-            f"number of epochs above 0; found {plan.rates} and {plan.epochs}."
+            f"finetuning.rates and joint_finetuning.epochs take {len(STAGES)} values each ({', '.join(STAGES)}), the "
+            f"first number of epochs above 0; found {plan.rates} and {plan.epochs}."
         )
     if not len(fold.validation):
         raise ValueError(
