@@ -122,7 +122,9 @@ class Study:
         able = [name for name, allowed in self.possible.items() if "speaker_independent" in allowed]
         named = [name for name in able if self.selections[name].n_speakers >= n_speakers]
         if not named:
-            built_in = dataclasses.replace(self.config, corpora=("synthetic",))
+            voices = self.config.synthetic
+            voices = voices if voices.n_speakers >= n_speakers else type(voices)()
+            built_in = dataclasses.replace(self.config, corpora=("synthetic",), synthetic=voices)
             return Study(built_in, self.store), "synthetic"
         return self, next((name for name in EXAMPLES if name in named), named[0])
 

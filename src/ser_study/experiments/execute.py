@@ -16,7 +16,7 @@ from ser_study.audio import augment, signal
 from ser_study.config import Config
 from ser_study.experiments import joint
 from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.folds import N_VARIANTS, folds_of, shuffled
+from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
 from ser_study.experiments.selections import Selection, classes_of, joined
 from ser_study.models import deep, registry
 from ser_study.models.model import Model
@@ -87,17 +87,6 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
 
 def _version(model: Model) -> dict[str, int]:
     return {"version": model.version} if model.version else {}
-
-
-def has_inner_folds(experiment: Experiment) -> bool:
-    """Whether hyperparameters are chosen by inner folds over everything that is not test (method §1).
-
-    The student projects' splits keep the validation rows that they declare. So do experiments that train on other
-    recordings of the training speakers, which learn from these alone, and networks, which stop by validation rows.
-    """
-    learns_elsewhere = experiment.sources and experiment.protocol != "cross_corpus"
-    is_deep = registry.get(experiment.model).family == "deep"
-    return not (experiment.fixed or is_deep or learns_elsewhere or experiment.protocol in splits.BASELINE_KINDS)
 
 
 def inner_folds(job: Job, truth: pd.Series, config: Config) -> training.InnerFolds | None:

@@ -15,6 +15,7 @@ from ser_study.config import Config
 from ser_study.experiments.benchmark import is_step
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE, Selection, classes_of
+from ser_study.models import registry
 from ser_study.store import Store
 
 N_VARIANTS = 2  # augmented copies of a clip where they are made before the split
@@ -28,6 +29,17 @@ def shuffled(truth: pd.Series, clips: pd.DataFrame, how: str, random: np.random.
     for _, members in groups.groupby(groups.to_numpy()):
         permuted.loc[members.index] = random.permutation(truth.loc[members.index].to_numpy())
     return permuted
+
+
+def has_inner_folds(experiment: Experiment) -> bool:
+    """Whether hyperparameters are chosen by inner folds over everything that is not test (method §1).
+
+    The student projects' splits keep the validation rows that they declare. So do experiments that train on other
+    recordings of the training speakers, which learn from these alone, and networks, which stop by validation rows.
+    """
+    learns_elsewhere = experiment.sources and experiment.protocol != "cross_corpus"
+    is_deep = registry.get(experiment.model).family == "deep"
+    return not (experiment.fixed or is_deep or learns_elsewhere or experiment.protocol in splits.BASELINE_KINDS)
 
 
 def folds_of(
@@ -48,12 +60,13 @@ def folds_of(
         folds = _fewer_speakers(folds, clips, experiment.train_speakers, random)
     if experiment.size:
         folds = _cut(folds, truth, experiment.size, random)
-    return with_variants(folds, experiment.variants)
+    fitted_on = ("train", "validation") if has_inner_folds(experiment) else ("train",)
+    return with_variants(folds, experiment.variants, fitted_on)
 
 
-def with_variants(folds: pd.DataFrame, variants: tuple[int, ...]) -> pd.DataFrame:
-    """Augmented copies join the training rows; what is tested or chosen by stays as recorded."""
-    train = folds[folds["role"] == "train"]
+def with_variants(folds: pd.DataFrame, variants: tuple[int, ...], roles: tuple[str, ...] = ("train",)) -> pd.DataFrame:
+    """Augmented copies join the rows that are fitted on; what is tested or chosen by stays as recorded."""
+    train = folds[folds["role"].isin(roles)]
     return pd.concat([folds, *(train.assign(variant=number) for number in variants)], ignore_index=True)
 
 
