@@ -49,6 +49,7 @@ def test_every_chapter_has_a_page_without_an_error(study):
         "04b_ablations",
         "05_deep_learning",
         "06_voting",
+        "06b_systems",
         "08_baselines",
     ]
     assert printed.strip().endswith("index.html.")
@@ -81,7 +82,7 @@ def test_scores_are_tidy(study):
     assert scores.columns.tolist()[: len(first)] == first
     assert not scores.duplicated(["experiment", "metric"]).any()
     benchmark = scores[(scores["metric"] == "uar") & scores["size"].isna() & ~scores["fixed"]]
-    assert len(benchmark) == 2 * 5 * 2  # features × models × protocols
+    assert len(benchmark) == 2 * 6 * 2  # features × models × protocols
     honest = benchmark[benchmark["protocol"] == "speaker_independent"].set_index(["feature", "model"])["value"]
     random = benchmark[benchmark["protocol"] == "random"].set_index(["feature", "model"])["value"]
     assert (random - honest).drop("dummy", level="model").mean() > 0.05
@@ -111,7 +112,7 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 9
+    assert again.stdout.count("up to date") == 10
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before
