@@ -38,7 +38,8 @@ def has_inner_folds(experiment: Experiment) -> bool:
     recordings of the training speakers, which learn from these alone, and networks, which stop by validation rows.
     """
     learns_elsewhere = experiment.sources and experiment.protocol != "cross_corpus"
-    is_deep = registry.get(experiment.model).family == "deep"
+    model = registry.REGISTRY.get(experiment.model)  # fine-tuned encoders are in no registry
+    is_deep = model is None or model.family == "deep"
     return not (experiment.fixed or is_deep or learns_elsewhere or experiment.protocol in splits.BASELINE_KINDS)
 
 
