@@ -103,12 +103,12 @@ def _inner_units(clips: pd.DataFrame, protocol: str) -> list[tuple[str, ...]]:
     separates = protocols.get(protocol).separates
     if "corpus" in separates and clips["corpus"].nunique() > 1:
         return [("duplicate", "corpus")]
-    asked = [unit for unit in ("speaker", "sentence") if unit in separates and "corpus" not in separates]
-    asked = asked or [unit for unit in ("speaker",) if unit in separates]
-    able = [unit for unit in asked if known(clips[UNITS[unit]]).all() and clips[UNITS[unit]].nunique() > 1]
+    separated = ("speaker",) if "corpus" in separates else ("speaker", "sentence")
+    units = [unit for unit in separated if unit in separates]
+    able = [unit for unit in units if known(clips[UNITS[unit]]).all() and clips[UNITS[unit]].nunique() > 1]
     if able:
         return [("duplicate", "take", unit) for unit in able]
-    if asked:
+    if units:
         return [tuple(dict.fromkeys(("duplicate", inner_unit(clips))))]
     return [tuple(unit for unit in separates if unit in ("duplicate", "take"))]
 

@@ -25,11 +25,11 @@ def systems(table: pd.DataFrame, levels: pd.DataFrame) -> Figure | None:
     table : of ``tables.scores``; without a system: None
     levels : of ``tables.levels``
     """
-    shown = table[table["system"] != "dummy"]
-    if shown.empty:
+    compared = table[table["system"] != "dummy"]
+    if compared.empty:
         return None
-    need(shown, ("corpus", "system", "uar", "uar_low", "uar_high"), what="systems")
-    parts = list(shown.groupby("corpus", sort=False))
+    need(compared, ("corpus", "system", "uar", "uar_low", "uar_high"), what="systems")
+    parts = list(compared.groupby("corpus", sort=False))
     known = levels.set_index("corpus")
     height = 1.0 + sum(0.75 + 0.26 * len(rows) for _, rows in parts)
     ratios = [0.75 + 0.26 * len(rows) for _, rows in parts]

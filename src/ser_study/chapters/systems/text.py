@@ -17,9 +17,9 @@ NO_SYSTEM = (
 
 def introduction(config: Config) -> str:
     """Which encoders take part, and why others do not."""
-    asked = list(dict.fromkeys(part for name in config.benchmark.encoders for part in name.split("+")))
-    lost = {name: reasons for name in asked if (reasons := unavailable_parts(name))}
-    here = [features.get(name).title for name in asked if name not in lost]
+    names = list(dict.fromkeys(part for name in config.benchmark.encoders for part in name.split("+")))
+    lost = {name: reasons for name in names if (reasons := unavailable_parts(name))}
+    here = [features.get(name).title for name in names if name not in lost]
     words = f"Encoders: {listed(here)}. " if here else "No pretrained encoder takes part in this run. "
     return words + " ".join(f"{features.get(name).title} is left out: {why[0]}" for name, why in lost.items())
 
