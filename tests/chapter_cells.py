@@ -34,6 +34,9 @@ FEW = {  # every kind of work, little of each
     "benchmark.joint_features": "means184",
     "benchmark.models": "dummy,logistic,lightgbm",
     "benchmark.times": False,
+    "synthetic.n_speakers": 5,  # which stands in where a corpus has few speakers
+    "synthetic.n_statements": 2,
+    "synthetic.n_repetitions": 1,
     "ladder.feature": "means184",
     "ladder.draws": 1,
     "ladder.shuffles": 2,
