@@ -54,7 +54,7 @@ def choose(baseline: Baseline, selections: Mapping[str, Selection], *, config: C
 
     Test clips take no part; this is the naming of our system before it is scored.
     """
-    declared = [e for e in baselines.candidates(baseline) if not any(map(features.unavailable, feature_names(e)))]
+    declared = [e for e in baselines.candidates(baseline) if not features.unavailable(e.feature)]
     done = runner.predict_validation(declared, selections, config=config, store=store)
     metric = metric_of(baseline)
     rows = [

@@ -69,7 +69,7 @@ def joint(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experim
             declared += [
                 Experiment(selection, "speaker_independent", feature, "lda", others=others)
                 for feature in config.benchmark.joint_features
-                if not unavailable_parts(feature)
+                if not features.unavailable(feature)
             ]
     return declared
 
@@ -85,12 +85,7 @@ def other_corpora(selection: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def available_encoders(config: Config) -> list[str]:
     """Encoders of the settings, some side by side (``campplus+moonshine``), whose weights and libraries are here."""
-    return [name for name in config.benchmark.encoders if not unavailable_parts(name)]
-
-
-def unavailable_parts(name: str) -> list[str]:
-    """Why features that stand side by side in a name cannot be had."""
-    return [reason for part in name.split("+") if (reason := features.unavailable(part))]
+    return [name for name in config.benchmark.encoders if not features.unavailable(name)]
 
 
 def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:

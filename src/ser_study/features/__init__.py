@@ -34,7 +34,10 @@ MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
 
 @cached
 def unavailable(name: str) -> str:
-    """Why a feature cannot be had here, though its weights were asked for; empty where it can. Asked once a process."""
+    """Why a feature, or one of several side by side, cannot be had here, though its weights were asked for; empty where
+    it can. Asked once a process."""
+    if "+" in name:
+        return next(filter(None, map(unavailable, name.split("+"))), "")
     try:
         get(name).fetch()
     except (ConnectionError, ImportError, RuntimeError) as error:

@@ -7,7 +7,6 @@ import pandas as pd
 from ser_study import features
 from ser_study.chapters.systems.tables import OTHERS
 from ser_study.config import Config
-from ser_study.experiments.benchmark import unavailable_parts
 from ser_study.wording import Caption, interval, listed, share, signed, voices, word
 
 NO_SYSTEM = (
@@ -18,10 +17,10 @@ NO_SYSTEM = (
 def introduction(config: Config) -> str:
     """Which encoders take part, and why others do not."""
     names = list(dict.fromkeys(part for name in config.benchmark.encoders for part in name.split("+")))
-    lost = {name: reasons for name in names if (reasons := unavailable_parts(name))}
+    lost = {name: reason for name in names if (reason := features.unavailable(name))}
     here = [features.get(name).title for name in names if name not in lost]
     words = f"Encoders: {listed(here)}. " if here else "No pretrained encoder takes part in this run. "
-    return words + " ".join(f"{features.get(name).title} is left out: {why[0]}" for name, why in lost.items())
+    return words + " ".join(f"{features.get(name).title} is left out: {why}" for name, why in lost.items())
 
 
 def systems_title(table: pd.DataFrame) -> str:
