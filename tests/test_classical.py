@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from ser_study import config as settings
 from ser_study.chapters.classical import headline, publish, tables, text, times
-from ser_study.evaluation import metrics
+from ser_study.evaluation import choice, metrics
 from ser_study.experiments import Experiment, benchmark, folds
 from ser_study.store import PAGES
 from ser_study.study import Study
@@ -73,12 +73,12 @@ def test_choice_in_each_fold_uses_only_its_validation_rows():
     for fold in (1, 2):
         for name, validation, test in (("a", 1.0, 0.0), ("b", 0.0, 1.0)):
             better = {1: validation, 2: test}[fold]
-            row = {"fold": fold, "experiment": name, "truth": "x"}
+            row = {"fold": fold, "experiment": name, "truth": "x", "clip_id": "own/x", "variant": 0}
             rows.append(row | {"role": "validation", "prediction": "x" if better else "y"})
             rows.append(row | {"role": "test", "prediction": name})
     table = pd.DataFrame(rows)
-    chosen = pd.concat([headline.best_on_validation(fold) for _, fold in table.groupby("fold")])
-    assert chosen["prediction"].tolist() == ["a", "b"]
+    chosen = choice.nested_choice(dict(iter(table.groupby("experiment"))))
+    assert chosen.loc[chosen["role"] == "test", "prediction"].tolist() == ["a", "b"]
 
 
 def test_chosen_system_is_scored_on_every_clip_of_new_speakers(small_study, scores):

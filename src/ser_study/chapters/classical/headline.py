@@ -8,7 +8,7 @@ import pandas as pd
 
 from ser_study import features, schema
 from ser_study.chapters.classical.tables import SYSTEM
-from ser_study.evaluation import metrics, predictions
+from ser_study.evaluation import choice, metrics, predictions
 from ser_study.evaluation.summaries import uar, validation_scores
 from ser_study.experiments.benchmark import benchmark, hand_crafted
 from ser_study.experiments.experiment import Experiment
@@ -65,17 +65,9 @@ def nested(study: Study) -> dict[str, float]:
         ]
         if part.n_speakers < 3 or not candidates:
             continue
-        table = pd.concat([study.predictions(e) for e in candidates])
-        chosen = pd.concat([best_on_validation(fold) for _, fold in table.groupby("fold")])
-        scores[name] = metrics.uar_of(chosen)
+        chosen = choice.nested_choice({one.name: rows for one, rows in study.predict(candidates).items()})
+        scores[name] = metrics.uar_of(chosen[chosen["role"] == "test"])
     return scores
-
-
-def best_on_validation(fold: pd.DataFrame) -> pd.DataFrame:
-    """Test rows of the experiment that does best on the validation rows of this fold."""
-    validation = fold[fold["role"] == "validation"].groupby("experiment", sort=False)[["truth", "prediction"]]
-    best = validation.apply(metrics.uar_of).idxmax()
-    return fold[(fold["role"] == "test") & (fold["experiment"] == best)]
 
 
 def test_predictions(study: Study, systems: pd.DataFrame) -> pd.DataFrame:
