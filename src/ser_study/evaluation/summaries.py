@@ -33,6 +33,21 @@ def listener_lines(reference: pd.DataFrame) -> dict[str, float]:
     return reference.groupby("corpus", sort=False)["uar"].first().dropna().to_dict()
 
 
+def levels(clips: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What a score on each selection is compared with: ``corpus, speakers, emotions, chance, listener``.
+
+    ``chance`` is the UAR of guessing, ``listener`` that of a single human listener, empty where none judged the clips.
+    """
+    listener = listener_lines(listeners(clips))
+    rows = [
+        (name, own["speaker"].nunique(), n := own["emotion"].nunique(), 1 / n, listener.get(name))
+        for name, own in clips.items()
+    ]
+    return pd.DataFrame(rows, columns=["corpus", "speakers", "emotions", "chance", "listener"]).astype(
+        {"listener": float}
+    )
+
+
 def inflation(benchmark: pd.DataFrame, feature: str) -> pd.DataFrame:
     """Random against speaker-independent UAR of every corpus and model on one feature; corpora without both, as
     where no speaker is named, are left out."""

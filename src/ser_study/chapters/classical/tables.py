@@ -6,11 +6,9 @@ import pandas as pd
 
 from ser_study.evaluation import summaries
 from ser_study.experiments.benchmark import benchmark, hand_crafted
-from ser_study.experiments.selections import chance_levels
 from ser_study.study import Study
 
 SYSTEM = ["corpus", "feature", "model"]
-LEVEL_COLUMNS = ["corpus", "speakers", "emotions", "chance", "listener"]
 
 
 def benchmark_scores(study: Study) -> pd.DataFrame:
@@ -48,14 +46,5 @@ def listeners(study: Study) -> pd.DataFrame:
 
 
 def levels(study: Study) -> pd.DataFrame:
-    """What a score on each selection is compared with (``LEVEL_COLUMNS``).
-
-    ``chance`` is the UAR of guessing, ``listener`` that of a single human listener, empty where none was asked.
-    """
-    listener = summaries.listener_lines(listeners(study))
-    chance = chance_levels(study.selections)
-    rows = [
-        (name, part.n_speakers, part.clips["emotion"].nunique(), chance[name], listener.get(name))
-        for name, part in study.selections.items()
-    ]
-    return pd.DataFrame(rows, columns=LEVEL_COLUMNS).astype({"listener": float})
+    """What a score on each selection is compared with, see ``summaries.levels``."""
+    return summaries.levels({name: part.clips for name, part in study.selections.items()})

@@ -21,7 +21,6 @@ from ser_study.chapters.systems.declare import KINDS, PROTOCOL
 from ser_study.evaluation import choice, metrics, summaries, tables
 from ser_study.experiments import benchmark, ledger
 from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.selections import chance_levels
 from ser_study.models import weights
 from ser_study.study import Study
 from ser_study.wording import listed, word
@@ -199,8 +198,5 @@ def _random_rows(study: Study) -> list[dict]:
 
 
 def levels(study: Study) -> pd.DataFrame:
-    """What scores are compared with: ``corpus, chance, listener``; no listener where none was asked."""
-    listener = summaries.listener_lines(summaries.listeners({n: p.clips for n, p in study.selections.items()}))
-    chance = chance_levels(study.selections)
-    rows = [(name, chance[name], listener.get(name)) for name in study.selections]
-    return pd.DataFrame(rows, columns=["corpus", "chance", "listener"]).astype({"listener": float})
+    """What a score on each selection is compared with, see ``summaries.levels``."""
+    return summaries.levels({name: part.clips for name, part in study.selections.items()})
