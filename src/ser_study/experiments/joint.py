@@ -60,13 +60,16 @@ def joining_classes(store: Store) -> set[tuple[str, str]]:
     return set(zip(table["corpus"], table["emotion"]))
 
 
+def may_join(corpus: str, emotion: str, joins: set[tuple[str, str]]) -> bool:
+    """Whether clips of a class are trained on beside other corpora; of a corpus that the class map lacks, all are."""
+    return (corpus, emotion) in joins or corpus not in {known for known, _ in joins}
+
+
 def _rows(part: Selection, joins: set[tuple[str, str]] | None, *, names, scheme: str, config, store) -> Rows:
     """Clips with features and a class; of another corpus those whose class joins in (a user's own corpora: all)."""
     clips = part.clips
     if joins is not None:
-        mapped = {corpus for corpus, _ in joins}
-        pairs = zip(clips["corpus"], clips["emotion"])
-        clips = clips[[corpus not in mapped or (corpus, emotion) in joins for corpus, emotion in pairs]]
+        clips = clips[[may_join(*pair, joins) for pair in zip(clips["corpus"], clips["emotion"])]]
     sets = [features.load(name, clips, config=config, store=store) for name in names]
     values, truth = schema.side_by_side(sets), classes_of(part, scheme)
     clips = clips[clips["clip_id"].isin(truth.index) & clips["clip_id"].isin(values.clip_id)]

@@ -27,7 +27,7 @@ from ser_study.config import Config
 from ser_study.download import weights
 from ser_study.experiments import execute, ledger
 from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.joint import CLASS_MAP, joining_classes
+from ser_study.experiments.joint import CLASS_MAP, joining_classes, may_join
 from ser_study.experiments.selections import Selection, classes_of, load_selections, usable, with_audio
 from ser_study.joint_finetuning import frozen, network, progress
 from ser_study.joint_finetuning.batches import Rows
@@ -194,8 +194,7 @@ def labelled(selections: Mapping[str, Selection], store: Store) -> pd.DataFrame:
 
 
 def _label(corpus: str, emotion: str, joins: set[tuple[str, str]]) -> str:
-    mapped = {known for known, _ in joins}
-    return emotion if corpus not in mapped or (corpus, emotion) in joins else f"{corpus}:{emotion}"
+    return emotion if may_join(corpus, emotion, joins) else f"{corpus}:{emotion}"
 
 
 def _trained(selections, fold: int, config: Config, store: Store, *, files: tuple[Path, Path], log: Log):
