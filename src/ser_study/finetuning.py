@@ -28,13 +28,12 @@ from ser_study.evaluation import metrics
 from ser_study.features import campplus_network as campplus
 from ser_study.models.deep import estimator
 from ser_study.models.deep.batches import batches
+from ser_study.models.deep.pooling import AT_ONCE, bounded_spread, outputs, statistics, translated
 
 NAME = "campplus_finetuned"
 VERSION = 1  # rises when the network or its training gives other numbers
 STAGES = ("head", "block", "all")  # what learns
 _WATCHED = "val_log_loss"
-_LEAST_SPREAD = 0.1  # of the median one: a channel that hardly varied is not blown up when it begins to
-_AT_ONCE = 32  # clips predicted at a time
 
 
 class FineTuner(ClassifierMixin, BaseEstimator):
@@ -169,8 +168,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
         self.pooled_ = keras.Model(body.input, statistics(body.output))
         compiled(self.pooled_)
         pooled, settings = outputs(self.pooled_, values), self.settings_
-        spread = pooled.std(axis=0)
-        spread = np.maximum(spread, _LEAST_SPREAD * np.median(spread) + 1e-6)
+        spread = bounded_spread(pooled.std(axis=0))
         layers = [
             keras.Input(pooled.shape[1:]),
             keras.layers.Normalization(mean=pooled.mean(axis=0), variance=spread**2),
@@ -240,7 +238,7 @@ class FineTuner(ClassifierMixin, BaseEstimator):
             Shares(*rows, batch=batch, n_augmented=n_augmented, seed=self.seed + number),
             epochs=limit,
             shuffle=False,  # the rows are shuffled already
-            validation_data=batches(*watched, size=_AT_ONCE),
+            validation_data=batches(*watched, size=AT_ONCE),
             callbacks=[tick, keras.callbacks.TerminateOnNaN(), stop],
             verbose=0,
         ).history
@@ -256,14 +254,6 @@ def builder(settings: Finetuning, **options: Any) -> Callable[[Models, Mapping[s
         return FineTuner(settings, seed, **{**options, **params})
 
     return build
-
-
-def statistics(frames):
-    """Mean and standard deviation over time of a Keras tensor, (n, t, d) → (n, 2 d), as in ``campplus.pooled``."""
-    from keras import ops
-
-    spread = ops.sqrt(ops.var(frames, axis=1) + 1e-8)  # a root has no slope at 0
-    return ops.concatenate([ops.mean(frames, axis=1), spread], axis=-1)
 
 
 def unfreeze(model, stage: str, output: str) -> None:
@@ -282,19 +272,9 @@ def compiled(model, rate: float = 1e-3) -> None:
     """Ready a Keras model with logits for training: Adam, cross-entropy, and what is watched."""
     import keras
 
-    plain = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="log_loss", from_logits=True)],
-        jit_compile=False if plain else "auto",  # XLA is slow to translate the network for a CPU, and no faster then
+        jit_compile=translated(),
     )
-
-
-def outputs(model, values: np.ndarray) -> np.ndarray:
-    """Output of a Keras model for many rows, float32; every batch is filled up, so that one graph does for all."""
-    parts = []
-    for start in range(0, len(values), _AT_ONCE):
-        rows = np.arange(start, start + _AT_ONCE) % len(values)
-        parts.append(np.asarray(model.predict_on_batch(values[rows].astype(np.float32))))
-    return np.concatenate(parts)[: len(values)]

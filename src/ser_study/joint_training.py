@@ -39,9 +39,9 @@ class Rows(Block):
 class _Corpus:
     """Moments of a corpus, and of what is left of it without some speakers."""
 
-    def __init__(self, rows: Rows, classes: Sequence[str], centre: np.ndarray):
+    def __init__(self, rows: Rows, classes: Sequence[str]):
         self.codes = np.searchsorted(classes, rows.truth)
-        self.values, self.speaker, self.n_classes = rows.values - centre, rows.speaker, len(classes)
+        self.values, self.speaker, self.n_classes = rows.values, rows.speaker, len(classes)
         self.whole = self.of(np.ones(len(rows.truth), bool))
         self.last = (set(), self.whole)
 
@@ -82,8 +82,9 @@ def run_folds(
     classes = tuple(np.unique(own.truth))
     centre = own.values.mean(axis=0)  # keeps sums of squares small; no model depends on it
     with threadpool_limits(1):  # results must not depend on the number of threads
-        shared = {name: _Corpus(_kept(rows, classes), classes, centre) for name, rows in others.items()}
-        joint = _Joint(_Corpus(own, classes, centre), shared, classes, models)
+        own = _kept(own, classes, centre)
+        shared = {name: _Corpus(_kept(rows, classes, centre), classes) for name, rows in others.items()}
+        joint = _Joint(_Corpus(own, classes), shared, classes, models)
         place = pd.Index(own.rows["clip_id"])
         frames = []
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
@@ -96,9 +97,10 @@ def run_folds(
     return pd.concat(frames, ignore_index=True)
 
 
-def _kept(rows: Rows, classes: Sequence[str]) -> Rows:
+def _kept(rows: Rows, classes: Sequence[str], centre: np.ndarray) -> Rows:
+    """The rows of some classes, centred."""
     known = np.isin(rows.truth, classes)
-    return Rows(rows.rows[known], rows.values[known], rows.truth[known], rows.speaker[known])
+    return Rows(rows.rows[known], rows.values[known] - centre, rows.truth[known], rows.speaker[known])
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,6 @@ class _Part:
 
     own: Moments
     away: set[str]
-    values: np.ndarray  # centred
     block: Block
 
 
@@ -150,9 +151,9 @@ def _fold(joint: _Joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: In
         out = np.zeros_like(fit)
         out[places[mask]] = True
         away = tested | (set(own.speaker[out]) - {""})
-        parts.append(_Part(pool - joint.own.of(out), away, joint.own.values[out], taken(own, out)))
+        parts.append(_Part(pool - joint.own.of(out), away, taken(own, out)))
     params, scale, decided = _best(joint, parts)
-    outer = _Part(pool, tested, joint.own.values[test], taken(own, test))
+    outer = _Part(pool, tested, taken(own, test))
     n_train, (margins,) = _decided(joint, outer, (params["others"], params["weight"]), [params["shrinkage"]])
     frames = [
         as_table(margin * scale, joint.classes, part.block, "validation", n, params)
@@ -208,8 +209,8 @@ def _decided(joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[
     n_train = int(part.own.weight.sum() + sum(joint.others[name].without(part.away).weight.sum() for name in names))
     known = moments.weight > 0
     if known.sum() < 2:  # nothing is learned, so all classes are alike
-        return n_train, [np.zeros((len(part.values), len(joint.classes)))] * len(shrinkages)
+        return n_train, [np.zeros((len(part.block.values), len(joint.classes)))] * len(shrinkages)
     some = Moments(moments.weight[known], moments.sums[known], moments.products, moments.width)
     fitted = discriminant.solved(some, shrinkages, priors="equal", standardise=True)
     seen = np.asarray(joint.classes)[known]
-    return n_train, [in_columns(one(part.values), seen, joint.classes) for one in fitted]
+    return n_train, [in_columns(one(part.block.values), seen, joint.classes) for one in fitted]

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ser_study.config import fingerprint
-from ser_study.finetuning import outputs
 from ser_study.joint_finetuning.network import Network
+from ser_study.models.deep.pooling import outputs
 from ser_study.store import replacing
 
 CHUNK = 512  # clips

@@ -15,13 +15,12 @@ from ser_study.config import Finetuning, JointFinetuning
 from ser_study.download import weights
 from ser_study.download.state_dict import read_state_dict
 from ser_study.features import campplus_network as campplus
-from ser_study.finetuning import statistics, unfreeze
+from ser_study.finetuning import unfreeze
 from ser_study.models.deep import estimator
+from ser_study.models.deep.pooling import bounded_spread, statistics, translated
 
 _ATTENTION = 64  # units that decide how much a frame counts
 _NEVER = -1e9  # added to the logit of a class that a corpus does not annotate
-_LEAST_SPREAD = 0.1  # of the median one: a channel that hardly varied is not blown up when it begins to
-AT_ONCE = 32  # clips predicted at a time
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,7 @@ def _head(width: int, n_classes: int, dropout: float, seed: int):
 
 def set_scale(network: Network, pooled: np.ndarray) -> None:
     """Give the head the means and spreads of the frozen network's pooled outputs, (n, 2 d)."""
-    spread = pooled.std(axis=0, dtype=np.float64)
-    spread = np.maximum(spread, _LEAST_SPREAD * np.median(spread) + 1e-6)
+    spread = bounded_spread(pooled.std(axis=0, dtype=np.float64))
     network.head.get_layer("scale").set_weights([pooled.mean(axis=0, dtype=np.float64), spread**2])
 
 
@@ -174,8 +172,6 @@ def compile_for_training(model, rate: float, masks: np.ndarray) -> None:
     """Ready a model with logits for training: Adam and the masked loss."""
     import keras
 
-    plain = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
     optimizer = keras.optimizers.Adam(rate)
-    # XLA is slow to translate the network for a CPU, and no faster then
-    model.compile(optimizer=optimizer, loss=masked_loss(masks), jit_compile=False if plain else "auto")
+    model.compile(optimizer=optimizer, loss=masked_loss(masks), jit_compile=translated())
     optimizer.build(model.trainable_variables)
