@@ -89,7 +89,7 @@ def test_moments_add_and_standardise():
     whole = Moments.of(values, codes, 3)
     parts = Moments.of(values[half], codes[half], 3) + Moments.of(values[~half], codes[~half], 3)
     np.testing.assert_allclose(parts.products, whole.products)
-    mean, spread = whole.spread()
+    mean, spread = whole.spread()[0], np.sqrt(whole.spread()[1])
     np.testing.assert_allclose([mean, spread], [values.mean(axis=0), values.std(axis=0)])
     (inside,) = discriminant.solved(whole, [0.4], standardise=True)
     before = ShrinkageLDA(0.4).fit((values - mean) / spread, truth)

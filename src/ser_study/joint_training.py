@@ -11,8 +11,8 @@ Only sums over rows are needed (``models.discriminant``), and these add: each co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ser_study.models.discriminant import Moments
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
 VERSION = 1  # rises when fitting or choosing gives other numbers
+KEPT = 6  # sums of products that are kept, one for each inner fold; they are large
 Mixture = tuple[tuple[str, ...], float]  # names of other corpora, and their weight
 
 
@@ -42,19 +43,29 @@ class _Corpus:
     def __init__(self, rows: Rows, classes: Sequence[str]):
         self.codes = np.searchsorted(classes, rows.truth)
         self.values, self.speaker, self.n_classes = rows.values, rows.speaker, len(classes)
+        self.speakers = set(rows.speaker) - {""}
         self.whole = self.of(np.ones(len(rows.truth), bool))
-        self.last = (set(), self.whole)
+        self.kept = {frozenset(): self.whole}
 
     def of(self, mask: np.ndarray) -> Moments:
         """Moments of some rows."""
         return Moments.of(self.values[mask], self.codes[mask], self.n_classes)
 
     def without(self, speakers: set[str]) -> Moments:
-        """Moments of the rows of other speakers; the last answer is kept, for it is asked for many times."""
-        away = speakers & set(self.speaker)
-        if away != self.last[0]:
-            self.last = (away, self.whole - self.of(np.isin(self.speaker, sorted(away))))
-        return self.last[1]
+        """Moments of the rows of other speakers; the last answers are kept, for they are asked for many times."""
+        away = frozenset(speakers & self.speakers)
+        return _kept_or_made(
+            self.kept, away, lambda: self.whole - self.of(np.isin(self.speaker, sorted(away))) if away else self.whole
+        )
+
+
+def _kept_or_made(kept: dict[Any, Moments], key: Any, make: Callable[[], Moments]) -> Moments:
+    """A value of a dictionary that keeps the last ``KEPT``."""
+    if key not in kept:
+        if len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))
+        kept[key] = make()
+    return kept[key]
 
 
 def run_folds(
@@ -111,6 +122,7 @@ class _Joint:
     others: Mapping[str, _Corpus]
     classes: tuple[str, ...]
     models: Models
+    kept: dict[tuple, Moments] = field(default_factory=dict)  # the last sums of other corpora
 
     def weights(self) -> list[Mixture]:
         """No other corpus, and all of them at each weight."""
@@ -125,12 +137,23 @@ class _Joint:
     def moments(self, own: Moments, away: set[str], names: Sequence[str], weight: float) -> Moments:
         """Own moments and those of other corpora, each of ``weight`` times the own rows; without some speakers."""
         n_own = own.weight.sum() or float(len(self.own.codes))  # with no own row, any weight is the same
-        total = own
-        for name in names:
-            other = self.others[name].without(away)
-            if (n_other := other.weight.sum()) > 0:
-                total = total.plus(other, weight * n_own / n_other)
-        return total
+        together = self.together(away, names)
+        return own if together is None else own.plus(together, weight * n_own)
+
+    def together(self, away: set[str], names: Sequence[str]) -> Moments | None:
+        """The moments of other corpora, each of weight 1; the last answers are kept."""
+        key = tuple((name, frozenset(away & self.others[name].speakers)) for name in names)
+        rows = [other for name in names if (other := self.others[name].without(away)).weight.sum() > 0]
+        return _kept_or_made(self.kept, key, lambda: _summed(rows)) if rows else None
+
+
+def _summed(parts: Sequence[Moments]) -> Moments:
+    """Moments of several corpora, each of weight 1."""
+    first = parts[0]
+    total = Moments(*(part / first.weight.sum() for part in (first.weight, first.sums, first.products)), first.width)
+    for part in parts[1:]:
+        total = total.plus(part, 1 / part.weight.sum())
+    return total
 
 
 @dataclass(frozen=True)
@@ -191,8 +214,8 @@ def _best_mixture(joint: _Joint, parts: Sequence[_Part], mixtures: Sequence[Mixt
     """The mixture with the best UAR at the middle shrinkage."""
     shrinkages = joint.models.covariance_shrinkage
     middle = [shrinkages[len(shrinkages) // 2]]
-    by_part = [[_decided(joint, part, mixture, middle)[1][0] for mixture in mixtures] for part in parts]
-    return mixtures[_highest(by_part, parts, joint.classes)]
+    tried = [[_decided(joint, part, mixture, middle)[1][0] for part in parts] for mixture in mixtures]
+    return mixtures[_highest(list(zip(*tried)), parts, joint.classes)]
 
 
 def _highest(by_part: Sequence[Sequence[np.ndarray]], parts: Sequence[_Part], classes: Sequence[str]) -> int:

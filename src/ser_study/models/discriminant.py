@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.blas import daxpy
+from scipy.linalg.blas import daxpy, dsyrk
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ser_study.config import Models
@@ -63,22 +63,18 @@ class Moments:
         return Moments(weight, sums, products, self.width)
 
     def spread(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (d,) of each column, 1 where a column does not vary."""
+        """Mean and variance (d,) of each column, 1 where a column does not vary."""
         total = self.weight.sum()
         mean = self.sums.sum(axis=0) / total
         variance = np.clip(np.diag(self.products) / total - mean**2, 0, None)
         tiny = 1e-10 * (1 + mean**2)
-        return mean, np.where(variance > tiny, np.sqrt(variance), 1.0)
+        return mean, np.where(variance > tiny, variance, 1.0)
 
-    def within(self, scale: np.ndarray | float = 1.0) -> np.ndarray:
-        """Covariance within classes (d, d) of the columns divided by ``scale``."""
+    def within(self) -> np.ndarray:
+        """Sums of squares and products within classes (d, d), in the lower triangle, in the order of columns."""
         root = self.sums / np.sqrt(np.maximum(self.weight, np.finfo(float).tiny))[:, None]
-        covariance = root.T @ root
-        np.subtract(self.products, covariance, out=covariance)
-        factor = 1 / (np.ones(len(covariance)) * scale * np.sqrt(self.weight.sum()))
-        covariance *= factor
-        covariance *= factor[:, None]
-        return covariance
+        # the transpose of a symmetric matrix is itself, in the order of columns that BLAS and LAPACK work in
+        return dsyrk(-1.0, root.T, beta=1.0, c=self.products.T.copy(order="F"), lower=True, overwrite_c=True)
 
 
 @dataclass(frozen=True)
@@ -112,22 +108,23 @@ def solved(
     """
     if (moments.weight <= 0).any():
         raise ValueError(f"{int((moments.weight <= 0).sum())} of {len(moments.weight)} classes have no training row.")
-    mean, scale = moments.spread() if standardise else (np.zeros(moments.sums.shape[1]), 1.0)
-    means = (moments.sums / moments.weight[:, None] - mean) / scale
-    share = moments.weight / moments.weight.sum() if priors == "counts" else np.full(len(means), 1 / len(means))
-    covariance = moments.within(scale)
-    level = np.trace(covariance) / moments.width
+    plain = np.zeros(moments.sums.shape[1]), np.ones(moments.sums.shape[1])
+    mean, variance = moments.spread() if standardise else plain
+    total = moments.weight.sum()
+    means = moments.sums / moments.weight[:, None] - mean
+    share = moments.weight / total if priors == "counts" else np.full(len(means), 1 / len(means))
+    within = moments.within()
+    level = (np.diag(within) / variance).sum() / moments.width  # mean variance of the scaled columns, times the weight
     for shrinkage in shrinkages:
-        shrunken = (1 - shrinkage) * covariance
-        shrunken[np.diag_indices_from(shrunken)] += shrinkage * level
+        # Columns divided by their deviation D: D⁻¹ ((1 − s) W + s level D²) D⁻¹, so that W needs no scaling
+        shrunken = (1 - shrinkage) * within if shrinkage < 1 else np.zeros_like(within)
+        shrunken[np.diag_indices_from(shrunken)] += shrinkage * level * variance
         try:
-            # the transpose of a symmetric matrix is itself, in the order of columns that LAPACK works in
-            factor = cho_factor(shrunken.T, lower=True, overwrite_a=True, check_finite=False)
+            factor = cho_factor(shrunken, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise ValueError(f"The covariance is singular at shrinkage {shrinkage}; take one above 0.") from None
-        coefficients = cho_solve(factor, means.T, check_finite=False).T
+        coefficients = total * cho_solve(factor, means.T, check_finite=False).T
         intercepts = np.log(share) - 0.5 * (coefficients * means).sum(axis=1)
-        coefficients = coefficients / scale
         yield Discriminant(coefficients, intercepts - coefficients @ mean)
 
 
