@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ser_study import config as settings
-from ser_study.chapters.systems import declare, figures, tables, text
+from ser_study.chapters.systems import declare, figures, protocols, tables, text
 from ser_study.evaluation import choice, metrics
 from ser_study.experiments import Experiment, Selection, ledger
 from ser_study.study import Study
@@ -169,3 +169,29 @@ def test_encoders_that_cannot_be_had_are_named_with_the_reason(monkeypatch):
     assert "Encoders: CAM++, second block." in text.introduction(config)
     assert "Moonshine, layer 3 is left out: No network." in text.introduction(config)
     assert "No pretrained encoder" in text.introduction(settings.load("demo"))
+
+
+def test_one_recipe_of_each_kind_is_scored_on_every_protocol(systems):
+    study, done = systems
+    long = protocols.scores(study, tables.scores(study, done))
+    recipe = protocols.recipes(study)["synthetic"]["hand_crafted"]
+    inner = {one: tables.validation_uar(rows) for one, rows in study.predict_validation(
+        declare.candidates(study, "synthetic")["hand_crafted"]).items()}  # fmt: skip
+    assert inner[recipe] == max(inner.values())
+    own = long[long["system"] == "hand_crafted"].set_index("protocol")
+    assert set(own.index) == {"random", "sentence_independent", "speaker_independent", "speaker_and_sentence"}
+    for protocol, row in own.iterrows():
+        test = study.predictions(dataclasses.replace(recipe, protocol=protocol)).query("role == 'test'")
+        assert row["uar"] == pytest.approx(metrics.uar_of(test))
+    assert own.loc["random", "uar"] > own.loc["speaker_independent", "uar"]
+    wide = protocols.wide(long).set_index("system")
+    assert wide.loc["hand_crafted", "random"].startswith(share(own.loc["random", "uar"]))
+    assert wide.loc["feature_vote", "random"] == "" != wide.loc["feature_vote", "speaker_independent"]
+    assert f"{100 * (own.loc['speaker_independent', 'uar'] - own.loc['random', 'uar']):.1f}".replace("-", "−") in (
+        text.across(long)
+    )
+
+
+def test_protocols_of_the_settings_are_known_ones():
+    with pytest.raises(ValueError, match="benchmark.protocols: .*speaker_independent"):
+        Study.open("demo", {"benchmark.protocols": ["speaker_independant"]})

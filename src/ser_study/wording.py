@@ -27,6 +27,7 @@ NAMES = {
     "joint_corpora": "encoder, other corpora in training",
     "encoder_vote": "vote over encoders and corpora",
     "best_system": "best of all",
+    "one_listener": "one listener",
     "logistic": "logistic regression",
     "linear_svm": "linear SVM",
     "forest": "random forest",

@@ -20,6 +20,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from ser_study.config.presets import PRESETS
 from ser_study.config.sections import (
     Ablations,
     Audio,
@@ -85,51 +86,6 @@ class Config:
         return f"{self.preset}+{text if _FOLDER.fullmatch(text) else fingerprint(changed)[:8]}"
 
 
-_ALL_ABLATIONS = tuple(item.name for item in dataclasses.fields(Ablations))
-
-
-def _only(*names: str) -> dict[str, bool]:
-    """The ablations of a preset: these and no others."""
-    return {f"ablations.{name}": name in names for name in _ALL_ABLATIONS}
-
-
-# quick, full and complete fit the same models, so that a system has one published score
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "demo": {
-        "corpora": ["synthetic"],
-        "benchmark.features": ["means184", "summary"],
-        "benchmark.wide_features": [],
-        "benchmark.large_features": [],
-        "benchmark.encoders": [],
-        "benchmark.joint_features": [],
-        "networks.by_speaker": [],
-        "ladder.curve_speakers": [2, 4, 6],
-        "ladder.shuffles": 10,
-        "models.boosting_rounds": 40,
-        "training.max_epochs": 4,
-        "finetuning.folds": 0,
-        "baselines.gaps": False,
-        **_only(),
-    },
-    "quick": {
-        "benchmark.wide_models": ["lda"],
-        "benchmark.joint_features": ["campplus+moonshine"],
-        "benchmark.one_out": False,
-        "networks.by_speaker": [],
-        "networks.extra": False,
-        "finetuning.folds": 0,
-        "baselines.systems": ["E000", "E003"],
-        "baselines.fresh_splits": 5,
-        "baselines.gaps": False,
-        **_only("selection"),
-    },
-    "full": {"finetuning.folds": 0},
-    "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
-        "training.seeds": 5,
-        "baselines.honest_networks": True,
-        "ablations.long_searches": True,
-    },
-}
 _FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LEAST = {  # numbers that may not be as low as 0; jobs and voices are checked where they are used

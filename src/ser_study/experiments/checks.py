@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ser_study import corpora, features
+from ser_study import corpora, features, splits
 from ser_study.config import Config, unknown
 from ser_study.experiments import baselines
 from ser_study.models import registry
@@ -30,6 +30,7 @@ def check_names(config: Config) -> None:
         "benchmark.encoders": ("feature", benchmarked.encoders, features.REGISTRY),
         "benchmark.joint_features": ("feature", benchmarked.joint_features, features.REGISTRY),
         "benchmark.wide_models": ("model", benchmarked.wide_models, registry.REGISTRY),
+        "benchmark.protocols": ("protocol", benchmarked.protocols, splits.PROTOCOLS),
         "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),

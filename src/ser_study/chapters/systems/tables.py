@@ -62,7 +62,7 @@ def _candidates(study: Study, selection: str, protocol: str) -> dict[str, dict[s
     """Kind → label of a candidate → its predictions."""
     groups = declare.candidates(study, selection, protocol)
     predictions = study.predict([one for some in groups.values() for one in some])
-    made = {kind: {_label(one): predictions[one] for one in some} for kind, some in groups.items()}
+    made = {kind: {label_of(one): predictions[one] for one in some} for kind, some in groups.items()}
     if study.selections[selection].n_speakers > 2:
         speakers = study.clips(selection).set_index("clip_id")["speaker"]
         for kind, members in declare.votes(groups).items():
@@ -71,7 +71,8 @@ def _candidates(study: Study, selection: str, protocol: str) -> dict[str, dict[s
     return {kind: made[kind] for kind in KINDS if kind in made}
 
 
-def _label(one: Experiment) -> str:
+def label_of(one: Experiment) -> str:
+    """Feature and model of a candidate as readers say them."""
     return f"{word(one.feature)}, {word(one.model)}"
 
 
@@ -86,7 +87,7 @@ def _by_own_speakers(groups: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[s
     done = {kind: _nested(some) for kind, some in groups.items() if kind != "dummy"}
     if "dummy" in groups:
         table = next(iter(groups["dummy"].values()))  # alike for every feature
-        done = {"dummy": System(table, word("dummy"), "", _validation(table))} | done
+        done = {"dummy": System(table, word("dummy"), "", validation_uar(table))} | done
     every = {f"{kind}: {label}": table for kind, some in groups.items() for label, table in some.items()}
     return done | {"best_system": _nested(every)} if every else done
 
@@ -97,7 +98,7 @@ def _nested(candidates: Mapping[str, pd.DataFrame]) -> System:
     counts = names.str.partition(": ")[2].where(names.str.contains(": "), names).value_counts()
     of = f" of {counts.sum()} folds"
     chosen = counts.index[0] if len(counts) == 1 else f"{counts.index[0]} ({counts.iloc[0]}{of})"
-    return System(table, chosen, OWN, _validation(table))
+    return System(table, chosen, OWN, validation_uar(table))
 
 
 def _by_other_corpora(groups, others: Mapping[str, Mapping[str, Mapping[str, pd.DataFrame]]]) -> dict[str, System]:
@@ -105,7 +106,7 @@ def _by_other_corpora(groups, others: Mapping[str, Mapping[str, Mapping[str, pd.
     means: dict[tuple[str, str], float] = {}
     for kind, some in groups.items():
         for label in some:
-            scores = [_validation(one[kind][label]) for one in others.values() if label in one.get(kind, {})]
+            scores = [validation_uar(one[kind][label]) for one in others.values() if label in one.get(kind, {})]
             if scores:
                 means[kind, label] = sum(scores) / len(scores)
     done = {}
@@ -119,7 +120,8 @@ def _by_other_corpora(groups, others: Mapping[str, Mapping[str, Mapping[str, pd.
     return done
 
 
-def _validation(table: pd.DataFrame) -> float:
+def validation_uar(table: pd.DataFrame) -> float:
+    """UAR on the validation rows of some predictions."""
     rows = table[table["role"] == "validation"]
     return metrics.uar_of(rows) if len(rows) else float("nan")
 
@@ -186,10 +188,10 @@ def _random_rows(study: Study) -> list[dict]:
     for selection in declare.able(study):
         declared = [one for one in benchmark.benchmark(study.config, {selection: ["random"]}) if one.model != "dummy"]
         honest = {one: replace(one, protocol=PROTOCOL) for one in declared}
-        validation = study.predict_validation(honest.values())
+        validation = study.predictvalidation_uar(honest.values())
         if not declared:
             continue
-        best = max(declared, key=lambda one: _validation(validation[honest[one]]))
+        best = max(declared, key=lambda one: validation_uar(validation[honest[one]]))
         scored = study.scores([best])
         for row in scored[scored["metric"].isin(("uar", "accuracy"))].itertuples():
             head = {"corpus": selection, "protocol": "random", "metric": row.metric}

@@ -83,3 +83,33 @@ def one_out(table: pd.DataFrame) -> Caption:
     empty = "No selection of this run has speakers that are tested one by one beside folds of several."
     words = "The same with one speaker left out at a time, so that more speakers remain for training."
     return Caption("systems_one_out", words, empty=empty, labels=labels, finding=finding(table), page_length=20)
+
+
+def protocols(long: pd.DataFrame) -> Caption:
+    """One system of each kind on every protocol, of ``protocols.scores``."""
+    if long.empty:
+        return Caption("systems_protocols", "", empty=NO_SYSTEM)
+    used = set(long["protocol"])
+    words = (
+        "UAR with its interval: one recipe of each kind, named by the inner folds of new speakers and tuned anew in "
+        "every protocol. Another corpus: trained on all others, tested on the six classes that they share."
+    )
+    labels = {"chosen": "recipe"} | ({"n_common": "clips of common classes"} if "cross_corpus" in used else {})
+    return Caption("systems_protocols", words, finding=across(long), labels=labels, page_length=50)
+
+
+def across(long: pd.DataFrame) -> str:
+    """What new speakers and another corpus cost the encoder, and the hand-crafted features, on every corpus."""
+    lines = []
+    for corpus, rows in long.groupby("corpus", sort=False):
+        parts = []
+        for kind in ("hand_crafted", "encoder_head"):
+            uar = rows[rows["system"] == kind].set_index("protocol")["uar"]
+            if {"random", "speaker_independent"} <= set(uar.index):
+                parts.append(f"{word(kind)} {signed(100 * (uar['speaker_independent'] - uar['random']))}")
+        if parts:
+            lines.append(f"{word(corpus)}: {listed(parts)}")
+    few = dict.fromkeys(long.loc[long["interval"].fillna("").map(voices) != "", "corpus"])
+    note = f"Intervals of {listed(map(word, few))} hold for these voices only. " if few else ""
+    cost = f"From a random split to new speakers, in points: {'; '.join(lines)}." if lines else ""
+    return note + cost

@@ -1,0 +1,60 @@
+"""The presets: each a difference from the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ser_study.config.sections import Ablations
+
+_ALL_ABLATIONS = tuple(item.name for item in dataclasses.fields(Ablations))
+
+
+def _only(*names: str) -> dict[str, bool]:
+    """The ablations of a preset: these and no others."""
+    return {f"ablations.{name}": name in names for name in _ALL_ABLATIONS}
+
+
+# quick, full and complete fit a system that they share alike, so that it has one published score
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "demo": {
+        "corpora": ["synthetic"],
+        "benchmark.features": ["means184", "summary"],
+        "benchmark.wide_features": [],
+        "benchmark.large_features": [],
+        "benchmark.encoders": [],
+        "benchmark.joint_features": [],
+        "networks.by_speaker": [],
+        "ladder.curve_speakers": [2, 4, 6],
+        "ladder.shuffles": 10,
+        "models.boosting_rounds": 40,
+        "training.max_epochs": 4,
+        "finetuning.folds": 0,
+        "baselines.gaps": False,
+        **_only(),
+    },
+    "quick": {  # what fits half an hour: no forest and no SVM, and openSMILE on the small corpora only
+        "benchmark.features": ["means184", "summary"],
+        "benchmark.wide_features": [],
+        "benchmark.large_features": ["egemaps", "compare", "summary+egemaps+compare"],
+        "benchmark.models": ["dummy", "logistic", "lda", "lightgbm"],
+        "benchmark.wide_models": ["lda"],
+        "benchmark.joint_features": ["campplus+moonshine"],
+        "benchmark.one_out": False,
+        "benchmark.protocols": ["random", "sentence_independent", "speaker_independent", "cross_corpus"],
+        "networks.by_speaker": [],
+        "networks.extra": False,
+        "finetuning.folds": 0,
+        "baselines.systems": ["E000", "E003"],
+        "baselines.fresh_splits": 5,
+        "baselines.gaps": False,
+        **_only("selection"),
+    },
+    "full": {"finetuning.folds": 0},
+    "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
+        "training.seeds": 5,
+        "baselines.honest_networks": True,
+        "ablations.long_searches": True,
+    },
+}
