@@ -59,7 +59,9 @@ def test_extract_makes_the_sets_of_the_study(made):
 
 def test_large_sets_are_extracted_on_their_corpora_only(made):
     study, _ = made
-    benchmark = replace(SMALL.benchmark, features=("summary",), large_features=("means184",), large_corpora=("here",))
+    benchmark = replace(
+        SMALL.benchmark, features=("summary",), large_features=("summary+means184",), large_corpora=("here",)
+    )
     both = {"here": study.selections["synthetic"], "there": study.selections["synthetic"]}
     sets = tables.extract(Study(replace(SMALL, benchmark=benchmark), study.store, both))
     assert set(sets) == {("here", "summary"), ("here", "means184"), ("there", "summary")}

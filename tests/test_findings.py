@@ -37,6 +37,18 @@ def systems_of(headline):
     return pd.concat(both, ignore_index=True).assign(chosen="CAM++, LDA")
 
 
+def protocols_of(headline):
+    """One recipe of every kind, as chapter 06b writes them."""
+    cells = {"random": ".700 [.650, .750]", "speaker_independent": ".500 [.450, .550]", "cross_corpus": np.nan}
+    kinds = ("dummy", "hand_crafted", "encoder_head", "encoder_vote", "one_listener")
+    rows = [
+        {"corpus": corpus, "system": kind, "chosen": "CAM++, LDA", "n": 100, "n_common": 80} | cells
+        for corpus in headline["corpus"]
+        for kind in kinds
+    ]
+    return pd.DataFrame(rows)
+
+
 @pytest.fixture
 def run() -> RunTables:
     rows = [row for key in UAR for row in score_rows(*key)]
@@ -61,6 +73,7 @@ def run() -> RunTables:
         listeners=pd.DataFrame({"corpus": ["crema_d"], "reference": ["one listener"], "uar": [0.407]}),
         corpora=pd.DataFrame(corpora),
         systems=systems_of(headline),
+        systems_protocols=protocols_of(headline),
         ladder=pd.DataFrame(ladder),
         ladder_speakers=pd.DataFrame({"corpus": "tess", **speakers, "n_train": 1120}),
     )
@@ -177,3 +190,11 @@ def test_student_projects_are_read_where_chapter_08_was_run(run, study):
     assert "15 points" in text.baselines(table).alt
     assert "rebuilt models of E000, one only" in text.baselines(table).text
     assert "E000" in figures.baselines(table).axes[0].get_yticklabels()[0].get_text()
+
+
+def test_every_protocol_is_on_the_front_page_in_short(run):
+    table = tables.protocols(run)
+    assert list(table.columns) == ["corpus", "system", "n", "random", "speaker_independent", "cross_corpus"]
+    assert set(table["system"]) == {"hand_crafted", "encoder_head", "one_listener"}
+    assert set(table["corpus"]) == set(run.headline["corpus"])
+    assert (table["cross_corpus"] == "").all()

@@ -44,15 +44,15 @@ def counts(study: Study) -> pd.DataFrame:
 
 
 def extract(study: Study) -> dict[tuple[str, str], FeatureSet]:
-    """Every feature of the benchmark, (selection, feature) → values; the large ones on their selections only."""
-    settings = study.config.benchmark
-    return {
-        (selection, feature): study.features(selection, feature)
-        for selection in study.selections
-        for feature in dict.fromkeys(
-            (*settings.features, *(settings.large_features if selection in settings.large_corpora else ()))
-        )
-    }
+    """Every hand-crafted feature of the benchmark, (selection, feature) → values; the large ones on their selections
+    only, and each part of those that it puts side by side."""
+    settings, sets = study.config.benchmark, {}
+    for selection in study.selections:
+        large = settings.large_features if selection in settings.large_corpora else ()
+        names = (*settings.features, *settings.wide_features, *large)
+        for feature in dict.fromkeys(part for name in names for part in name.split("+")):
+            sets[selection, feature] = study.features(selection, feature)
+    return sets
 
 
 def overview(study: Study, sets: FeatureSets) -> pd.DataFrame:

@@ -18,6 +18,7 @@ CHAPTERS = {  # table → chapter that writes it
     "headline": "04",
     "listeners": "04",
     "systems": "06b",
+    "systems_protocols": "06b",
     "corpora": "02",
     "ladder": "03",
     "ladder_speakers": "03",
@@ -32,6 +33,7 @@ class RunTables:
     headline: pd.DataFrame  # on hand-crafted features
     listeners: pd.DataFrame
     systems: pd.DataFrame  # every kind
+    systems_protocols: pd.DataFrame  # one recipe of each kind on every protocol
     corpora: pd.DataFrame
     ladder: pd.DataFrame
     ladder_speakers: pd.DataFrame
@@ -117,6 +119,14 @@ def best_systems(run: RunTables) -> pd.DataFrame:
     spans = [f"[{share(low)}, {share(high)}]{voices(kind)}" for low, high, kind in bounds]
     table = best.assign(interval=spans)[["corpus", "chosen", "uar", "interval"]]
     return table.set_axis(["corpus", "best system", "best score", "best interval"], axis=1)
+
+
+def protocols(run: RunTables) -> pd.DataFrame:
+    """The recipes on hand-crafted features and on an encoder, and one listener, on every protocol; in full in 06b."""
+    table = run.systems_protocols
+    rows = table[table["system"].isin(("hand_crafted", "encoder_head", "one_listener"))]
+    kept = [name for name in table.columns if name not in ("chosen", "n_common")]
+    return rows[kept].fillna("").reset_index(drop=True)
 
 
 def baselines(study: Study) -> pd.DataFrame:

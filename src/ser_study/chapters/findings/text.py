@@ -143,6 +143,16 @@ def ladder(run: RunTables) -> Caption:
     )
 
 
+def protocols(run: RunTables) -> Caption:
+    """The recipes on every protocol, in short."""
+    words = (
+        "UAR with its interval of one recipe on hand-crafted features and one on an encoder, tuned anew in every "
+        "protocol. Another corpus: trained on all others, on the six classes they share. Chapter 06b has every kind."
+    )
+    empty = "No corpus of this run has new speakers to choose a recipe by."
+    return Caption("front_protocols", words, empty=empty, page_length=20)
+
+
 def baselines(table: pd.DataFrame) -> Caption:
     """The figure of the student projects, of ``tables.baselines``."""
     title = baseline_plots.overview_title(table, speaker_disjoint=speaker_disjoint()) if len(table) else ""

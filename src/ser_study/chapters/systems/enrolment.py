@@ -1,0 +1,121 @@
+"""A few clips of a new speaker, without labels: what they add to the score (transductive, by itself)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ser_study.chapters.systems import declare, protocols
+from ser_study.experiments import enrolment
+from ser_study.experiments.enrolment import ALL, COLUMNS, MODES
+from ser_study.experiments.experiment import Experiment
+from ser_study.plotting.marks import hide_rest, need
+from ser_study.plotting.palette import SPARE_COLOURS, canvas, styled
+from ser_study.study import Study
+from ser_study.wording import Caption, listed, share, word
+
+COLOURS = dict(zip(MODES, SPARE_COLOURS))
+EMPTY = "No selection of this run has three speakers, so that two could be compared in training."
+KINDS = ("encoder_head", "hand_crafted")  # the first that a selection has gives the features
+
+
+def curves(study: Study) -> pd.DataFrame:
+    """``enrolment.COLUMNS`` of every selection with three speakers or more, on the features of its recipe."""
+    recipes, tables = protocols.recipes(study), []
+    for name, kinds in recipes.items():
+        feature = next((kinds[kind].feature for kind in KINDS if kind in kinds), "")
+        if feature and study.selections[name].n_speakers > 2:
+            one = Experiment(name, declare.PROTOCOL, feature, declare.HEAD)
+            tables.append(enrolment.curve(one, study.selections, config=study.config, store=study.store))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and range of the draws: ``corpus, mode, enrolled, uar, lowest, highest, draws, n``."""
+    grouped = table.groupby(["corpus", "mode", "enrolled"], sort=False)
+    short = grouped.agg(
+        uar=("uar", "mean"),
+        lowest=("uar", "min"),
+        highest=("uar", "max"),
+        draws=("draw", "size"),
+        n=("n", "first"),
+    ).reset_index()
+    return short.assign(enrolled=short["enrolled"].map(lambda count: "all" if count == ALL else str(count)))
+
+
+@styled
+def figure(short: pd.DataFrame) -> Figure | None:
+    """UAR against the number of enrolled clips, one panel a selection, one line a way to choose them.
+
+    Parameters
+    ----------
+    short : of ``summary``; without rows: None
+    """
+    if short.empty:
+        return None
+    need(short, ("corpus", "mode", "enrolled", "uar", "lowest", "highest"), what="enrolment")
+    parts = list(short.groupby("corpus", sort=False))
+    ticks = [*map(str, enrolment.COUNTS), "all"]
+    columns = min(len(parts), 2)
+    rows = -(-len(parts) // columns)
+    title = caption_title(short)
+    drawn, axes = canvas(rows, columns, height=0.9 + 2.3 * rows, title=title, sharex=True, sharey=True)
+    for ax, (corpus, some) in zip(axes.flat, parts):
+        start = some[some["enrolled"] == "0"]
+        for mode, line in some.groupby("mode", sort=False):
+            line = line if mode == MODES[0] else pd.concat([start, line])
+            x = [ticks.index(count) for count in line["enrolled"]]
+            inside = line["enrolled"] != "all"
+            place = [at for at, kept in zip(x, inside) if kept]
+            ax.plot(place, line.loc[inside, "uar"], "o-", color=COLOURS[mode], markersize=4, label=word(mode))
+            ax.fill_between(place, line.loc[inside, "lowest"], line.loc[inside, "highest"], color=COLOURS[mode],
+                            alpha=0.15, linewidth=0)  # fmt: skip
+        whole = some[some["enrolled"] == "all"]
+        ax.plot([len(ticks) - 1] * len(whole), whole["uar"], "D", color=COLOURS[MODES[0]], markersize=5)
+        ax.set_title(word(corpus), loc="left")
+        ax.set_xticks(range(len(ticks)), ticks)
+    for ax in axes[-1]:
+        ax.set_xlabel("enrolled clips a speaker")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("UAR (0–1)")
+    hide_rest(axes, len(parts))
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower left", ncols=3)
+    return drawn
+
+
+def caption_title(short: pd.DataFrame) -> str:
+    """What all clips of a speaker are worth."""
+    uar = short[short["mode"] == MODES[0]].pivot_table(index="corpus", columns="enrolled", values="uar", sort=False)
+    gain = 100 * (uar["all"] - uar["0"])
+    low, high = f"{gain.min():.0f}", f"{gain.max():.0f}"
+    return f"Knowing a speaker's mean is worth {low if low == high else f'{low} to {high}'} points"
+
+
+def caption(short: pd.DataFrame) -> Caption:
+    """The figure and the table."""
+    if short.empty:
+        return Caption("enrolment", "", empty=EMPTY)
+    words = (
+        "Transductive UAR: the mean of some unlabelled clips of the test speaker is taken from the speaker's other "
+        "clips, which are scored. Bands hold all draws. At the right every clip is enrolled and scored, which is what "
+        "papers call speaker normalisation. With one emotion enrolled, or neutral clips only, the mean is that of a "
+        "mood, not of a voice."
+    )
+    return Caption("enrolment", words, alt=f"{caption_title(short)}.", finding=finding(short), empty=EMPTY)
+
+
+def table_caption(short: pd.DataFrame) -> Caption:
+    """The numbers of the figure."""
+    words = "Transductive UAR by enrolled clips: mean, lowest and highest of the draws; clips that are scored."
+    return Caption("enrolment", words, empty=EMPTY)
+
+
+def finding(short: pd.DataFrame) -> str:
+    """What ten clips, and all, are worth on each selection."""
+    lines = []
+    for corpus, some in short[short["mode"] == MODES[0]].groupby("corpus", sort=False):
+        uar = some.set_index("enrolled")["uar"]
+        ten = f", {share(uar['10'])} with ten clips" if "10" in uar else ""
+        lines.append(f"{word(corpus)} {share(uar['0'])} without enrolment{ten} and {share(uar['all'])} with all")
+    return f"{listed(lines)}. These scores use clips of the test speakers and are compared with no others."
