@@ -98,6 +98,7 @@ def test_headline_equals_the_published_tables():
         line = next(line for line in block.splitlines() if line.startswith(f"| {word(row['corpus'])} |"))
         assert f"{share(row['new speakers'])}" in line
         assert f"{share(row['random split'])}" in line
+        assert f"| {row['best system']} | **{share(row['best score'])}**" in line
     assert len(block.splitlines()) == 3 + len(best)
 
 

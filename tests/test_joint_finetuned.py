@@ -13,12 +13,14 @@ from sklearn.metrics import balanced_accuracy_score
 
 from ser_study import config as settings
 from ser_study import corpora, features
+from ser_study.chapters.systems import joint_networks
 from ser_study.experiments import joint_finetuned
 from ser_study.experiments.selections import Selection, classes_of
 from ser_study.features import campplus_network
 from ser_study.joint_finetuning import network, training
 from ser_study.joint_finetuning.batches import Rows
 from ser_study.schema import FeatureSet, check_predictions, classes_in
+from ser_study.study import Study
 
 SIZES = {"crema_d": 6, "emodb": 5, "ravdess": 24, "tess": 2}
 EMOTIONS = {"ravdess-speech": ("calm", "happy", "sad"), "emodb": ("bored", "sad"), "tess": ("happy", "surprised")}
@@ -101,7 +103,7 @@ def test_the_spy_sees_a_speaker_who_is_let_in(spied, selections, store, monkeypa
     assert "ravdess/04" in speakers_in(reads, table)
 
 
-def test_predictions_of_every_selection(spied, selections, store):
+def test_predictions_of_every_selection(spied, selections, store, monkeypatch):
     """Of one fold, then of all; then nothing is left to train."""
     reads, _, lines = spied
     config, said = settings.load("full", CHANGES), []
@@ -143,6 +145,26 @@ def test_predictions_of_every_selection(spied, selections, store):
     pd.testing.assert_frame_equal(again["emodb"], done["emodb"])
     hashes = [next(iter(line[0].values())) for line in lines if line[1]["corpus"].item() == "emodb"]
     assert hashes[0] != hashes[1] == hashes[2]  # the first of six folds is another test evaluation
+    check_chapter(Study(config, store, selections), done, monkeypatch)
+
+
+def check_chapter(study, done, monkeypatch):
+    """Chapter 06b shows the folds that are finished, and trains none."""
+    monkeypatch.setattr(joint_networks.protocols, "recipes", lambda study: {})
+    shown = joint_networks.predictions(study)
+    assert set(shown) == set(done)
+    table = joint_networks.scores(study, shown).set_index("corpus")
+    test = done["emodb"][done["emodb"]["role"] == "test"]
+    assert table.loc["emodb", "uar"] == pytest.approx(balanced_accuracy_score(test["truth"], test["prediction"]))
+    assert table.loc["emodb", "folds"] == done["emodb"]["fold"].nunique()
+    curve = joint_networks.curves(shown)
+    assert curve["fold"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert joint_networks.figure(curve) is not None
+    assert "6 folds, 6 epochs" in joint_networks.curve_caption(curve).finding
+    untrained = Study(settings.load("full", CHANGES | {"seed": 1}), study.store, study.selections)
+    assert joint_networks.predictions(untrained) == {}
+    assert joint_networks.figure(joint_networks.curves({})) is None
+    assert joint_networks.scores(untrained, {}).empty
 
 
 def test_a_finished_fold_leaves_its_table_and_weights_alone(spied, selections, store):

@@ -35,8 +35,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **_only(),
     },
     "quick": {  # what fits half an hour: no forest and no SVM, and openSMILE on the small corpora only
-        "benchmark.features": ["means184", "summary"],
-        "benchmark.wide_features": [],
+        "benchmark.features": ["summary"],
+        "benchmark.wide_features": ["means184"],
         "benchmark.large_features": ["egemaps", "compare", "summary+egemaps+compare"],
         "benchmark.models": ["dummy", "logistic", "lda", "lightgbm"],
         "benchmark.wide_models": ["lda"],
@@ -46,7 +46,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "networks.by_speaker": [],
         "networks.extra": False,
         "finetuning.folds": 0,
-        "baselines.systems": ["E000", "E003"],
+        "baselines.systems": ["E000"],
         "baselines.fresh_splits": 5,
         "baselines.gaps": False,
         **_only("selection"),
@@ -54,6 +54,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "full": {"finetuning.folds": 0},
     "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
         "training.seeds": 5,
+        "joint_finetuning.train": True,
         "baselines.honest_networks": True,
         "ablations.long_searches": True,
     },

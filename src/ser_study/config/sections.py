@@ -133,7 +133,7 @@ class Ladder:
     """One system from the leakiest split to the strictest; nothing is chosen, so a step is the split's alone."""
 
     feature: str = "summary"
-    model: str = "logistic"
+    model: str = "lda"
     draws: int = 5  # of equal training size
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
@@ -209,6 +209,7 @@ class JointFinetuning:
     power: float = 0.5  # share of a corpus in an epoch ∝ its clips to this power; 1: as they are, 0: all alike
     shortest: float = 1.5  # s; training clips are cropped at random to between this and their three seconds
     clips: int = 0  # an epoch; 0: as many as there are training clips
+    train: bool = False  # train folds that are missing; otherwise only those that are finished are shown
     epochs: tuple[int, ...] = (30, 8, 0)  # at most, of each stage; an epoch of all layers takes a quarter of an hour
 
 
@@ -218,7 +219,7 @@ class Tuning:
 
     trials: int = 12
     startup: int = 4  # trials before anything is pruned
-    inner_folds: int = 5  # of the training part, by which hyperparameters are chosen
+    inner_folds: int = 4  # of the training part, by which hyperparameters are chosen
     storage: str = ""  # URL shared by several machines; empty: a file below data/derived
     beat: int = 10  # s between the signs of life of a trial, where the storage is shared by URL
     silence: int = 60  # s without one after which a trial is given up and its place is free again

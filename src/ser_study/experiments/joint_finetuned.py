@@ -165,6 +165,7 @@ def _artefact(kind: str, fold: int, cache_key: Mapping[str, Any]) -> tuple[str, 
 def _cache_key(selections: Mapping[str, Selection], config: Config, store: Store) -> dict[str, Any]:
     """What the trainings depend on."""
     plan = settings.as_dict(config.finetuning) | {"folds": None} | settings.as_dict(config.joint_finetuning)
+    del plan["train"]  # whether to train changes no training
     return {
         "clips": {name: part.digest for name, part in selections.items()},
         "features": features.get(FEATURE).settings(config),

@@ -26,7 +26,7 @@ PREFERRED = "ravdess-speech"  # what it is trained on, where it is here
 
 def networks(study: Study) -> list[Experiment]:
     """Networks of the chapter: the students' own on their lists, ours beside them; where there are none, two small
-    ones on new speakers of the first selection that allows it, else on a random split.
+    ones on new speakers of the smallest selection that allows it, else on a random split.
 
     The students' own are declared as in chapter 08, so that nothing is trained twice.
     """
@@ -38,7 +38,8 @@ def networks(study: Study) -> list[Experiment]:
             declared += [_on_list(baseline, *row, draws=config.training.seeds) for row in ours]
     if not declared:
         by_speaker = [name for name, allowed in study.possible.items() if "speaker_independent" in allowed]
-        place = (by_speaker[0], "speaker_independent") if by_speaker else (next(iter(study.selections)), "random")
+        smallest = min(by_speaker or study.selections, key=lambda name: len(study.selections[name].clips))
+        place = (smallest, "speaker_independent" if by_speaker else "random")
         declared = [Experiment(*place, *row, draws=config.training.seeds) for row in SMALL]
     return [one for one in declared if one.feature in features.names()]
 

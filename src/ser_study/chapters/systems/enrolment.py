@@ -78,6 +78,7 @@ def figure(short: pd.DataFrame) -> Figure | None:
         ax.set_xlabel("enrolled clips a speaker")
     for ax in axes[:, 0]:
         ax.set_ylabel("UAR (0–1)")
+        ax.yaxis.set_major_formatter(lambda value, _: share(value, 2))
     hide_rest(axes, len(parts))
     handles, labels = axes.flat[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower left", ncols=3)
