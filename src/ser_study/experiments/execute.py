@@ -155,7 +155,8 @@ def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Expe
 def cost(job: Job) -> float:
     """Rough seconds, only to start the longest first."""
     weight = SLOW.get(job.experiment.model, 0.1)
-    grand = 30 if job.experiment.feature == "compare" else 1
+    is_wide = features.is_pretrained(job.experiment.feature) or "compare" in feature_names(job.experiment)
+    grand = 30 if is_wide else 1  # thousands of columns
     folds = 6 if job.experiment.protocol == "speaker_and_sentence" else 1
     return len(job.selection.clips) * weight * grand * folds * job.experiment.draws
 

@@ -72,6 +72,7 @@ def _lightgbm(models: Models, params: Params, seed: int) -> BaseEstimator:
         n_estimators=models.boosting_rounds,
         num_leaves=models.boosting_leaves,
         learning_rate=models.boosting_rate,
+        max_bin=models.boosting_bins,
         colsample_bytree=0.5,
         class_weight=_weight(models),
         random_state=seed,
@@ -82,7 +83,7 @@ def _lightgbm(models: Models, params: Params, seed: int) -> BaseEstimator:
     )
 
 
-_BOOSTING = ("boosting_rounds", "boosting_leaves", "boosting_rate", "class_weight")
+_BOOSTING = ("boosting_rounds", "boosting_leaves", "boosting_rate", "boosting_bins", "class_weight")
 REGISTRY: Mapping[str, Model] = {
     model.name: model
     for model in (
