@@ -5,7 +5,8 @@ Conventions
 A kind is represented by one recipe (feature and model), the one with the best score on the inner folds of new speakers;
 hyperparameters are chosen anew inside every protocol, by its own rule. A corpus of two speakers takes the recipe that
 does best, on average, on the inner folds of the other corpora. Votes, networks and what is trained beside other
-corpora are scored on new speakers only. Another corpus means: trained on all others, on the classes they share.
+corpora are scored on new speakers only. Another corpus means: trained on all others, on the classes they share, by the
+best recipe on features that every corpus has.
 """
 
 from __future__ import annotations
@@ -32,9 +33,14 @@ COLUMNS = ["corpus", "system", "chosen", "protocol", "uar", "low", "high", "inte
 Recipes = Mapping[str, Mapping[str, Experiment]]  # selection → kind → the experiment on new speakers
 
 
-def recipes(study: Study) -> Recipes:
-    """Selection → kind → its recipe on new speakers, for the kinds of ``EVERYWHERE`` and those with one candidate."""
-    groups = {name: declare.candidates(study, name) for name in declare.able(study)}
+def recipes(study: Study, *, everywhere: bool = False) -> Recipes:
+    """Selection → kind → its recipe on new speakers.
+
+    Parameters
+    ----------
+    everywhere : only recipes on features that the benchmark has of every selection
+    """
+    groups = {name: _candidates(study, name, everywhere) for name in declare.able(study)}
     own = [name for name in groups if study.selections[name].n_speakers > 2]
     validation = study.predict_validation([one for name in own for some in groups[name].values() for one in some])
     inner = {(one.selection, _recipe(one)): validation_uar(rows) for one, rows in validation.items()}
@@ -44,6 +50,14 @@ def recipes(study: Study) -> Recipes:
         best = {kind: max(some, key=means.get) for kind, some in kinds.items()}
         chosen[name] = {kind: one for kind, one in best.items() if means[one] > 0}
     return chosen
+
+
+def _candidates(study: Study, selection: str, everywhere: bool) -> dict[str, list[Experiment]]:
+    """Kind → candidates, without kinds that have none."""
+    large = study.config.benchmark.large_features if everywhere else ()
+    kinds = declare.candidates(study, selection).items()
+    groups = {kind: [one for one in some if one.feature not in large] for kind, some in kinds}
+    return {kind: some for kind, some in groups.items() if some}
 
 
 def _recipe(one: Experiment) -> tuple[str, str, bool]:
@@ -58,18 +72,26 @@ def _inner(one: Experiment, by: list[str], inner: Mapping[tuple, float]) -> floa
 
 def declared(study: Study, chosen: Recipes) -> dict[tuple[str, str, str], Experiment]:
     """(selection, kind, protocol) → experiment, of the protocols that the settings name and the clips allow."""
-    first = {corpora.corpus_of(name): name for name in reversed(list(chosen)) if name != "synthetic"}
     experiments = {}
     for name, kinds in chosen.items():
-        sources = tuple(other for corpus, other in sorted(first.items()) if other != name)
-        is_target = first.get(corpora.corpus_of(name)) == name and bool(sources)
         for kind, one in kinds.items():
             for protocol in study.config.benchmark.protocols if kind in EVERYWHERE else (PROTOCOL,):
-                if protocol == "cross_corpus" and is_target:
-                    other = replace(one, protocol=protocol, scheme=COMMON, sources=sources)
-                    experiments[name, kind, protocol] = other
-                elif protocol in study.possible[name]:
+                if protocol in study.possible[name]:
                     experiments[name, kind, protocol] = replace(one, protocol=protocol)
+    return experiments | (_crossing(study) if "cross_corpus" in study.config.benchmark.protocols else {})
+
+
+def _crossing(study: Study) -> dict[tuple[str, str, str], Experiment]:
+    """Those that are trained on all other corpora; of a corpus with several selections, the first stands for it."""
+    chosen = recipes(study, everywhere=True)
+    first = {corpora.corpus_of(name): name for name in reversed(list(chosen)) if name != "synthetic"}
+    experiments = {}
+    for corpus, name in first.items():
+        sources = tuple(other for source, other in sorted(first.items()) if source != corpus)
+        for kind, one in chosen[name].items():
+            if kind in EVERYWHERE and sources:
+                crossing = replace(one, protocol="cross_corpus", scheme=COMMON, sources=sources)
+                experiments[name, kind, "cross_corpus"] = crossing
     return experiments
 
 

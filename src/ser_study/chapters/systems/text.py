@@ -92,7 +92,8 @@ def protocols(long: pd.DataFrame) -> Caption:
     used = set(long["protocol"])
     words = (
         "UAR with its interval: one recipe of each kind, named by the inner folds of new speakers and tuned anew in "
-        "every protocol. Another corpus: trained on all others, tested on the six classes that they share."
+        "every protocol. Another corpus: trained on all others, tested on the six classes that they share, by the best "
+        "recipe on features that every corpus has."
     )
     labels = {"chosen": "recipe"} | ({"n_common": "clips of common classes"} if "cross_corpus" in used else {})
     return Caption("systems_protocols", words, finding=across(long), labels=labels, page_length=50)
