@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -195,3 +196,41 @@ def test_one_recipe_of_each_kind_is_scored_on_every_protocol(systems):
 def test_protocols_of_the_settings_are_known_ones():
     with pytest.raises(ValueError, match="benchmark.protocols: .*speaker_independent"):
         Study.open("demo", {"benchmark.protocols": ["speaker_independant"]})
+
+
+def test_another_corpus_is_tested_with_features_that_every_corpus_has(monkeypatch):
+    def recipes(study, *, everywhere=False):
+        feature = "summary" if everywhere else "compare"
+        names = ("emodb", "ravdess-speech", "ravdess-song", "tess")
+        return {
+            name: {
+                "hand_crafted": Experiment(name, "speaker_independent", feature, "lda"),
+                "joint_corpora": Experiment(name, "speaker_independent", "campplus", "lda", others=("jl",)),
+            }
+            for name in names
+        }
+
+    monkeypatch.setattr(protocols, "recipes", recipes)
+    possible = dict.fromkeys(recipes(None), ["random", "speaker_independent"])
+    study = SimpleNamespace(config=settings.load("full"), possible=possible)
+    made = protocols.declared(study, recipes(study))
+    crossing = {key[0]: one for key, one in made.items() if key[2] == "cross_corpus"}
+    assert set(crossing) == {"emodb", "ravdess-speech", "tess"}, "song is the voices of speech"
+    assert crossing["emodb"].sources == ("ravdess-speech", "tess")
+    assert {(one.feature, one.scheme) for one in crossing.values()} == {("summary", "6_common")}
+    assert made["emodb", "hand_crafted", "random"].feature == "compare"
+    assert {key[2] for key in made if key[1] == "joint_corpora"} == {"speaker_independent"}
+
+
+def test_what_published_scores_are_compared_with(systems):
+    study, done = systems
+    scores = tables.scores(study, done)
+    ours = tables.comparable(study, scores).set_index(["protocol", "metric"])
+    best = scores.set_index("system").loc["best_system"]
+    assert ours.loc[("speaker_independent", "uar"), "value"] == best["uar"]
+    assert ours.loc[("speaker_independent", "accuracy"), "value"] == best["accuracy"]
+    recipes = protocols.recipes(study)["synthetic"]
+    of_all = max((one for kind, one in recipes.items() if kind != "dummy"), key=lambda one: tables.validation_uar(
+        study.predict_validation([one])[one]))  # fmt: skip
+    test = study.predictions(dataclasses.replace(of_all, protocol="random")).query("role == 'test'")
+    assert ours.loc[("random", "uar"), "value"] == pytest.approx(metrics.uar_of(test))

@@ -188,7 +188,7 @@ def _random_rows(study: Study) -> list[dict]:
     for selection in declare.able(study):
         declared = [one for one in benchmark.benchmark(study.config, {selection: ["random"]}) if one.model != "dummy"]
         honest = {one: replace(one, protocol=PROTOCOL) for one in declared}
-        validation = study.predictvalidation_uar(honest.values())
+        validation = study.predict_validation(honest.values())
         if not declared:
             continue
         best = max(declared, key=lambda one: validation_uar(validation[honest[one]]))
