@@ -88,7 +88,7 @@ def _cells(values: pd.Series, decimals: int | None) -> list[str]:
     if not _is_numeric(values):
         words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
         texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
-        opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'
+        opening = "<td>" if max(map(len, texts), default=0) > SHORT or _are_intervals(texts) else '<td class="s">'
         return [f"{opening}{html.escape(text)}</td>" for text in texts]
     places = _decimals(values) if decimals is None else decimals
     as_text = _text_of(values)
@@ -98,6 +98,11 @@ def _cells(values: pd.Series, decimals: int | None) -> list[str]:
         else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}</td>'
         for value, missing in zip(values.tolist(), values.isna())
     ]
+
+
+def _are_intervals(texts: list[str]) -> bool:
+    """Whether a column holds scores with intervals, which may stand on two lines where a table is wide."""
+    return any(" [" in text or text.startswith("[") for text in texts)
 
 
 def _is_missing(value: Any) -> bool:

@@ -26,6 +26,7 @@ from ser_study.study import Study
 from ser_study.wording import interval, share, word
 
 EVERYWHERE = ("dummy", "hand_crafted", "encoder_head")  # kinds that every protocol can test
+VOTES = ("feature_vote", "encoder_vote")  # who votes is said in the table of systems
 COMMON = "6_common"  # label scheme of what several corpora share
 LISTENER = "one_listener"
 COLUMNS = ["corpus", "system", "chosen", "protocol", "uar", "low", "high", "interval", "n", "n_speakers", "n_train"]
@@ -109,7 +110,7 @@ def scores(study: Study, systems: pd.DataFrame) -> pd.DataFrame:
         {"system": kind, "chosen": _title(one), "protocol": protocol} | _facts(uar.loc[one.name], name)
         for (name, kind, protocol), one in experiments.items()
     ]
-    votes = systems[systems["system"].isin(("feature_vote", "encoder_vote"))]
+    votes = systems[systems["system"].isin(VOTES)]
     votes = votes.rename(columns={"uar_low": "low", "uar_high": "high"}).reindex(columns=COLUMNS)
     rows += votes.to_dict("records") + _listeners(study, rows)
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -145,7 +146,8 @@ def wide(long: pd.DataFrame) -> pd.DataFrame:
     for (corpus, system), some in long.groupby(["corpus", "system"], sort=False):
         cells = {one.protocol: _cell(one) for one in some.itertuples()}
         n = some.set_index("protocol")["n"]
-        row = {"corpus": corpus, "system": system, "chosen": some["chosen"].iloc[0], "n": n.get(PROTOCOL)}
+        recipe = "" if system in ("dummy", *VOTES) else some["chosen"].iloc[0]
+        row = {"corpus": corpus, "system": system, "chosen": recipe, "n": n.get(PROTOCOL)}
         rows.append(row | {name: cells.get(name, "") for name in protocols} | {"n_common": n.get("cross_corpus")})
     columns = ["corpus", "system", "chosen", "n", *protocols, *["n_common"] * ("cross_corpus" in protocols)]
     return pd.DataFrame(rows, columns=columns)
@@ -153,4 +155,4 @@ def wide(long: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(one) -> str:
     """A score with its interval; guessing has none."""
-    return share(one.uar) if one.low == one.high else interval(one.uar, one.low, one.high)
+    return share(one.uar) if share(one.low) == share(one.high) else interval(one.uar, one.low, one.high)

@@ -95,7 +95,8 @@ def _by_own_speakers(groups: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[s
 def _nested(candidates: Mapping[str, pd.DataFrame]) -> System:
     table = choice.nested_choice(candidates)
     names = table.drop_duplicates(["repeat", "fold"])["params"].map(lambda text: json.loads(text)["chosen"])
-    counts = names.str.partition(": ")[2].where(names.str.contains(": "), names).value_counts()
+    kinds = names.str.partition(": ")[0].map(word)  # of all kinds, the kind says more than its features
+    counts = kinds.where(names.str.contains(": "), names).value_counts()
     of = f" of {counts.sum()} folds"
     chosen = counts.index[0] if len(counts) == 1 else f"{counts.index[0]} ({counts.iloc[0]}{of})"
     return System(table, chosen, OWN, validation_uar(table))
@@ -116,7 +117,8 @@ def _by_other_corpora(groups, others: Mapping[str, Mapping[str, Mapping[str, pd.
             label = max(of_kind, key=of_kind.get)
             done[kind] = System(groups[kind][label], label, OTHERS, of_kind[label])
     if done:
-        done["best_system"] = max(done.values(), key=lambda one: one.uar_validation)
+        best = max(done, key=lambda kind: done[kind].uar_validation)
+        done["best_system"] = replace(done[best], chosen=word(best))
     return done
 
 

@@ -77,10 +77,12 @@ def finding(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def one_out(table: pd.DataFrame) -> Caption:
+def one_out(table: pd.DataFrame, config: Config) -> Caption:
     """One speaker left out at a time."""
     labels = systems_table(table).labels
     empty = "No selection of this run has speakers that are tested one by one beside folds of several."
+    if not config.benchmark.one_out:
+        empty = "Not part of this run; `--set benchmark.one_out=true` adds it, and the preset `full` has it."
     words = "The same with one speaker left out at a time, so that more speakers remain for training."
     return Caption("systems_one_out", words, empty=empty, labels=labels, finding=finding(table), page_length=20)
 
