@@ -544,3 +544,13 @@ def test_clips_of_a_run_are_counted(store):
     config = load("demo")
     assert chapters.n_clips(["own"], config, store) == 2
     assert chapters.n_clips(["own", "synthetic"], config, store) == 482
+
+
+def test_an_interval_stands_below_its_score_where_columns_are_many():
+    row = {"corpus": "tess", "uar": ".504 [.490, .517]", "note": "see [Cao]"}
+    narrow = table_html.table_html(pd.DataFrame([row]), Caption("t", "text"), "", in_pages=True)
+    assert ".504 [.490, .517]" in narrow
+    many = pd.DataFrame([row | {f"c{i}": ".1" for i in range(4)}])
+    crowded = table_html.table_html(many, Caption("t", "text"), "", in_pages=True)
+    assert ".504<br>[.490, .517]" in crowded
+    assert "see [Cao]" in crowded

@@ -25,7 +25,7 @@ from ser_study.models import discriminant
 from ser_study.models.discriminant import Moments
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
-VERSION = 1  # rises when fitting or choosing gives other numbers
+VERSION = 2  # rises when fitting or choosing gives other numbers
 KEPT = 6  # sums of products that are kept, one for each inner fold; they are large
 Mixture = tuple[tuple[str, ...], float]  # names of other corpora, and their weight
 
@@ -129,9 +129,9 @@ class _Joint:
         return [((), 0.0), *((tuple(self.others), weight) for weight in self.models.joint_weights if self.others)]
 
     def fewer(self, weight: float) -> list[Mixture]:
-        """All other corpora at a weight, all but one, and each alone; none where the weight is 0."""
+        """All other corpora at a weight, and all but one; none where the weight is 0."""
         names = tuple(self.others)
-        sizes = sorted({len(names), max(1, len(names) - 1), 1}, reverse=True) if weight else [0]
+        sizes = sorted({len(names), max(1, len(names) - 1)}, reverse=True) if weight else [0]
         return [(group, weight) for size in sizes for group in itertools.combinations(names, size)]
 
     def moments(self, own: Moments, away: set[str], names: Sequence[str], weight: float) -> Moments:

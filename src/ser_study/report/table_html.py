@@ -15,6 +15,8 @@ from ser_study.wording import Caption, heading, number, p_text, settings, word
 
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
+INTERVAL = re.compile(r" \[(?=[.−\d])")  # the space before an interval
+CROWDED = 5  # columns beyond which an interval stands below its score
 MANY = 8  # columns; a wider table is set smaller
 NAMED = (  # columns of registry names
     *("id", "corpus", "selection", "protocol", "feature", "model", "network", "source"),
@@ -42,7 +44,8 @@ def slug(text: str) -> str:
 def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool) -> str:
     """The table with its caption and a link to all of it; ``csv`` is what the link gives."""
     name, labels, decimals = caption.name, caption.labels, caption.decimals
-    columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column)) for column in tidy.columns]
+    crowded = len(tidy.columns) > CROWDED
+    columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column), crowded) for column in tidy.columns]
     numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
     headings = [html.escape(labels.get(column) or heading(column)) for column in tidy.columns]
     head = "".join(
@@ -83,13 +86,15 @@ def _worded(values: pd.Series) -> pd.Series:
     return values.map(as_words, na_action="ignore") if as_words else values
 
 
-def _cells(values: pd.Series, decimals: int | None) -> list[str]:
-    """The ``<td>`` of one column; a number has its full value for sorting."""
+def _cells(values: pd.Series, decimals: int | None, crowded: bool) -> list[str]:
+    """The ``<td>`` of one column; a number has its full value for sorting. In a crowded table an interval stands below
+    its score."""
     if not _is_numeric(values):
         words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
         texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
-        opening = "<td>" if max(map(len, texts), default=0) > SHORT or _are_intervals(texts) else '<td class="s">'
-        return [f"{opening}{html.escape(text)}</td>" for text in texts]
+        opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'
+        escaped = [INTERVAL.sub("<br>[", html.escape(text)) if crowded else html.escape(text) for text in texts]
+        return [f"{opening}{text}</td>" for text in escaped]
     places = _decimals(values) if decimals is None else decimals
     as_text = _text_of(values)
     return [
@@ -98,11 +103,6 @@ def _cells(values: pd.Series, decimals: int | None) -> list[str]:
         else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}</td>'
         for value, missing in zip(values.tolist(), values.isna())
     ]
-
-
-def _are_intervals(texts: list[str]) -> bool:
-    """Whether a column holds scores with intervals, which may stand on two lines where a table is wide."""
-    return any(" [" in text or text.startswith("[") for text in texts)
 
 
 def _is_missing(value: Any) -> bool:
