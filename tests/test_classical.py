@@ -137,10 +137,10 @@ def test_published_scores_say_what_was_declared(small_study, published):
     assert not table.duplicated(["experiment", "metric"]).any()
     first = table.groupby("experiment", sort=False)[["fixed", "size", "source"]].first()
     assert not first.loc["synthetic/random/means184/logistic", "fixed"]
-    assert first.loc["synthetic/random/means184/logistic/fixed", "fixed"]
+    assert first.loc["synthetic/random/means184/lda/fixed", "fixed"]
     n = sizes["synthetic"]
-    assert first.loc[f"synthetic/random/means184/logistic/fixed/n{n}", "size"] == str(n)
-    assert first.loc["synthetic/random/means184/logistic/fixed", "size"] != str(n)
+    assert first.loc[f"synthetic/random/means184/lda/fixed/n{n}", "size"] == str(n)
+    assert first.loc["synthetic/random/means184/lda/fixed", "size"] != str(n)
     assert first["source"].isna().all()
     assert len(publish.main_scores(published)) == 3 * len(first)
 
