@@ -22,8 +22,8 @@ def light(monkeypatch):
 @pytest.mark.parametrize("parts", PAIRS.values(), ids=PAIRS)
 def test_all_chapters_end_well_beside_another_corpus(parts, tmp_path):
     tables = chapter_cells.check(parts, tmp_path)
-    across = tables["scores"][tables["scores"]["protocol"] == "cross_corpus"]
-    assert set(across["corpus"]) == {loader for loader, *_ in parts}
+    crossing = tables["scores"][tables["scores"]["protocol"] == "cross_corpus"]
+    assert set(crossing["corpus"]) == {loader for loader, *_ in parts}
 
 
 def test_a_corpus_of_one_emotion_is_left_out_and_the_other_studied(tmp_path):

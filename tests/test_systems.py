@@ -190,7 +190,7 @@ def test_one_recipe_of_each_kind_is_scored_on_every_protocol(systems):
     assert wide.loc["hand_crafted", "random"].startswith(share(own.loc["random", "uar"]))
     assert wide.loc["feature_vote", "random"] == "" != wide.loc["feature_vote", "speaker_independent"]
     assert f"{100 * (own.loc['speaker_independent', 'uar'] - own.loc['random', 'uar']):.1f}".replace("-", "−") in (
-        text.across(long)
+        text.protocol_costs(long)
     )
 
 

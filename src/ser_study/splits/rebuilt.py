@@ -109,7 +109,7 @@ def _roles(kind: str, task: Task, recipe: Recipe, folder: Path) -> list[np.ndarr
     if kind == "baseline_sentences":
         return _on(task, known(task.clips["statement"]), lambda part: _joint(part, sentence_parts, _spares_sentence))
     if kind == "baseline_corpora":
-        return _across(task)
+        return _by_corpus(task)
     if kind == "baseline_fresh":
         return [_fresh(task, recipe, task.config.seed * 100 + task.repeat)]
     role = _published(task, recipe, folder)
@@ -204,7 +204,7 @@ def _spares_sentence(clips: pd.DataFrame, part: np.ndarray) -> bool:
     return part.max() > 1  # with two sentences the other one is all there is to train on
 
 
-def _across(task: Task) -> list[np.ndarray]:
+def _by_corpus(task: Task) -> list[np.ndarray]:
     """Every corpus tested once by a model of the others."""
     names = task.clips["corpus"].unique()
     if len(names) < 2:

@@ -257,7 +257,7 @@ def by_protocol(table: pd.DataFrame) -> Caption:
         "seeds or splits. A dash: not run, or no other corpus."
     )
     alt = by_protocol_title(table) if len(table) else ""
-    return Caption("baseline_protocols", words, alt=alt, finding=_across(table))
+    return Caption("baseline_protocols", words, alt=alt, finding=_protocol_finding(table))
 
 
 def protocol_table() -> Caption:
@@ -265,7 +265,7 @@ def protocol_table() -> Caption:
     return Caption("baseline_protocols", "UAR by system, protocol and corpus.", labels={"value": "UAR"}, empty=NOTHING)
 
 
-def _across(table: pd.DataFrame) -> str:
+def _protocol_finding(table: pd.DataFrame) -> str:
     """Our system from one corpus to another, project by project."""
     ours = table[(table["system"] == "ours") & (table["corpus"] != protocols.MEAN)]
     lines = []

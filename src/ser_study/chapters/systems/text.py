@@ -98,10 +98,10 @@ def protocols(long: pd.DataFrame) -> Caption:
         "recipe on features that every corpus has."
     )
     labels = {"chosen": "recipe"} | ({"n_common": "clips of common classes"} if "cross_corpus" in used else {})
-    return Caption("systems_protocols", words, finding=across(long), labels=labels, page_length=50)
+    return Caption("systems_protocols", words, finding=protocol_costs(long), labels=labels, page_length=50)
 
 
-def across(long: pd.DataFrame) -> str:
+def protocol_costs(long: pd.DataFrame) -> str:
     """What new speakers and another corpus cost the encoder, and the hand-crafted features, on every corpus."""
     lines = []
     for corpus, rows in long.groupby("corpus", sort=False):
