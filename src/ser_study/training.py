@@ -109,7 +109,7 @@ def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> l
     elif len(grid) == 1 and not (task.keep_validation or model.margins):
         params, scale, frames = grid[0], 1.0, []  # nothing to choose and nothing to keep
     else:
-        params, scale, decided = _best(model, grid, pairs, models=models, seed=seed, classes=classes)
+        params, scale, decided = best_point(model, grid, pairs, models=models, seed=seed, classes=classes)
         frames = [
             as_table(part * scale, classes, block, "validation", len(fitted.truth), params)
             for part, (fitted, block) in zip(decided, pairs)
@@ -194,7 +194,7 @@ def taken(block: Block, mask: np.ndarray) -> Block:
     return Block(block.rows[mask], block.values[mask], block.truth[mask])
 
 
-def _best(model, grid, pairs, *, models, seed, classes) -> tuple[dict, float, list[np.ndarray]]:
+def best_point(model, grid, pairs, *, models, seed, classes) -> tuple[dict, float, list[np.ndarray]]:
     """Hyperparameters with the best UAR over all validation rows (the first of equals), the scale of their
     probabilities, and their margins in each inner fold."""
     for fit, _ in pairs:

@@ -19,13 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
+from ser_study import training
 from ser_study.config import Config
 from ser_study.evaluation import metrics
 from ser_study.experiments import execute, ledger
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import Selection
-from ser_study.models import discriminant
+from ser_study.models import discriminant, registry
 from ser_study.store import Store
 
 VERSION = 1  # rises when the curve gives other numbers
@@ -116,17 +117,11 @@ def _fold(values, classes, speakers, fit, test, pairs, config: Config) -> _Fold:
 
 def _chosen(centred, truth, pairs, config: Config) -> dict:
     """The point of the grid with the best UAR on the validation rows of the inner folds."""
-    grid = discriminant.grid(config.models)
-    guesses: list[list[np.ndarray]] = [[] for _ in grid]
-    for train, validation in pairs:
-        scaler = StandardScaler().fit(centred[train])
-        inside, outside = scaler.transform(centred[train]), scaler.transform(centred[validation])
-        tried = discriminant.decisions(config.models, grid, inside, truth[train], outside)
-        for guess, (seen, decided) in zip(guesses, tried):
-            guess.append(seen[decided.argmax(axis=1)])
-    right, known = np.concatenate([truth[validation] for _, validation in pairs]), np.unique(truth)
-    scores = [metrics.uar(metrics.confusion(right, np.concatenate(guess), known)) for guess in guesses]
-    return grid[int(np.argmax(scores))]
+    rows = training.Block(pd.DataFrame(index=range(len(truth))), centred, truth)
+    blocks = [(training.taken(rows, fit), training.taken(rows, validation)) for fit, validation in pairs]
+    options = {"models": config.models, "seed": 0, "classes": tuple(np.unique(truth))}
+    model = registry.get("lda")
+    return training.best_point(model, model.grid(config.models), blocks, **options)[0]
 
 
 def _speaker_means(values: np.ndarray, speakers: np.ndarray) -> np.ndarray:
