@@ -10,9 +10,10 @@ Only sums over rows are needed (``models.discriminant``), and these add: each co
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class _Corpus:
         self.values, self.speaker, self.n_classes = rows.values, rows.speaker, len(classes)
         self.speakers = set(rows.speaker) - {""}
         self.whole = self.of(np.ones(len(rows.truth), bool))
-        self.kept = {frozenset(): self.whole}
+        self.computed = functools.lru_cache(KEPT)(self._without)
 
     def of(self, mask: np.ndarray) -> Moments:
         """Moments of some rows."""
@@ -54,18 +55,10 @@ class _Corpus:
     def without(self, speakers: set[str]) -> Moments:
         """Moments of the rows of other speakers; the last answers are kept, for they are asked for many times."""
         away = frozenset(speakers & self.speakers)
-        return _kept_or_made(
-            self.kept, away, lambda: self.whole - self.of(np.isin(self.speaker, sorted(away))) if away else self.whole
-        )
+        return self.computed(away) if away else self.whole
 
-
-def _kept_or_made(kept: dict[Any, Moments], key: Any, make: Callable[[], Moments]) -> Moments:
-    """A value of a dictionary that keeps the last ``KEPT``."""
-    if key not in kept:
-        if len(kept) >= KEPT:
-            kept.pop(next(iter(kept)))
-        kept[key] = make()
-    return kept[key]
+    def _without(self, away: frozenset[str]) -> Moments:
+        return self.whole - self.of(np.isin(self.speaker, sorted(away)))
 
 
 def run_folds(
@@ -122,7 +115,6 @@ class _Joint:
     others: Mapping[str, _Corpus]
     classes: tuple[str, ...]
     models: Models
-    kept: dict[tuple, Moments] = field(default_factory=dict)  # the last sums of other corpora
 
     def weights(self) -> list[Mixture]:
         """No other corpus, and all of them at each weight."""
@@ -142,9 +134,15 @@ class _Joint:
 
     def together(self, away: set[str], names: Sequence[str]) -> Moments | None:
         """The moments of other corpora, each of weight 1; the last answers are kept."""
-        key = tuple((name, frozenset(away & self.others[name].speakers)) for name in names)
-        rows = [other for name in names if (other := self.others[name].without(away)).weight.sum() > 0]
-        return _kept_or_made(self.kept, key, lambda: _summed(rows)) if rows else None
+        return self._together(tuple((name, frozenset(away & self.others[name].speakers)) for name in names))
+
+    @functools.cached_property
+    def _together(self) -> Callable[[tuple], Moments | None]:
+        return functools.lru_cache(KEPT)(self._computed_together)
+
+    def _computed_together(self, key: tuple) -> Moments | None:
+        rows = [other for name, away in key if (other := self.others[name].without(away)).weight.sum() > 0]
+        return _summed(rows) if rows else None
 
 
 def _summed(parts: Sequence[Moments]) -> Moments:
