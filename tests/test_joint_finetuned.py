@@ -103,7 +103,7 @@ def test_the_spy_sees_a_speaker_who_is_let_in(spied, selections, store, monkeypa
     assert "ravdess/04" in speakers_in(reads, table)
 
 
-def test_predictions_of_every_selection(spied, selections, store, monkeypatch):
+def test_predictions_of_every_selection(spied, selections, store):
     """Of one fold, then of all; then nothing is left to train."""
     reads, _, lines = spied
     config, said = settings.load("full", CHANGES), []
@@ -145,15 +145,14 @@ def test_predictions_of_every_selection(spied, selections, store, monkeypatch):
     pd.testing.assert_frame_equal(again["emodb"], done["emodb"])
     hashes = [next(iter(line[0].values())) for line in lines if line[1]["corpus"].item() == "emodb"]
     assert hashes[0] != hashes[1] == hashes[2]  # the first of six folds is another test evaluation
-    check_chapter(Study(config, store, selections), done, monkeypatch)
+    check_chapter(Study(config, store, selections), done)
 
 
-def check_chapter(study, done, monkeypatch):
+def check_chapter(study, done):
     """Chapter 06b shows the folds that are finished, and trains none."""
-    monkeypatch.setattr(joint_networks.protocols, "recipes", lambda study: {})
     shown = joint_networks.predictions(study)
     assert set(shown) == set(done)
-    table = joint_networks.scores(study, shown).set_index("corpus")
+    table = joint_networks.scores(study, shown, {}).set_index("corpus")
     test = done["emodb"][done["emodb"]["role"] == "test"]
     assert table.loc["emodb", "uar"] == pytest.approx(balanced_accuracy_score(test["truth"], test["prediction"]))
     assert table.loc["emodb", "folds"] == done["emodb"]["fold"].nunique()
@@ -164,7 +163,7 @@ def check_chapter(study, done, monkeypatch):
     untrained = Study(settings.load("full", CHANGES | {"seed": 1}), study.store, study.selections)
     assert joint_networks.predictions(untrained) == {}
     assert joint_networks.figure(joint_networks.curves({})) is None
-    assert joint_networks.scores(untrained, {}).empty
+    assert joint_networks.scores(untrained, {}, {}).empty
 
 
 def test_a_finished_fold_leaves_its_table_and_weights_alone(spied, selections, store):

@@ -175,7 +175,7 @@ def test_encoders_that_cannot_be_had_are_named_with_the_reason(monkeypatch):
 
 def test_one_recipe_of_each_kind_is_scored_on_every_protocol(systems):
     study, done = systems
-    long = protocols.scores(study, tables.scores(study, done))
+    long = protocols.scores(study, tables.scores(study, done), protocols.recipes(study))
     recipe = protocols.recipes(study)["synthetic"]["hand_crafted"]
     inner = {one: tables.validation_uar(rows) for one, rows in study.predict_validation(
         declare.candidates(study, "synthetic")["hand_crafted"]).items()}  # fmt: skip

@@ -19,9 +19,9 @@ EMPTY = "No selection of this run has three speakers, so that two could be compa
 KINDS = ("encoder_head", "hand_crafted")  # the first that a selection has gives the features
 
 
-def curves(study: Study) -> pd.DataFrame:
+def curves(study: Study, recipes: protocols.Recipes) -> pd.DataFrame:
     """``enrolment.COLUMNS`` of every selection with three speakers or more, on the features of its recipe."""
-    recipes, tables = protocols.recipes(study), []
+    tables = []
     for name, kinds in recipes.items():
         feature = next((kinds[kind].feature for kind in KINDS if kind in kinds), "")
         if feature and study.selections[name].n_speakers > 2:

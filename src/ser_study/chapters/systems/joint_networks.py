@@ -36,14 +36,15 @@ def predictions(study: Study) -> dict[str, pd.DataFrame]:
     return joint_finetuned.predict(audible.selections, folds=done, **options)
 
 
-def scores(study: Study, done: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def scores(study: Study, done: dict[str, pd.DataFrame], recipes: protocols.Recipes) -> pd.DataFrame:
     """UAR on the test speakers of the trained folds, and that of the encoder's recipe on the same clips (``COLUMNS``).
 
     Parameters
     ----------
     done : of ``predictions``
+    recipes : of ``protocols.recipes``
     """
-    recipes, rows = protocols.recipes(study) if done else {}, []
+    rows = []
     for name, table in done.items():
         random = settings.rng(study.config, f"joint_networks/{name}")
         scored = tables.scores(table, study.clips(name), evaluation=study.config.evaluation, rng=random)

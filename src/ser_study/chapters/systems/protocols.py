@@ -96,14 +96,15 @@ def _crossing(study: Study) -> dict[tuple[str, str, str], Experiment]:
     return experiments
 
 
-def scores(study: Study, systems: pd.DataFrame) -> pd.DataFrame:
+def scores(study: Study, systems: pd.DataFrame, chosen: Recipes) -> pd.DataFrame:
     """UAR of every recipe on every protocol (``COLUMNS``), and of the votes and one listener.
 
     Parameters
     ----------
     systems : of ``tables.scores`` on new speakers; its votes are taken over
+    chosen : of ``recipes``
     """
-    experiments = declared(study, recipes(study))
+    experiments = declared(study, chosen)
     scored = study.scores(experiments.values())
     uar = scored[scored["metric"] == "uar"].set_index("experiment")
     rows = [
