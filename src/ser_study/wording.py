@@ -229,6 +229,13 @@ def minus(value: float, decimals: int = 1) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") if value == value else "–"
 
 
+def span(values: Iterable[float]) -> str:
+    """From the least to the greatest, in whole numbers: ``3 to 60``, or ``3`` where these are alike."""
+    values = list(values)
+    low, high = minus(min(values), 0), minus(max(values), 0)
+    return low if low == high else f"{low} to {high}"
+
+
 def signed(value: float, decimals: int = 1) -> str:
     """A change with its sign: ``+9.7``, ``−0.4``, ``0.0``."""
     return f"{'+' if round(value, decimals) > 0 else ''}{minus(value, decimals)}"

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from ser_study.plotting.marks import above, beside, need, row_axis, score_axis, score_text, whisker
 from ser_study.plotting.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
-from ser_study.wording import listed, word
+from ser_study.wording import listed, span, word
 
 COLUMNS = ("id", "published", "rebuild", "ours", "wilson_low", "wilson_high", "honest", "honest_low", "honest_high")
 SHIFTS = {"published": 42, "rebuild": 92, "ours": 136, "honest": 186}  # pt right of the axes
@@ -67,9 +67,7 @@ def overview_title(table: pd.DataFrame, *, speaker_disjoint: Collection[str] = (
     text = f"Our system passes the bar on {passed} of {len(table)} lists"
     if drop.empty:
         return text
-    low, high = drop.min(), drop.max()
-    span = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
-    return f"{text}; on new speakers its UAR is {span} points lower than on lists that share speakers"
+    return f"{text}; on new speakers its UAR is {span(drop)} points lower than on lists that share speakers"
 
 
 def seeds_note(table: pd.DataFrame) -> str:

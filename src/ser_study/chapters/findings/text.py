@@ -10,7 +10,7 @@ from ser_study.chapters.findings.tables import RunTables
 from ser_study.experiments.baselines import speaker_disjoint
 from ser_study.plotting import baselines as baseline_plots
 from ser_study.plotting import dots
-from ser_study.wording import Caption, listed, share, word
+from ser_study.wording import Caption, listed, share, span, word
 
 
 def introduction(run: RunTables) -> str:
@@ -30,12 +30,10 @@ def introduction(run: RunTables) -> str:
         "With hand-crafted features, on speakers that were not in training, mean recall over the emotions (UAR) is "
         f"{listed(scores)}. {_best(best)}"
     )
-    low, high = f"{points.min():.0f}", f"{points.max():.0f}"
     systems, score = ("systems", "score") if len(best) > 1 else ("system", "scores")
-    span = low if low == high else f"{low} to {high}"
     return text + (
-        f"On a random split the same hand-crafted {systems} {score} {span} points more: there the speakers of the test "
-        "clips are in training too, and the other take of what was recorded twice."
+        f"On a random split the same hand-crafted {systems} {score} {span(points)} points more: there the "
+        "speakers of the test clips are in training too, and the other take of what was recorded twice."
     )
 
 
@@ -133,9 +131,7 @@ def ladder(run: RunTables) -> Caption:
     equal = run.ladder[run.ladder["size"] == "equal"].pivot(index="corpus", columns="protocol", values="value")
     equal = equal.reindex(columns=["random", "speaker_independent"])
     lost = 100 * (equal["random"] - equal["speaker_independent"]).dropna()
-    low, high = lost.min(), lost.max()
-    span = f"{low:.0f}" if lost.empty or round(low) == round(high) else f"{low:.0f} to {high:.0f}"
-    title = f"At equal training size new speakers cost {span} points" if len(lost) else "Scores by protocol"
+    title = f"At equal training size new speakers cost {span(lost)} points" if len(lost) else "Scores by protocol"
     return Caption(
         "front_ladder",
         "UAR of one model, one feature set, fixed hyperparameters. Filled: equal training size; hollow: all clips.",

@@ -12,7 +12,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.plotting.marks import hide_rest, need
 from ser_study.plotting.palette import SPARE_COLOURS, canvas, styled
 from ser_study.study import Study
-from ser_study.wording import Caption, listed, share, word
+from ser_study.wording import Caption, listed, share, span, word
 
 COLOURS = dict(zip(MODES, SPARE_COLOURS))
 EMPTY = "No selection of this run has three speakers, so that two could be compared in training."
@@ -89,8 +89,7 @@ def caption_title(short: pd.DataFrame) -> str:
     """What all clips of a speaker are worth."""
     uar = short[short["mode"] == MODES[0]].pivot_table(index="corpus", columns="enrolled", values="uar", sort=False)
     gain = 100 * (uar["all"] - uar["0"])
-    low, high = f"{gain.min():.0f}", f"{gain.max():.0f}"
-    return f"Knowing a speaker's mean is worth {low if low == high else f'{low} to {high}'} points"
+    return f"Knowing a speaker's mean is worth {span(gain)} points"
 
 
 def caption(short: pd.DataFrame) -> Caption:

@@ -7,7 +7,7 @@ import pandas as pd
 from ser_study import features
 from ser_study.chapters.systems.tables import OTHERS
 from ser_study.config import Config
-from ser_study.wording import Caption, interval, listed, share, signed, voices, word
+from ser_study.wording import Caption, interval, listed, share, signed, span, voices, word
 
 NO_SYSTEM = (
     "No selection of this run has new speakers to test on, so there is no system to choose; chapter 03 says why."
@@ -29,9 +29,7 @@ def systems_title(table: pd.DataFrame) -> str:
     if not {"hand_crafted", "best_system"} <= set(wide.columns):
         return "Every kind of system on new speakers"
     gain = 100 * (wide["best_system"] - wide["hand_crafted"])
-    low, high = f"{gain.min():.0f}", f"{gain.max():.0f}"
-    span = low if low == high else f"{low} to {high}"
-    return f"On new speakers the best system scores {span} points above the best on hand-crafted features"
+    return f"On new speakers the best system scores {span(gain)} points above the best on hand-crafted features"
 
 
 def systems_figure(table: pd.DataFrame) -> Caption:
