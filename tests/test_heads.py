@@ -109,6 +109,14 @@ def test_a_column_that_does_not_vary_and_an_empty_class_are_no_silent_wrong_answ
         ShrinkageLDA(0).fit(values, truth)
 
 
+@pytest.mark.parametrize("d", [3, 30])
+def test_with_one_row_a_class_the_nearest_mean_wins(d):
+    values = np.random.default_rng(0).normal(3, 2, (5, d))
+    names = np.array(list("abcde"))
+    model = ShrinkageLDA(0.5).fit(np.vstack([values, values]), np.tile(names, 2))
+    assert (model.predict(values + 0.01) == names).all()
+
+
 def test_beyond_the_matrix_that_fits_memory_the_svm_is_fitted_on_its_columns(monkeypatch):
     values, truth = made()
     monkeypatch.setattr(gram_svm, "MAX_ROWS", 50)

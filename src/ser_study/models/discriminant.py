@@ -20,6 +20,7 @@ from ser_study.config import Models
 from ser_study.models.classical import SpanRotation
 from ser_study.models.model import Decision, Params
 
+NOTHING = 1e-12  # share of the columns' squares within classes that is rounding
 PRIORS = ("counts", "equal")  # of the classes: their share of the training rows, or all alike
 
 
@@ -115,6 +116,9 @@ def solved(
     share = moments.weight / total if priors == "counts" else np.full(len(means), 1 / len(means))
     within = moments.within()
     level = (np.diag(within) / variance).sum() / moments.width  # mean variance of the scaled columns, times the weight
+    reach = (np.diag(moments.products) / variance).sum() / moments.width
+    if level <= NOTHING * reach:  # rows of a class are alike, as where each class has one: the nearest mean wins
+        within, level = np.zeros_like(within), reach
     for shrinkage in shrinkages:
         # Columns divided by their deviation D: D⁻¹ ((1 − s) W + s level D²) D⁻¹, so that W needs no scaling
         shrunken = (1 - shrinkage) * within if shrinkage < 1 else np.zeros_like(within)
