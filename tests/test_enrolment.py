@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -86,6 +87,14 @@ def test_two_speakers_cannot_be_compared_in_training(small_study):
     few = {"synthetic": dataclasses.replace(part, clips=two)}
     with pytest.raises(ValueError, match="2 speakers"):
         enrolment.curve(ONE, few, config=small_study.config, store=small_study.store)
+
+
+def test_speakers_of_one_emotion_have_no_curve(small_study):
+    part = small_study.selections["synthetic"]
+    said = dict(zip(part.clips["speaker"].unique(), itertools.cycle(part.clips["emotion"].unique())))
+    clips = part.clips[part.clips["emotion"] == part.clips["speaker"].map(said)]
+    assert clips["speaker"].nunique() > 2
+    assert not enrolment.able(dataclasses.replace(part, clips=clips))
 
 
 def test_the_curve_is_logged_as_a_test_set_evaluation(small_study, monkeypatch):

@@ -54,7 +54,7 @@ def curve(one: Experiment, selections: Mapping[str, Selection], *, config: Confi
 
     Parameters
     ----------
-    one : a discriminant on new speakers; the selection has three speakers or more
+    one : a discriminant on new speakers, of a selection that is ``able``
 
     Returns
     -------
@@ -63,10 +63,11 @@ def curve(one: Experiment, selections: Mapping[str, Selection], *, config: Confi
     Raises
     ------
     ValueError
-        There are fewer than three speakers, so that no two can be compared in training.
+        The selection is not ``able``.
     """
-    if selections[one.selection].n_speakers < 3:
-        raise ValueError(f"{one.selection} has {selections[one.selection].n_speakers} speakers; enrolment needs three.")
+    if not able(selections[one.selection]):
+        number = _many_sided(selections[one.selection])
+        raise ValueError(f"{one.selection} has {number} speakers with two emotions or more; enrolment needs three.")
     job = execute.make(one, selections, None, config, store)
     cache_key = {"experiment": job.cache_key, "counts": COUNTS, "draws": DRAWS, "version": VERSION}
     table = store.cached(f"enrolment/{one.selection}_{one.feature}", cache_key, lambda: _computed(job, config, store))
@@ -75,6 +76,19 @@ def curve(one: Experiment, selections: Mapping[str, Selection], *, config: Confi
     row = {"corpus": one.selection, "experiment": name, "metric": "uar", "value": whole["uar"], "n": whole["n"]}
     ledger.log_test_evaluations({name: ledger.declaration_of(cache_key)}, pd.DataFrame([row]), store)
     return table
+
+
+def able(selection: Selection) -> bool:
+    """Three speakers or more, two of them to train on, say several emotions.
+
+    The mean of a speaker who says one emotion is that emotion's: taking it away leaves nothing to learn.
+    """
+    return _many_sided(selection) > 2
+
+
+def _many_sided(selection: Selection) -> int:
+    """Speakers who say two emotions or more."""
+    return int((selection.clips.groupby("speaker")["emotion"].nunique() > 1).sum())
 
 
 def _computed(job: execute.Job, config: Config, store: Store) -> pd.DataFrame:

@@ -15,16 +15,16 @@ from ser_study.study import Study
 from ser_study.wording import Caption, listed, share, span, word
 
 COLOURS = dict(zip(MODES, SPARE_COLOURS))
-EMPTY = "No selection of this run has three speakers, so that two could be compared in training."
+EMPTY = "No selection of this run has three speakers who say several emotions each."
 KINDS = ("encoder_head", "hand_crafted")  # the first that a selection has gives the features
 
 
 def curves(study: Study, recipes: protocols.Recipes) -> pd.DataFrame:
-    """``enrolment.COLUMNS`` of every selection with three speakers or more, on the features of its recipe."""
+    """``enrolment.COLUMNS`` of every selection that is able to, on the features of its recipe."""
     tables = []
     for name, kinds in recipes.items():
         feature = next((kinds[kind].feature for kind in KINDS if kind in kinds), "")
-        if feature and study.selections[name].n_speakers > 2:
+        if feature and enrolment.able(study.selections[name]):
             one = Experiment(name, declare.PROTOCOL, feature, declare.HEAD)
             tables.append(enrolment.curve(one, study.selections, config=study.config, store=study.store))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
