@@ -74,11 +74,11 @@ def trained(study, one, monkeypatch):
     """Predictions of an experiment, and of each fit the speakers in its training part."""
     fits, plain = [], joint_training._decided
 
-    def spied(machine, part, mixture, shrinkages):
+    def spied(machine, part, mixture, *rest):
         names, _ = mixture
         inside = {speaker for name in names for speaker in machine.others[name].speaker} - part.away
         fits.append((part, inside))
-        return plain(machine, part, mixture, shrinkages)
+        return plain(machine, part, mixture, *rest)
 
     monkeypatch.setattr(joint_training, "_decided", spied)
     return study.predictions(one), fits

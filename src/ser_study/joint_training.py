@@ -26,7 +26,7 @@ from ser_study.models import discriminant
 from ser_study.models.discriminant import Moments
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
-VERSION = 2  # rises when fitting or choosing gives other numbers
+VERSION = 3  # rises when fitting or choosing gives other numbers
 KEPT = 6  # sums of products that are kept, one for each inner fold; they are large
 Mixture = tuple[tuple[str, ...], float]  # names of other corpora, and their weight
 
@@ -197,10 +197,11 @@ def _best(joint: _Joint, parts: Sequence[_Part]) -> tuple[dict[str, Any], float,
     -------
     Hyperparameters, the scale of their probabilities, and (training rows, margins) of each part.
     """
+    trial = _Trial(joint, parts)
+    _, weight = trial.best(joint.weights())
+    names, weight = trial.best(joint.fewer(weight))
     shrinkages = joint.models.covariance_shrinkage
-    _, weight = _best_mixture(joint, parts, joint.weights())
-    names, weight = _best_mixture(joint, parts, joint.fewer(weight))
-    fits = [_decided(joint, part, (names, weight), shrinkages) for part in parts]
+    fits = trial.fits((names, weight), shrinkages)
     best = _highest([margins for _, margins in fits], parts, joint.classes)
     decided = [(n_train, margins[best]) for n_train, margins in fits]
     truth = np.concatenate([part.block.truth for part in parts])
@@ -208,12 +209,34 @@ def _best(joint: _Joint, parts: Sequence[_Part]) -> tuple[dict[str, Any], float,
     return {"others": list(names), "weight": weight, "shrinkage": shrinkages[best]}, scale, decided
 
 
-def _best_mixture(joint: _Joint, parts: Sequence[_Part], mixtures: Sequence[Mixture]) -> Mixture:
-    """The mixture with the best UAR at the middle shrinkage."""
-    shrinkages = joint.models.covariance_shrinkage
-    middle = [shrinkages[len(shrinkages) // 2]]
-    tried = [[_decided(joint, part, mixture, middle)[1][0] for part in parts] for mixture in mixtures]
-    return mixtures[_highest(list(zip(*tried)), parts, joint.classes)]
+class _Trial:
+    """Mixtures tried at the middle shrinkage, each once."""
+
+    def __init__(self, joint: _Joint, parts: Sequence[_Part]):
+        self.joint, self.parts = joint, parts
+        shrinkages = joint.models.covariance_shrinkage
+        self.middle = shrinkages[len(shrinkages) // 2]
+        self.precision = discriminant.precision_to_choose(shrinkages)
+        self.tried: dict[Mixture, list[np.ndarray]] = {}  # margins in each part
+
+    def best(self, mixtures: Sequence[Mixture]) -> Mixture:
+        """The mixture with the best UAR."""
+        for mixture in mixtures:
+            if mixture not in self.tried:
+                fits = [_decided(self.joint, part, mixture, [self.middle], self.precision) for part in self.parts]
+                self.tried[mixture] = [margins for _, (margins,) in fits]
+        tried = [self.tried[mixture] for mixture in mixtures]
+        return mixtures[_highest(list(zip(*tried)), self.parts, self.joint.classes)]
+
+    def fits(self, mixture: Mixture, shrinkages: Sequence[float]) -> list[tuple[int, list[np.ndarray]]]:
+        """Training rows and margins of each shrinkage, in each part, of a mixture that was tried."""
+        rest = [shrinkage for shrinkage in shrinkages if shrinkage != self.middle]
+        together = []
+        for part, known in zip(self.parts, self.tried[mixture]):
+            n_train, margins = _decided(self.joint, part, mixture, rest, self.precision)
+            by_shrinkage = dict(zip(rest, margins)) | {self.middle: known}
+            together.append((n_train, [by_shrinkage[shrinkage] for shrinkage in shrinkages]))
+        return together
 
 
 def _highest(by_part: Sequence[Sequence[np.ndarray]], parts: Sequence[_Part], classes: Sequence[str]) -> int:
@@ -223,7 +246,9 @@ def _highest(by_part: Sequence[Sequence[np.ndarray]], parts: Sequence[_Part], cl
     return int(np.argmax([metrics.uar(metrics.confusion(truth, guess, classes)) for guess in guesses]))
 
 
-def _decided(joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[float]) -> tuple[int, list[np.ndarray]]:
+def _decided(
+    joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[float], precision: type = np.float64
+) -> tuple[int, list[np.ndarray]]:
     """Training rows of a fit, and the margins (n, C) of each shrinkage; a class without rows is never predicted."""
     names, weight = mixture
     moments = joint.moments(part.own, part.away, names, weight)
@@ -232,6 +257,6 @@ def _decided(joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[
     if known.sum() < 2:  # nothing is learned, so all classes are alike
         return n_train, [np.zeros((len(part.block.values), len(joint.classes)))] * len(shrinkages)
     some = Moments(moments.weight[known], moments.sums[known], moments.products, moments.width)
-    fitted = discriminant.solved(some, shrinkages, priors="equal", standardise=True)
+    fitted = discriminant.solved(some, shrinkages, priors="equal", standardise=True, precision=precision)
     seen = np.asarray(joint.classes)[known]
     return n_train, [in_columns(one(part.block.values), seen, joint.classes) for one in fitted]
