@@ -42,6 +42,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "benchmark.wide_models": ["lda"],
         "benchmark.joint_features": ["campplus+moonshine"],
         "benchmark.one_out": False,
+        "benchmark.times": False,
         "benchmark.protocols": ["random", "sentence_independent", "speaker_independent", "cross_corpus"],
         "networks.by_speaker": [],
         "networks.extra": False,
