@@ -17,7 +17,7 @@ ONE = Experiment("synthetic", "speaker_independent", "summary", "lda")
 
 @pytest.fixture(scope="module")
 def table(small_study):
-    return enrolment.curve(ONE, small_study.selections, config=small_study.config, store=small_study.store)
+    return enrolment.curves([ONE], small_study.selections, config=small_study.config, store=small_study.store)
 
 
 def test_enrolled_clips_are_not_scored_unless_all_are(table, small_study):
@@ -86,7 +86,7 @@ def test_two_speakers_cannot_be_compared_in_training(small_study):
     two = part.clips[part.clips["speaker"].isin(sorted(part.clips["speaker"].unique())[:2])]
     few = {"synthetic": dataclasses.replace(part, clips=two)}
     with pytest.raises(ValueError, match="2 speakers"):
-        enrolment.curve(ONE, few, config=small_study.config, store=small_study.store)
+        enrolment.curves([ONE], few, config=small_study.config, store=small_study.store)
 
 
 def test_speakers_of_one_emotion_have_no_curve(small_study):
@@ -100,7 +100,7 @@ def test_speakers_of_one_emotion_have_no_curve(small_study):
 def test_the_curve_is_logged_as_a_test_set_evaluation(small_study, monkeypatch):
     logged = []
     monkeypatch.setattr(ledger, "log_test_evaluations", lambda names, rows, store: logged.append((names, rows)))
-    table = enrolment.curve(ONE, small_study.selections, config=small_study.config, store=small_study.store)
+    table = enrolment.curves([ONE], small_study.selections, config=small_study.config, store=small_study.store)
     ((names, rows),) = logged
     assert list(names) == list(rows["experiment"]) == [f"{ONE.name}/transductive"]
     assert rows["value"].iloc[0] == table.loc[table["enrolled"] == enrolment.ALL, "uar"].iloc[0]

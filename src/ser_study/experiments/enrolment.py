@@ -10,7 +10,7 @@ Margins of a discriminant are linear in the features. So the mean is taken of pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from ser_study import config as settings
 from ser_study import training
 from ser_study.config import Config
 from ser_study.evaluation import metrics
-from ser_study.experiments import execute, ledger
+from ser_study.experiments import execute, ledger, runner
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import Selection
@@ -49,12 +49,14 @@ class _Fold:
     strength: float  # clips that this mean counts as
 
 
-def curve(one: Experiment, selections: Mapping[str, Selection], *, config: Config, store: Store) -> pd.DataFrame:
-    """UAR of every number of enrolled clips and way to choose them, draw by draw; cached, and logged as a test.
+def curves(
+    experiments: Sequence[Experiment], selections: Mapping[str, Selection], *, config: Config, store: Store
+) -> pd.DataFrame:
+    """UAR of every number of enrolled clips and way to choose them, draw by draw; cached, and logged as tests.
 
     Parameters
     ----------
-    one : a discriminant on new speakers, of a selection that is ``able``
+    experiments : discriminants on new speakers, of selections that are ``able``
 
     Returns
     -------
@@ -63,19 +65,39 @@ def curve(one: Experiment, selections: Mapping[str, Selection], *, config: Confi
     Raises
     ------
     ValueError
-        The selection is not ``able``.
+        A selection is not ``able``.
+    RuntimeError
+        Some could not be computed; the message names them.
     """
-    if not able(selections[one.selection]):
-        number = _many_sided(selections[one.selection])
-        raise ValueError(f"{one.selection} has {number} speakers with two emotions or more; enrolment needs three.")
-    job = execute.make(one, selections, None, config, store)
-    cache_key = {"experiment": job.cache_key, "counts": COUNTS, "draws": DRAWS, "version": VERSION}
-    table = store.cached(f"enrolment/{one.selection}_{one.feature}", cache_key, lambda: _computed(job, config, store))
-    whole = table[table["enrolled"] == ALL].iloc[0]
-    name = f"{one.name}/transductive"
-    row = {"corpus": one.selection, "experiment": name, "metric": "uar", "value": whole["uar"], "n": whole["n"]}
-    ledger.log_test_evaluations({name: ledger.declaration_of(cache_key)}, pd.DataFrame([row]), store)
-    return table
+    for one in experiments:
+        if not able(selections[one.selection]):
+            number = _many_sided(selections[one.selection])
+            raise ValueError(f"{one.selection} has {number} speakers with two emotions or more; enrolment needs three.")
+    jobs = [execute.make(one, selections, None, config, store) for one in experiments]
+    runner.run_jobs(jobs, _is_cached, _curve, config, store)
+    tables = [_curve(job, config=config, store=store) for job in jobs]
+    for job, table in zip(jobs, tables):
+        whole = table[table["enrolled"] == ALL].iloc[0]
+        name = f"{job.experiment.name}/transductive"
+        row = {"corpus": job.experiment.selection, "experiment": name, "metric": "uar"}
+        scored = pd.DataFrame([row | {"value": whole["uar"], "n": whole["n"]}])
+        ledger.log_test_evaluations({name: ledger.declaration_of(_artefact(job)[1])}, scored, store)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _artefact(job: execute.Job) -> tuple[str, dict]:
+    """Readable name and key of a curve."""
+    name = f"enrolment/{job.experiment.selection}_{job.experiment.feature}"
+    return name, {"experiment": job.cache_key, "counts": COUNTS, "draws": DRAWS, "version": VERSION}
+
+
+def _is_cached(job: execute.Job, store: Store) -> bool:
+    return store.is_fresh(store.path(*_artefact(job), ".parquet"))
+
+
+def _curve(job: execute.Job, *, config: Config, store: Store) -> pd.DataFrame:
+    """One curve, cached or computed now; runs in any process."""
+    return store.cached(*_artefact(job), lambda: _computed(job, config, store))
 
 
 def able(selection: Selection) -> bool:

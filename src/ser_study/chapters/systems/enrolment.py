@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ser_study.chapters.systems import declare, protocols
 from ser_study.experiments import enrolment
-from ser_study.experiments.enrolment import ALL, COLUMNS, MODES
+from ser_study.experiments.enrolment import ALL, MODES
 from ser_study.experiments.experiment import Experiment
 from ser_study.plotting.marks import hide_rest, need
 from ser_study.plotting.palette import SPARE_COLOURS, canvas, styled
@@ -21,13 +21,10 @@ KINDS = ("encoder_head", "hand_crafted")  # the first that a selection has gives
 
 def curves(study: Study, recipes: protocols.Recipes) -> pd.DataFrame:
     """``enrolment.COLUMNS`` of every selection that is able to, on the features of its recipe."""
-    tables = []
-    for name, kinds in recipes.items():
-        feature = next((kinds[kind].feature for kind in KINDS if kind in kinds), "")
-        if feature and enrolment.able(study.selections[name]):
-            one = Experiment(name, declare.PROTOCOL, feature, declare.HEAD)
-            tables.append(enrolment.curve(one, study.selections, config=study.config, store=study.store))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    features = {name: next((kinds[k].feature for k in KINDS if k in kinds), "") for name, kinds in recipes.items()}
+    able = [name for name, feature in features.items() if feature and enrolment.able(study.selections[name])]
+    chosen = [Experiment(name, declare.PROTOCOL, features[name], declare.HEAD) for name in able]
+    return enrolment.curves(chosen, study.selections, config=study.config, store=study.store)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
