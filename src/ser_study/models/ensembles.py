@@ -55,7 +55,9 @@ def voted(first: pd.DataFrame, proba: np.ndarray, classes: list[str], share: np.
     """Predictions by probabilities (members, n, C) weighted with ``share`` (n, members); rows without it are gone."""
     done = np.isfinite(share).all(axis=1)
     mean = np.einsum("mnc,nm->nc", proba[:, done], share[done])
-    params = [json.dumps({"members": members(tables), "weights": np.round(row, 4).tolist()}) for row in share[done]]
+    different, which = np.unique(np.round(share[done], 4), axis=0, return_inverse=True)
+    texts = [json.dumps({"members": members(tables), "weights": row.tolist()}) for row in different]
+    params = np.array(texts, object)[which]
     return named(predicted(first[done], mean, classes), tables, name).assign(params=params)
 
 
