@@ -46,7 +46,7 @@ class Config:
     """Every setting of a run. ``preset`` and ``overrides`` say how it came about."""
 
     preset: str = "full"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int = 2026
     corpora: tuple[str, ...] = ()  # empty: every corpus that is here
     audio: Audio = Audio()

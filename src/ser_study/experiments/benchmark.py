@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -23,7 +24,12 @@ AUGMENTED = "random_augmented"  # the random split of clips augmented before it
 
 def possible(selections: Mapping[str, Selection], config: Config) -> dict[str, list[str]]:
     """Protocols that each selection allows, see ``protocols_of``."""
-    return {name: protocols_of(part.clips, config) for name, part in selections.items()}
+    return {name: list(_allowed(part, config)) for name, part in selections.items()}
+
+
+@functools.lru_cache(64)  # folds are made on trial, and many ask
+def _allowed(part: Selection, config: Config) -> tuple[str, ...]:
+    return tuple(protocols_of(part.clips, config))
 
 
 def protocols_of(clips: pd.DataFrame, config: Config) -> list[str]:

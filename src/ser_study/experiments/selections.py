@@ -20,7 +20,7 @@ MOST_LISTED = 10  # speakers in a message
 BASELINE = "baseline-"  # prefix of the selections that hold the clips of a student project
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, so that it can be a key
 class Selection:
     """Analysed clips of one selection: duplicates, conflicts and silent clips are out."""
 
