@@ -28,6 +28,7 @@ CHANGES = {
     "joint_finetuning.epochs": "1,0,0",
     "corpora": "crema_d,emodb,ravdess,tess",
     "joint_finetuning.shortest": 0.1,
+    "joint_finetuning.variants": "1,2",
 }
 FRAMES = 20
 

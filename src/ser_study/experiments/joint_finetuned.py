@@ -238,7 +238,7 @@ def _fold(clips: pd.DataFrame, labels: np.ndarray, sources: Mapping[str, Chunked
 def _filterbanks(clips: pd.DataFrame, config: Config, store: Store) -> tuple[pd.DataFrame, Chunked]:
     """Clips that have one, and the filterbanks of all variants: variant v of clip i is row v × clips + i."""
     options = {"config": config, "store": store}
-    sets = [features.load(FEATURE, clips, **options, variant=v) for v in (0, *config.finetuning.variants)]
+    sets = [features.load(FEATURE, clips, **options, variant=v) for v in (0, *config.joint_finetuning.variants)]
     here = set.intersection(*(set(one.clip_id) for one in sets))
     clips = clips[clips["clip_id"].isin(here)].reset_index(drop=True)
     places = [pd.Index(one.clip_id).get_indexer(clips["clip_id"]) for one in sets]
@@ -251,7 +251,7 @@ def _frozen(net, clips: pd.DataFrame, bank: Chunked, config: Config, store: Stor
     of = {"block": config.joint_finetuning.block, "features": features.get(FEATURE).settings(config)}
     of |= {"libraries": features.get(FEATURE).made_with(config), "augmentation": augment.VERSION, "version": VERSION}
     folder = store.path(f"{MODEL}/frozen", of | {"weights": weights.get("campplus").sha256}, "")
-    variants = (0, *config.finetuning.variants)
+    variants = (0, *config.joint_finetuning.variants)
     rows = pd.concat([clips[["corpus", "sha256"]].assign(variant=variant) for variant in variants], ignore_index=True)
     return frozen.compute(net, rows, bank.rows, folder, log=log)
 
