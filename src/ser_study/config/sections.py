@@ -69,7 +69,7 @@ class Synthetic:
 class Models:
     """Hyperparameters and the values searched; the choice is made by inner folds of each outer fold's training part."""
 
-    logistic_c: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    logistic_c: tuple[float, ...] = (0.01, 0.1, 1.0)
     svm_c: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1)
     logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
     svm_c_fixed: float = 0.001
@@ -82,7 +82,7 @@ class Models:
     ridge_alpha: tuple[float, ...] = (10.0, 100.0, 1000.0)
     rbf_c: tuple[float, ...] = (1.0, 10.0)
     rbf_gamma: tuple[float, ...] = (0.1, 0.3, 1.0)  # over the number of columns, which are scaled
-    covariance_shrinkage: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)  # towards a multiple of the identity
+    covariance_shrinkage: tuple[float, ...] = (0.1, 0.4, 0.8)  # towards a multiple of the identity
     class_priors: tuple[str, ...] = ("counts", "equal")  # of the classes: shares of the training clips, or all alike
     joint_weights: tuple[float, ...] = (1.0, 0.3, 0.1, 3.0)  # of another corpus beside the own training clips' 1
     lda_shrinkage: tuple[str, ...] = ("0.1", "auto", "0.3")  # after PCA and in bags: a share, or Ledoit and Wolf's
@@ -138,6 +138,7 @@ class Ladder:
     draws: int = 5  # of equal training size
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
+    augmented: tuple[str, ...] = ()  # selections that are also augmented before the split; empty: all
 
 
 @dataclass(frozen=True)
@@ -202,14 +203,15 @@ class Finetuning:
 
 @dataclass(frozen=True)
 class JointFinetuning:
-    """CAM++ trained on all corpora at once; rates, batch, dropout, masks and variants are ``Finetuning``'s."""
+    """CAM++ trained on all corpora at once; rates, batch, dropout and masks are ``Finetuning``'s."""
 
     folds: int = 6  # parts of the speakers of all corpora, a training each; RAVDESS has published ones for six
     block: str = "block2"  # of CAM++, pooled; or "block3"
     pooling: str = "statistics"  # over time; or "attention", where frames count as much as they deserve
     power: float = 0.5  # share of a corpus in an epoch ∝ its clips to this power; 1: as they are, 0: all alike
     shortest: float = 1.5  # s; training clips are cropped at random to between this and their three seconds
-    clips: int = 0  # an epoch; 0: as many as there are training clips
+    clips: int = 4_000  # an epoch, two minutes of two cores; 0: as many as there are training clips
+    variants: tuple[int, ...] = ()  # augmented copies, as of ``Finetuning``; each is as much work before training
     train: bool = False  # train folds that are missing; otherwise only those that are finished are shown
     epochs: tuple[int, ...] = (30, 8, 0)  # at most, of each stage; an epoch of all layers takes a quarter of an hour
 

@@ -99,7 +99,7 @@ def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
     declared = []
     for selection, protocols in possible.items():
         row = (config.ladder.feature, config.ladder.model)
-        if "random" in protocols:
+        if "random" in protocols and is_augmented(selection, config):
             declared.append(Experiment(selection, "random", *row, fixed=True, leak="augment_before_split"))
         declared += [
             Experiment(selection, protocol, *row, fixed=True)
@@ -107,6 +107,11 @@ def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
             if protocol in protocols
         ]
     return declared
+
+
+def is_augmented(selection: str, config: Config) -> bool:
+    """Whether a selection is also augmented before the split, which takes as long as extracting its features."""
+    return not config.ladder.augmented or selection in config.ladder.augmented
 
 
 def is_step(experiment: Experiment) -> bool:

@@ -32,6 +32,7 @@ def check_names(config: Config) -> None:
         "benchmark.wide_models": ("model", benchmarked.wide_models, registry.REGISTRY),
         "benchmark.protocols": ("protocol", benchmarked.protocols, splits.PROTOCOLS),
         "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
+        "ladder.augmented": ("selection", ladder.augmented, corpora.selections()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),

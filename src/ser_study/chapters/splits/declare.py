@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import classes_of
@@ -71,5 +72,5 @@ def controls(study: Study) -> list[Experiment]:
         for name, part in study.selections.items()
         if len(part.clips) <= CONTROL_LIMIT and ladder.shuffles
         for protocol, leak in cases
-        if protocol in possible[name]
+        if protocol in possible[name] and (not leak or benchmark.is_augmented(name, study.config))
     ]
