@@ -75,7 +75,12 @@ def test_without_others_it_is_the_discriminant_of_the_own_clips():
         test = np.isin(clips["clip_id"], rows["clip_id"])
         mean, sd = own.values[~test].mean(axis=0), own.values[~test].std(axis=0)
         plain = ShrinkageLDA(params["shrinkage"], "equal").fit((own.values[~test] - mean) / sd, own.truth[~test])
-        assert (plain.predict((own.values[test] - mean) / sd) == rows["prediction"].to_numpy()).all(), fold
+        margins = plain.decision_function((own.values[test] - mean) / sd)
+        assert (plain.classes_[margins.argmax(axis=1)] == rows["prediction"].to_numpy()).all(), fold
+        logits = np.log(rows[[f"p_{name}" for name in plain.classes_]].to_numpy(float))
+        gaps, expected = logits - logits[:, :1], margins - margins[:, :1]
+        scale = (gaps * expected).sum() / (expected**2).sum()  # of the probabilities
+        np.testing.assert_allclose(gaps, scale * expected, atol=1e-3)  # predictions are kept as float32
         assert set(rows["n_train"]) == {int((~test).sum())}
 
 

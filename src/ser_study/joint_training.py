@@ -197,7 +197,7 @@ def _best(joint: _Joint, parts: Sequence[_Part]) -> tuple[dict[str, Any], float,
     -------
     Hyperparameters, the scale of their probabilities, and (training rows, margins) of each part.
     """
-    trial = _Trial(joint, parts)
+    trial = _Tried(joint, parts)
     _, weight = trial.best(joint.weights())
     names, weight = trial.best(joint.fewer(weight))
     shrinkages = joint.models.covariance_shrinkage
@@ -209,14 +209,14 @@ def _best(joint: _Joint, parts: Sequence[_Part]) -> tuple[dict[str, Any], float,
     return {"others": list(names), "weight": weight, "shrinkage": shrinkages[best]}, scale, decided
 
 
-class _Trial:
-    """Mixtures tried at the middle shrinkage, each once."""
+class _Tried:
+    """Mixtures tried at the middle shrinkage, each once, in single precision."""
 
     def __init__(self, joint: _Joint, parts: Sequence[_Part]):
         self.joint, self.parts = joint, parts
         shrinkages = joint.models.covariance_shrinkage
         self.middle = shrinkages[len(shrinkages) // 2]
-        self.precision = discriminant.precision_to_choose(shrinkages)
+        self.precision = discriminant.precision_to_compare(shrinkages, joint.own.values.shape[1])
         self.tried: dict[Mixture, list[np.ndarray]] = {}  # margins in each part
 
     def best(self, mixtures: Sequence[Mixture]) -> Mixture:

@@ -3,8 +3,8 @@
 The classes share one covariance, W, which is drawn towards a multiple of the identity: (1 − s) W + s tr(W)/d I. This is
 scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s)``, solved by a Cholesky factorisation, with
 weights of rows. All that it needs of the rows are their weighted sums and products (``Moments``); these of different
-rows add, so that weights of whole corpora, and any number of shrinkages, cost no further pass over the rows. Where only
-a choice depends on it, everything is computed in single precision, in half the time; what is fitted for good never is.
+rows add, so that weights of whole corpora, and any number of shrinkages, cost no further pass over the rows. Fits that
+are compared on validation rows are factorised in single precision, in half the time; what predicts test rows never is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ser_study.config import Models
 from ser_study.models.classical import SpanRotation
 from ser_study.models.model import Decision, Params
 
-_SINGLE_FROM = 0.01  # shrinkage: the smallest variance is then 1e-5 of the largest or more, up to a thousand columns
+_SINGLE_FROM = 1e-5  # least share of the largest variance that the smallest may be
 _ROUNDING = 100  # in units of the precision: so small a share of the columns' squares is none
 PRIORS = ("counts", "equal")  # of the classes: their share of the training rows, or all alike
 
@@ -62,9 +62,8 @@ class Moments:
     def plus(self, other: Moments, factor: float) -> Moments:
         """With the rows of another, weighted by a factor."""
         products = self.products.copy()
-        get_blas_funcs("axpy", [products])(
-            other.products.ravel(), products.ravel(), a=factor
-        )  # in place, in one pass: they may be large
+        axpy = get_blas_funcs("axpy", [products])
+        axpy(other.products.ravel(), products.ravel(), a=factor)  # in place, in one pass: they may be large
         weight, sums = self.weight + factor * other.weight, self.sums + factor * other.sums
         return Moments(weight, sums, products, self.width)
 
@@ -112,7 +111,7 @@ def solved(
     shrinkages : each between 0 and 1
     priors : one of ``PRIORS``
     standardise : divide the columns by their standard deviation before the covariance is shrunken
-    precision : float32 where only a choice depends on it, see ``precision_to_choose``
+    precision : float32 for what is compared on validation rows only, see ``precision_to_compare``
 
     Raises
     ------
@@ -126,14 +125,12 @@ def solved(
     total = moments.weight.sum()
     means = moments.sums / moments.weight[:, None] - mean
     share = moments.weight / total if priors == "counts" else np.full(len(means), 1 / len(means))
-    within = moments.within()
-    within = within.astype(precision, copy=False)
+    within = moments.within().astype(precision, copy=False)
     level = (np.diag(within) / variance).sum() / moments.width  # mean variance of the scaled columns, times the weight
-    reach = (np.diag(moments.products) / variance).sum() / moments.width
-    if (
-        level <= _ROUNDING * np.finfo(precision).eps * reach
-    ):  # rows of a class are alike, as where each class has one: the nearest mean wins
-        within, level = np.zeros_like(within), reach
+    whole = (np.diag(moments.products) / variance).sum() / moments.width
+    # Rows of a class are alike, as where each class has one: the nearest mean wins
+    if level <= _ROUNDING * np.finfo(precision).eps * whole:
+        within, level = np.zeros_like(within), whole
     for shrinkage in shrinkages:
         # Columns divided by their deviation D: D⁻¹ ((1 − s) W + s level D²) D⁻¹, so that W needs no scaling
         shrunken = (1 - shrinkage) * within if shrinkage < 1 else np.zeros_like(within)
@@ -147,9 +144,12 @@ def solved(
         yield Discriminant(coefficients, intercepts - coefficients @ mean)
 
 
-def precision_to_choose(shrinkages: Sequence[float]) -> type:
-    """Single precision, unless so little shrinkage that rounding could make a covariance singular."""
-    return np.float32 if min(shrinkages) >= _SINGLE_FROM else np.float64
+def precision_to_compare(shrinkages: Sequence[float], width: int) -> type:
+    """Single precision, unless so little shrinkage of so many columns that rounding could make a covariance singular.
+
+    The largest variance is at most ``width`` times the mean, the smallest at least the shrinkage times it.
+    """
+    return np.float32 if min(shrinkages) / width >= _SINGLE_FROM else np.float64
 
 
 class ShrinkageLDA(ClassifierMixin, BaseEstimator):
@@ -221,9 +221,11 @@ def fixed(models: Models) -> dict:
 
 
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
-    """Margins of each point of a grid, to choose by; the covariance is computed once."""
+    """Margins of each point of a grid; the covariance is computed once, and several points are only compared."""
     shrinkages = list(dict.fromkeys(params["shrinkage"] for params in grid))
-    classes, fitted = _path(train, truth, shrinkages, "counts", precision=precision_to_choose(shrinkages))
+    compared = len(shrinkages) > 1
+    precision = precision_to_compare(shrinkages, np.shape(train)[1]) if compared else np.float64
+    classes, fitted = _path(train, truth, shrinkages, "counts", precision=precision)
     shares = np.log(np.unique(truth, return_counts=True)[1] / len(truth))
     margins = {shrinkage: one(values) for shrinkage, one in zip(shrinkages, fitted)}
     for params in grid:

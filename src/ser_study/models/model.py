@@ -41,7 +41,8 @@ class Model:
     def decisions(self, models: Models, grid: Sequence[Params], seed: int, train, truth, values) -> Iterator[Decision]:
         """Fit on ``train`` (m, d) with classes ``truth`` (m,) at each point of a grid; margins of ``values`` (n, d).
 
-        The same as building and fitting an estimator at each point, which may take longer.
+        One point gives the same as building and fitting its estimator. Several are only compared: models whose points
+        share work may compute these in single precision.
         """
         if self.shared:
             yield from self.shared(models, grid, train, truth, values)
