@@ -13,6 +13,7 @@ from figure_checks import check_overlap, check_size, check_svg, check_units
 
 from ser_study import config as settings
 from ser_study.chapters.splits import declare, figures, steps, tables, text
+from ser_study.experiments import benchmark
 from ser_study.plotting import palette
 from ser_study.plotting.palette import svg_text
 from ser_study.study import Study
@@ -143,6 +144,15 @@ def replace_setting(config: settings.Config, name: str, value) -> settings.Confi
 
 def ladder_scores(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["corpus", "protocol", "value"]).assign(size="equal")
+
+
+def test_ladder_says_which_corpora_were_augmented_where_not_all_were():
+    rows = [(name, "random", 0.6) for name in ("emodb", "tess")] + [("emodb", "random_augmented", 0.8)]
+    assert text.ladder(ladder_scores(rows)).text.endswith(" Augmented before the split: EMO-DB only.")
+    assert "Augmented" not in text.ladder(ladder_scores([*rows, ("tess", "random_augmented", 0.9)])).text
+    config = settings.load("full", {"ladder.augmented": "emodb"})
+    leaks = [one.selection for one in benchmark.ladder(config, {"emodb": ["random"], "tess": ["random"]}) if one.leak]
+    assert leaks == ["emodb"]
 
 
 def test_ladder_text_leaves_out_what_a_selection_lacks():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ser_study.experiments.benchmark import AUGMENTED
 from ser_study.study import Study
 from ser_study.wording import Caption, listed, minus, p_text, sentence, share, word
 
@@ -95,7 +96,8 @@ def ladder_title(scores: pd.DataFrame) -> str:
 
 def ladder(scores: pd.DataFrame) -> Caption:
     """Caption of the ladder; its alternative text holds the scores."""
-    wide = _wide(scores)[list(SPEAKER_STEP)].set_axis(["random", "new speakers"], axis=1)
+    whole = _wide(scores)
+    wide = whole[list(SPEAKER_STEP)].set_axis(["random", "new speakers"], axis=1)
     parts = [
         f"{word(corpus)}: " + ", ".join(f"{name} {share(value)}" for name, value in row.dropna().items())
         for corpus, row in wide.iterrows()
@@ -103,9 +105,16 @@ def ladder(scores: pd.DataFrame) -> Caption:
     return Caption(
         "ladder",
         "UAR of one model with fixed hyperparameters, by protocol. Bars: 95 % intervals over speakers (with three or "
-        "fewer: over clips).",
+        f"fewer: over clips).{_augmented_on(whole)}",
         alt="UAR at equal training size. " + "; ".join(parts) + ".",
     )
+
+
+def _augmented_on(wide: pd.DataFrame) -> str:
+    """Which corpora were also augmented before the split, where not all were."""
+    if AUGMENTED not in wide or wide[AUGMENTED].notna().all():
+        return ""
+    return f" Augmented before the split: {listed([word(name) for name in wide.index[wide[AUGMENTED].notna()]])} only."
 
 
 def costs(steps: pd.DataFrame) -> Caption:
@@ -199,10 +208,8 @@ def shuffled_title(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> str:
     protocol = "speaker_independent" if "speaker_independent" in mean else "random"
     furthest = mean[protocol].loc[mean[protocol].abs().idxmax()]
     title = f"Shuffled labels score within {minus(abs(furthest), 1)} points of chance on {word(protocol)}"
-    if "random_augmented" in mean:
-        title += (
-            f", and up to {minus(mean['random_augmented'].max(), 0)} points above it when augmented before the split"
-        )
+    if AUGMENTED in mean:
+        title += f", and up to {minus(mean[AUGMENTED].max(), 0)} points above it when augmented before the split"
     return title
 
 
