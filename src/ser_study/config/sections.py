@@ -210,7 +210,7 @@ class JointFinetuning:
     pooling: str = "statistics"  # over time; or "attention", where frames count as much as they deserve
     power: float = 0.5  # share of a corpus in an epoch ∝ its clips to this power; 1: as they are, 0: all alike
     shortest: float = 1.5  # s; training clips are cropped at random to between this and their three seconds
-    clips: int = 4_000  # an epoch, two minutes of two cores; 0: as many as there are training clips
+    clips: int = 4_000  # an epoch, at most; of the block it takes two minutes on two cores. 0: every training clip
     variants: tuple[int, ...] = ()  # augmented copies, as of ``Finetuning``; each is as much work before training
     train: bool = False  # train folds that are missing; otherwise only those that are finished are shown
     epochs: tuple[int, ...] = (30, 8, 0)  # at most, of each stage; an epoch of all layers takes a quarter of an hour

@@ -71,7 +71,7 @@ def curves(
     """
     for one in experiments:
         if not able(selections[one.selection]):
-            number = _many_sided(selections[one.selection])
+            number = _of_several_emotions(selections[one.selection])
             raise ValueError(f"{one.selection} has {number} speakers with two emotions or more; enrolment needs three.")
     jobs = [execute.make(one, selections, None, config, store) for one in experiments]
     runner.run_jobs(jobs, _is_cached, _curve, config, store)
@@ -101,14 +101,14 @@ def _curve(job: execute.Job, *, config: Config, store: Store) -> pd.DataFrame:
 
 
 def able(selection: Selection) -> bool:
-    """Three speakers or more, two of them to train on, say several emotions.
+    """Three speakers or more say several emotions.
 
     The mean of a speaker who says one emotion is that emotion's: taking it away leaves nothing to learn.
     """
-    return _many_sided(selection) > 2
+    return _of_several_emotions(selection) > 2
 
 
-def _many_sided(selection: Selection) -> int:
+def _of_several_emotions(selection: Selection) -> int:
     """Speakers who say two emotions or more."""
     return int((selection.clips.groupby("speaker")["emotion"].nunique() > 1).sum())
 

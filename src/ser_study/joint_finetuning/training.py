@@ -176,7 +176,11 @@ def _epoch(stage: _Stage, train: Rows, how: Plan, number: int) -> float:
     """Train one epoch; mean loss."""
     random = np.random.default_rng([how.seed, stage.number, number])
     size = _HEAD_BATCH if stage.name == "head" else how.plan.batch
-    options = {"size": size, "n": how.joint.clips or len(train.corpus), "power": how.joint.power}
+    options = {
+        "size": size,
+        "n": min(how.joint.clips or len(train.corpus), len(train.corpus)),
+        "power": how.joint.power,
+    }
     stage.model.reset_metrics()
     for values, truth in batches(train, **options, random=random, crop=stage.crop):
         loss = stage.model.train_on_batch(values, truth, return_dict=True)["loss"]
