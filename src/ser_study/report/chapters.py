@@ -40,8 +40,8 @@ EXPECTED = {  # s, on two cores and that many clips; used until the run has time
         **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "08_baselines": 4},
     },
     "quick": {
-        **{"02_feature_extraction": 160, "03_splits_and_leakage": 360, "04_traditional_ml": 1300},
-        **{"04b_ablations": 60, "05_deep_learning": 320, "06_voting": 100, "06b_systems": 400, "08_baselines": 240},
+        **{"02_feature_extraction": 250, "03_splits_and_leakage": 170, "04_traditional_ml": 1050},
+        **{"04b_ablations": 40, "05_deep_learning": 285, "06_voting": 60, "06b_systems": 300, "08_baselines": 150},
     },
     "full": {
         **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
