@@ -53,7 +53,7 @@ def origin(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(origin, config):
-    """The pack of those clips: summary with an augmented variant, means184 plain."""
+    """The pack of those clips: summary with two augmented variants, means184 plain."""
     return packs.write("emodb", config=config, store=origin, names=["summary", "means184"])
 
 
@@ -95,6 +95,7 @@ def test_a_pack_holds_hashed_tables_and_no_audio(made):
             "clips.parquet",
             "features/means184.parquet",
             "features/summary-variant1.parquet",
+            "features/summary-variant2.parquet",
             "features/summary.parquet",
             "manifest.json",
         ]
@@ -128,7 +129,7 @@ def test_clips_audit_and_every_feature_come_from_the_pack(origin, away, config):
     pd.testing.assert_frame_equal(audits[0][0], audits[1][0])
     pd.testing.assert_frame_equal(audits[0][1], audits[1][1])
     clips, _ = corpora.analysed(here)
-    for name, variant in (("summary", 0), ("summary", 1), ("means184", 0)):
+    for name, variant in (("summary", 0), ("summary", 1), ("summary", 2), ("means184", 0)):
         one, two = (features.load(name, clips, config=config, store=store, variant=variant) for store in (origin, away))
         assert np.array_equal(one.values, two.values)
         assert (one.clip_id == two.clip_id).all()
@@ -168,7 +169,7 @@ def test_audio_beside_a_pack_wins(origin, config, tmp_path):
         ({"means184_audio.trim_top_db": 40.0}, "means184", 0, "with audio.trim_top_db=60.0, this run asks .*=40.0;"),
         ({"audio.trim": False, "frames.n_mels": 40}, "summary", 0, "this run asks audio.trim=False, frames.n_mels=40;"),
         ({}, "egemaps", 0, r"holds no feature egemaps \(it holds summary, means184\)"),
-        ({}, "means184", 1, r"no augmented variant 1 of means184; .* pack emodb --features means184 --variants 1"),
+        ({}, "means184", 1, r"no augmented variant 1 of means184; .* pack emodb --features means184 --variants 2"),
         ({}, "summary", 3, r"no augmented variant 3 of summary; .* --variants 3"),
     ],
 )  # fmt: skip

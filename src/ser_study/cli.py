@@ -231,7 +231,7 @@ def _pack_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="CORPUS", help="corpora whose audio is here")
     parser.add_argument("--features", default="", metavar="A,B", help="only these; default those of the study")
     parser.add_argument(
-        "--variants", type=int, metavar="N", help="augmented variants of a clip; default 1 of the ladder's feature"
+        "--variants", type=int, metavar="N", help="augmented variants of a clip; default 2 of the ladder's feature"
     )
     parser.add_argument("--to", default="", metavar="FILE", help="file, or a folder; default data/derived/packs")
     _data_option(parser)

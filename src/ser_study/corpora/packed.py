@@ -144,7 +144,7 @@ def _why_not(pack: Pack, wanted: Mapping[str, Any]) -> str:
     if "variant" in fewest:
         return (
             f"{pack.path.name} holds no augmented variant {wanted.get('variant', 0)} of {name}; {REMEDY} {pack.corpus} "
-            f"--features {name} --variants {max(1, wanted.get('variant', 0))}"
+            f"--features {name} --variants {max(2, wanted.get('variant', 0))}"
         )
     more = f" and {len(fewest) - MAX_NAMED} more settings" if len(fewest) > MAX_NAMED else ""
     then, now = (", ".join(f"{key}={pair[side]}" for key, pair in list(fewest.items())[:MAX_NAMED]) for side in (0, 1))

@@ -70,7 +70,7 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "libraries": made_with(feature_names(experiment), treated) | versions(["scikit-learn", *model.libraries]),
     }
     if experiment.leak or experiment.variants:
-        cache_key["augmentation"] = [augment.VERSION, *[N_VARIANTS] * bool(experiment.leak)]
+        cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
     if model.family == "deep":
         cache_key["network"] = deep.declaration(experiment.model)
         cache_key["training"] = settings.as_dict(config.training) | {"seeds": None}

@@ -18,7 +18,7 @@ from ser_study.experiments.selections import BASELINE, Selection, classes_of
 from ser_study.models import registry
 from ser_study.store import Store
 
-N_VARIANTS = 1  # augmented copies of a clip where they are made before the split: with noise
+N_VARIANTS = 2  # augmented copies of a clip where they are made before the split
 
 
 def shuffled(truth: pd.Series, clips: pd.DataFrame, how: str, random: np.random.Generator) -> pd.Series:
