@@ -153,6 +153,18 @@ def test_ladder_says_which_corpora_were_augmented_where_not_all_were():
     config = settings.load("full", {"ladder.augmented": "emodb"})
     leaks = [one.selection for one in benchmark.ladder(config, {"emodb": ["random"], "tess": ["random"]}) if one.leak]
     assert leaks == ["emodb"]
+    assert benchmark.augmented(config, ["tess", "own"]) == ["tess", "own"]
+
+
+def test_a_corpus_of_one_protocol_has_no_step(small_study):
+    part = small_study.selections["synthetic"]
+    own = replace(part, name="own", clips=part.clips.assign(speaker=None, statement=None, take=None))
+    config = replace_setting(small_study.config, "ladder.augmented", ("synthetic",))
+    costs = steps.costs(Study(config, small_study.store, {"synthetic": part, "own": own}))
+    assert set(costs["family"]) == {"synthetic"}
+    none = steps.costs(Study(config, small_study.store, {}))
+    assert none.empty
+    assert text.costs(none).finding == ""
 
 
 def test_ladder_text_leaves_out_what_a_selection_lacks():

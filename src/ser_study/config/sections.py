@@ -138,7 +138,7 @@ class Ladder:
     draws: int = 5  # of equal training size
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
-    augmented: tuple[str, ...] = ()  # selections that are also augmented before the split; empty: all
+    augmented: tuple[str, ...] = ()  # selections also augmented before the split; all where it names none studied
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,10 @@ def available_encoders(config: Config) -> list[str]:
 
 def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
     """One system on every protocol that a selection allows, at full size."""
-    declared = []
+    declared, also_augmented = [], augmented(config, possible)
     for selection, protocols in possible.items():
         row = (config.ladder.feature, config.ladder.model)
-        if "random" in protocols and is_augmented(selection, config):
+        if "random" in protocols and selection in also_augmented:
             declared.append(Experiment(selection, "random", *row, fixed=True, leak="augment_before_split"))
         declared += [
             Experiment(selection, protocol, *row, fixed=True)
@@ -109,9 +109,13 @@ def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
     return declared
 
 
-def is_augmented(selection: str, config: Config) -> bool:
-    """Whether a selection is also augmented before the split, which takes as long as extracting its features."""
-    return not config.ladder.augmented or selection in config.ladder.augmented
+def augmented(config: Config, possible: Iterable[str]) -> list[str]:
+    """Selections also augmented before the split, which takes as long as extracting their features.
+
+    Those that ``ladder.augmented`` names; where it names none of this study, all.
+    """
+    named = [selection for selection in possible if selection in config.ladder.augmented]
+    return named or list(possible)
 
 
 def is_step(experiment: Experiment) -> bool:

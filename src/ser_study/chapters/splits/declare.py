@@ -72,5 +72,5 @@ def controls(study: Study) -> list[Experiment]:
         for name, part in study.selections.items()
         if len(part.clips) <= CONTROL_LIMIT and ladder.shuffles
         for protocol, leak in cases
-        if protocol in possible[name] and (not leak or benchmark.is_augmented(name, study.config))
+        if protocol in possible[name] and (not leak or name in benchmark.augmented(study.config, possible))
     ]

@@ -59,6 +59,8 @@ def costs(study: Study) -> pd.DataFrame:
     for name, part in study.selections.items():
         steps = {benchmark.step_of(one): one for one in equal if one.selection == name}
         pairs = [(steps[a].name, steps[b].name) for a, b in STEPS if a in steps and b in steps]
+        if not pairs:
+            continue
         predictions = pd.concat([study.predictions(one) for one in steps.values()])
         random = settings.rng(study.config, f"steps/{name}")
         options = {"family": name, "evaluation": study.config.evaluation, "rng": random}
@@ -66,7 +68,8 @@ def costs(study: Study) -> pd.DataFrame:
         step_of = {one.name: step for step, one in steps.items()}
         step_from, step_to = table["experiment_a"].map(step_of), table["experiment_b"].map(step_of)
         tables.append(table.assign(step_from=step_from, step_to=step_to))
-    return pd.concat(tables, ignore_index=True)
+    none = pd.DataFrame(columns=[*comparisons.STEP_COLUMNS, "step_from", "step_to"])
+    return pd.concat(tables, ignore_index=True) if tables else none
 
 
 def cost_table(steps: pd.DataFrame) -> pd.DataFrame:

@@ -128,7 +128,12 @@ def costs(steps: pd.DataFrame) -> Caption:
     }
     parts = [f"{how} {listed(map(_step, rows.itertuples()))}" for how, rows in groups.items() if len(rows)]
     finding = f"The step from a random split to new speakers is {'; '.join(parts)}." if parts else ""
-    return Caption("steps", "What each step costs in UAR, at equal training size.", finding=finding)
+    return Caption(
+        "steps",
+        "What each step costs in UAR, at equal training size.",
+        finding=finding,
+        empty="No selection allows two protocols to compare.",
+    )
 
 
 def _step(row) -> str:
