@@ -554,3 +554,22 @@ def test_an_interval_stands_below_its_score_where_columns_are_many():
     crowded = table_html.table_html(many, Caption("t", "text"), "", in_pages=True)
     assert ".504<br>[.490, .517]" in crowded
     assert "see [Cao]" in crowded
+
+
+def test_the_limits_of_a_score_stand_in_its_cell():
+    rows = pd.DataFrame({"corpus": ["tess", "own"], "uar": [0.5042, 0.25], "low": [0.49, None], "high": [0.517, None]})
+    rows = rows.assign(difference=[-0.1, None], difference_low=[-0.2, None], difference_high=[0.05, None])
+    shown = table_html.table_html(rows, Caption("t", "text"), "", in_pages=True)
+    assert '<td class="n" data-order="0.5042">.504 [.490, .517]</td>' in shown
+    assert '<td class="n" data-order="0.25">.250</td>' in shown
+    assert "−.100 [−.200, .050]" in shown
+    assert shown.count("<th ") == 3
+    texts = rows[["corpus", "uar"]].assign(interval=["[.490, .517] (these voices only)", None])
+    many = texts.assign(**{f"c{i}": ".1" for i in range(4)})
+    assert ">.504 [.490, .517] (these voices only)<" in table_html.table_html(
+        texts, Caption("t", "t"), "", in_pages=True
+    )
+    crowded = table_html.table_html(many, Caption("t", "text"), "", in_pages=True)
+    assert ">.504<br>[.490, .517]<br>(these voices only)<" in crowded
+    kinds = rows[["uar"]].assign(interval=["speakers", "clips"])
+    assert table_html.table_html(kinds, Caption("t", "text"), "", in_pages=True).count("<th ") == 2

@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ NAMED = (  # columns of registry names
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
 P_VALUES = ("p", "p_holm", "p_mcnemar")
 UNITS = ("_s", "_ms", "_hz", "_db", "_epoch", ")", " per s", "minutes", "seconds", "hours")  # ends of what is no share
+NO_INTERVAL: tuple[list[str], list[str]] = ([], [])  # neither columns nor texts
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 
 
@@ -43,17 +44,23 @@ def slug(text: str) -> str:
 
 def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool) -> str:
     """The table with its caption and a link to all of it; ``csv`` is what the link gives."""
-    name, labels, decimals = caption.name, caption.labels, caption.decimals
-    crowded = len(tidy.columns) > CROWDED
-    columns = [_cells(_worded(tidy[column].head(MAX_ROWS)), decimals.get(column), crowded) for column in tidy.columns]
-    numeric = [_is_numeric(tidy[column]) for column in tidy.columns]
-    headings = [html.escape(labels.get(column) or heading(column)) for column in tidy.columns]
+    name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS))
+    kept = tidy.drop(columns=[column for columns, _ in intervals.values() for column in columns])
+    crowded = len(kept.columns) > CROWDED
+    columns = [
+        _cells(
+            _worded(values.head(MAX_ROWS)), caption.decimals.get(column), crowded, intervals.get(column, NO_INTERVAL)[1]
+        )
+        for column, values in kept.items()
+    ]
+    numeric = [_is_numeric(kept[column]) for column in kept.columns]
+    headings = [html.escape(caption.labels.get(column) or heading(column)) for column in kept.columns]
     head = "".join(
         f'<th scope="col" class="n">{heading}</th>' if right else f'<th scope="col">{heading}</th>'
         for heading, right in zip(headings, numeric)
     )
     body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
-    wide = " many" if len(tidy.columns) > MANY else ""
+    wide = (" crowded" if crowded else "") + (" many" if len(kept.columns) > MANY else "")
     options = html.escape(json.dumps({"pageLength": caption.page_length, "rows": min(len(tidy), MAX_ROWS)}))
     words = html.escape(caption.text)
     return (
@@ -86,7 +93,28 @@ def _worded(values: pd.Series) -> pd.Series:
     return values.map(as_words, na_action="ignore") if as_words else values
 
 
-def _cells(values: pd.Series, decimals: int | None, crowded: bool) -> list[str]:
+def _intervals(tidy: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
+    """Column of scores → the columns of its interval, which follow it, and that interval as text for its cells.
+
+    An interval is two columns of limits (``low, high`` or ``…_low, …_high``) or one of text (``…interval``).
+    """
+    intervals, names = {}, list(tidy.columns)
+    numeric = {name for name in names if _is_numeric(tidy[name])}
+    for place, score in enumerate(names):
+        one, two = names[place + 1 : place + 2], names[place + 1 : place + 3]
+        if score not in numeric or not one:
+            continue
+        if [name.rpartition("_")[2] for name in two] == ["low", "high"] and numeric.issuperset(two):
+            write, places = _text_of(tidy[score]), _decimals(tidy[score])
+            limits = zip(tidy[two[0]], tidy[two[1]])
+            texts = [f"[{write(low, places)}, {write(high, places)}]" if low == low else "" for low, high in limits]
+            intervals[score] = two, texts
+        elif one[0].endswith("interval") and tidy[one[0]].astype(str).str.startswith("[").any():
+            intervals[score] = one, tidy[one[0]].fillna("").tolist()
+    return intervals
+
+
+def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Sequence[str] = ()) -> list[str]:
     """The ``<td>`` of one column; a number has its full value for sorting. In a crowded table an interval stands below
     its score."""
     if not _is_numeric(values):
@@ -97,12 +125,20 @@ def _cells(values: pd.Series, decimals: int | None, crowded: bool) -> list[str]:
         return [f"{opening}{text}</td>" for text in escaped]
     places = _decimals(values) if decimals is None else decimals
     as_text = _text_of(values)
+    after = [_beside(text, crowded) for text in intervals] or [""] * len(values)
     return [
         '<td class="n" data-order="">–</td>'
         if missing
-        else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}</td>'
-        for value, missing in zip(values.tolist(), values.isna())
+        else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}{more}</td>'
+        for value, missing, more in zip(values.tolist(), values.isna(), after)
     ]
+
+
+def _beside(interval: str, crowded: bool) -> str:
+    """An interval in the cell of its score, in a crowded table on lines of its own."""
+    if not interval:
+        return ""
+    return "<br>" + html.escape(interval).replace(" (", "<br>(") if crowded else f" {html.escape(interval)}"
 
 
 def _is_missing(value: Any) -> bool:

@@ -81,7 +81,7 @@ def headline(run: RunTables) -> Caption:
         "UAR on new speakers: the chosen system on hand-crafted features, beside its score on a random split, and the "
         "best of all systems; listeners and chance."
     )
-    labels = {"system": "hand-crafted system", "best interval": "interval", "best score": "new speakers"}
+    labels = {"system": "hand-crafted system", "best score": "new speakers"}
     finding = "\n\n".join([_nested(run), _beside_listeners(run)])
     return Caption("front_headline", words, finding=finding, labels=labels)
 
