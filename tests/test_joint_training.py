@@ -33,13 +33,17 @@ def folds_of(clips):
     return splits.make(clips, "leave_one_speaker_out", classes=clips["emotion"], config=Config())
 
 
-def run(clips, own, others, models=MODELS):
+def inner_of(clips):
     def inner(ids):
         part = clips.set_index("clip_id", drop=False).loc[ids].reset_index(drop=True)
         random = np.random.default_rng(0)
         return splits.inner_masks(part, part["emotion"].to_numpy(), "speaker_independent", n=3, rng=random)
 
-    return joint_training.run_folds(own, others, folds_of(clips), models=models, inner=inner)
+    return inner
+
+
+def run(clips, own, others, models=MODELS):
+    return joint_training.run_folds(own, others, folds_of(clips), models=models, inner=inner_of(clips))
 
 
 def accuracy(done, role="test"):
@@ -134,3 +138,17 @@ def test_classes_that_the_corpus_lacks_are_left_out_and_a_class_no_one_has_is_ne
     assert [column for column in done if column.startswith("p_")] == ["p_angry", "p_happy"]
     sums = done[["p_angry", "p_happy"]].sum(axis=1)
     assert sums.to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_head_that_is_kept_predicts_its_fold_bit_for_bit():
+    clips, good = table(n_speakers=4, n_sentences=2), table(corpus="jl", n_speakers=6)
+    own, others = rows_of(clips, signal=0.8), {"jl": rows_of(good, 1, 0.8)}
+    done, options = run(clips, own, others), {"models": MODELS, "inner": inner_of(clips)}
+    for (_, fold), rows in folds_of(clips).groupby(["repeat", "fold"]):
+        fit, test = joint_training.masks_of(own, rows)
+        head, params, n_train = joint_training.head_of(own, others, fit, test, **options)
+        known = done[(done["role"] == "test") & (done["fold"] == fold)]
+        assert json.loads(known["params"].iloc[0]) == params
+        assert set(known["n_train"]) == {n_train}
+        columns = [f"p_{name}" for name in head.classes]
+        assert head.probabilities(own.values[test]).tobytes() == known[columns].to_numpy().tobytes()

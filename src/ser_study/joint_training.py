@@ -3,9 +3,8 @@
 A fold's training part is the corpus's own training clips plus the other corpora's clips of the classes that both have
 (``data/class_map.csv``); an other corpus weighs as much as ``weight`` times the own clips. Which corpora, which weight
 and which shrinkage is chosen by inner folds of the own clips (none at all is one of the choices), then everything that
-is not test is fitted once more. A speaker who is validated or tested is in no training part, in whatever corpus.
-
-Only sums over rows are needed (``models.discriminant``), and these add: each corpus is read once.
+is not test is fitted once more. A speaker who is validated or tested is in no training part, in whatever corpus. Only
+sums over rows are needed (``models.discriminant``), and these add: each corpus is read once.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from threadpoolctl import threadpool_limits
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import discriminant
-from ser_study.models.discriminant import Moments
+from ser_study.models.discriminant import Discriminant, Moments
+from ser_study.models.linear_head import LinearHead
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
 VERSION = 3  # rises when fitting or choosing gives other numbers
@@ -83,22 +83,46 @@ def run_folds(
     -------
     Table as that of ``training.run_folds``; ``params`` names the other corpora that were chosen.
     """
-    classes = tuple(np.unique(own.truth))
-    centre = own.values.mean(axis=0)  # keeps sums of squares small; no model depends on it
+    frames = []
     with threadpool_limits(1):  # results must not depend on the number of threads
-        own = _kept(own, classes, centre)
-        shared = {name: _Corpus(_kept(rows, classes, centre), classes) for name, rows in others.items()}
-        joint = _Joint(_Corpus(own, classes), shared, classes, models)
-        place = pd.Index(own.rows["clip_id"])
-        frames = []
+        joint, own = _made(own, others, models)
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
-            test = np.zeros(len(place), bool)
-            test[place.get_indexer(rows.loc[rows["role"] == "test", "clip_id"])] = True
-            fit = np.zeros(len(place), bool)
-            fit[place.get_indexer(rows.loc[rows["role"] != "test", "clip_id"])] = True
-            parts = _fold(joint, own, fit, test, inner)
+            parts = _fold(joint, own, *masks_of(own, rows), inner)
             frames += [part.assign(repeat=repeat, fold=fold) for part in parts]
     return pd.concat(frames, ignore_index=True)
+
+
+def head_of(
+    own: Rows, others: Mapping[str, Rows], fit: np.ndarray, test: np.ndarray, *, models: Models, inner: InnerFolds
+) -> tuple[LinearHead, dict[str, Any], int]:
+    """What predicts the test rows of one fold in ``run_folds``; its hyperparameters and number of training rows.
+
+    ``fit`` and ``test`` are masks of own rows, see ``masks_of``; speakers of test rows are in no training part.
+    """
+    centre = own.values.mean(axis=0)
+    with threadpool_limits(1):
+        joint, own = _made(own, others, models)
+        parts, outer = _parts(joint, own, fit, test, inner)
+        params, scale, _ = _best(joint, parts)
+        mixture = (params["others"], params["weight"])
+        n_train, known, (one,) = _solved(joint, outer, mixture, [params["shrinkage"]])
+    names = tuple(np.asarray(joint.classes)[known])
+    head = LinearHead(names, centre, np.ones_like(centre), one.coefficients, one.intercepts, scale)
+    return head, params, n_train
+
+
+def masks_of(own: Rows, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Which own rows (n,) are not test in one fold of a folds table, and which are."""
+    roles = rows.set_index("clip_id")["role"].reindex(own.rows["clip_id"])
+    return (roles.notna() & (roles != "test")).to_numpy(), (roles == "test").to_numpy()
+
+
+def _made(own: Rows, others: Mapping[str, Rows], models: Models) -> tuple[_Joint, Rows]:
+    """What fits share, and the own rows; all rows are centred, for smaller sums of squares."""
+    classes, centre = tuple(np.unique(own.truth)), own.values.mean(axis=0)
+    own = _kept(own, classes, centre)
+    shared = {name: _Corpus(_kept(rows, classes, centre), classes) for name, rows in others.items()}
+    return _Joint(_Corpus(own, classes), shared, classes, models), own
 
 
 def _kept(rows: Rows, classes: Sequence[str], centre: np.ndarray) -> Rows:
@@ -163,8 +187,8 @@ class _Part:
     block: Block
 
 
-def _fold(joint: _Joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: InnerFolds) -> list[pd.DataFrame]:
-    """Predictions of the validation rows of the inner folds, then of the test rows."""
+def _parts(joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: InnerFolds) -> tuple[list[_Part], _Part]:
+    """The fits of the inner folds, and the one that predicts the test rows."""
     places, pool = np.flatnonzero(fit), joint.own.of(fit)
     tested = set(own.speaker[test]) - {""}
     parts = []
@@ -173,8 +197,13 @@ def _fold(joint: _Joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: In
         out[places[mask]] = True
         away = tested | (set(own.speaker[out]) - {""})
         parts.append(_Part(pool - joint.own.of(out), away, taken(own, out)))
+    return parts, _Part(pool, tested, taken(own, test))
+
+
+def _fold(joint: _Joint, own: Rows, fit: np.ndarray, test: np.ndarray, inner: InnerFolds) -> list[pd.DataFrame]:
+    """Predictions of the validation rows of the inner folds, then of the test rows."""
+    parts, outer = _parts(joint, own, fit, test, inner)
     params, scale, decided = _best(joint, parts)
-    outer = _Part(pool, tested, taken(own, test))
     n_train, (margins,) = _decided(joint, outer, (params["others"], params["weight"]), [params["shrinkage"]])
     frames = [
         as_table(margin * scale, joint.classes, part.block, "validation", n, params)
@@ -250,13 +279,22 @@ def _decided(
     joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[float], precision: type = np.float64
 ) -> tuple[int, list[np.ndarray]]:
     """Training rows of a fit, and the margins (n, C) of each shrinkage; a class without rows is never predicted."""
+    n_train, known, fitted = _solved(joint, part, mixture, shrinkages, precision)
+    seen = np.asarray(joint.classes)[known]
+    return n_train, [in_columns(one(part.block.values), seen, joint.classes) for one in fitted]
+
+
+def _solved(
+    joint: _Joint, part: _Part, mixture: Mixture, shrinkages: Sequence[float], precision: type = np.float64
+) -> tuple[int, np.ndarray, list[Discriminant]]:
+    """Training rows of a fit, which classes (C,) have some, and the discriminant of these for each shrinkage."""
     names, weight = mixture
     moments = joint.moments(part.own, part.away, names, weight)
     n_train = int(part.own.weight.sum() + sum(joint.others[name].without(part.away).weight.sum() for name in names))
     known = moments.weight > 0
     if known.sum() < 2:  # nothing is learned, so all classes are alike
-        return n_train, [np.zeros((len(part.block.values), len(joint.classes)))] * len(shrinkages)
+        alike = Discriminant(np.zeros((len(known), part.block.values.shape[1])), np.zeros(len(known)))
+        return n_train, np.ones_like(known), [alike] * len(shrinkages)
     some = Moments(moments.weight[known], moments.sums[known], moments.products, moments.width)
     fitted = discriminant.solved(some, shrinkages, priors="equal", standardise=True, precision=precision)
-    seen = np.asarray(joint.classes)[known]
-    return n_train, [in_columns(one(part.block.values), seen, joint.classes) for one in fitted]
+    return n_train, known, list(fitted)

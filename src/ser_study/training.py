@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from ser_study.config import Models, Training
 from ser_study.evaluation import metrics
 from ser_study.models import classical, deep, registry
-from ser_study.models.model import margins
+from ser_study.models.model import margins, probabilities
 from ser_study.schema import FeatureSet, probability_columns
 
 FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
@@ -103,7 +103,7 @@ def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> l
     everything = train if validation is None else joined(train, validation)
     model = registry.get(task.model)
     grid = [task.params] if task.params is not None else model.grid(models)
-    pairs = _inner_pairs(everything, len(train.truth), inner) if task.params is None or task.keep_validation else []
+    pairs = inner_pairs(everything, len(train.truth), inner) if task.params is None or task.keep_validation else []
     if not pairs:
         params, scale, frames = task.params if task.params is not None else model.fixed(models), 1.0, []
     elif len(grid) == 1 and not (task.keep_validation or model.margins):
@@ -119,7 +119,7 @@ def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> l
     return [*frames, as_table(decided * scale, classes, test, "test", len(everything.truth), params)]
 
 
-def _inner_pairs(everything: Block, n_train: int, inner: InnerFolds | None) -> list[tuple[Block, Block]]:
+def inner_pairs(everything: Block, n_train: int, inner: InnerFolds | None) -> list[tuple[Block, Block]]:
     """What an inner fold fits on and what it predicts, clean clips only; the first ``n_train`` rows are train rows."""
     if inner is None:
         fit = np.arange(len(everything.truth)) < n_train
@@ -269,7 +269,6 @@ def as_table(
     decided: np.ndarray, classes: Sequence[str], block: Block, role: str, n_train: int, params: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Predictions of the rows of a block, by margins (n, C) whose softmax is the probability of each class."""
-    proba = np.exp(decided - logsumexp(decided, axis=1, keepdims=True)).astype(np.float32)
     head = pd.DataFrame(
         {
             "role": role,
@@ -281,4 +280,4 @@ def as_table(
             "params": json.dumps(dict(params)),
         }
     )
-    return pd.concat([head, pd.DataFrame(proba, columns=probability_columns(classes))], axis=1)
+    return pd.concat([head, pd.DataFrame(probabilities(decided), columns=probability_columns(classes))], axis=1)

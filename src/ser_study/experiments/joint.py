@@ -46,10 +46,17 @@ def predict(
     scheme : label scheme
     folds : folds of ``own`` by speaker
     """
+    own_rows, beside = rows_of(names, scheme, own, others, config=config, store=store)
+    return joint_training.run_folds(own_rows, beside, folds, models=config.models, inner=inner)
+
+
+def rows_of(
+    names: list[str], scheme: str, own: Selection, others: Mapping[str, Selection], *, config: Config, store: Store
+) -> tuple[Rows, dict[str, Rows]]:
+    """Rows of the own clips, and of each other corpus those that may join them; see ``predict``."""
     joins = joining_classes(store)
     options = {"names": names, "scheme": scheme, "config": config, "store": store}
-    beside = {name: _rows(part, joins, **options) for name, part in others.items()}
-    return joint_training.run_folds(_rows(own, None, **options), beside, folds, models=config.models, inner=inner)
+    return _rows(own, None, **options), {name: _rows(part, joins, **options) for name, part in others.items()}
 
 
 def joining_classes(store: Store) -> set[tuple[str, str]]:

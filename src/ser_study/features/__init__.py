@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ser_study import corpora
 from ser_study.audio import augment, prepare
@@ -23,10 +24,10 @@ from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
 from ser_study.parallel import Failure, parallel_map
-from ser_study.schema import FeatureSet
+from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
-__all__ = ["REGISTRY", "Feature", "describe", "extract", "get", "load", "names", "unavailable"]
+__all__ = ["REGISTRY", "Feature", "describe", "extract", "extract_samples", "get", "load", "names", "unavailable"]
 
 GROUP = 256  # clips written to disk at a time
 MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
@@ -154,7 +155,15 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
 
 def extract(name: str, path: Path, *, config: Config) -> np.ndarray:
     """Values of one file as it is, computed now and not kept; its library must be one that may run here."""
-    return _extract(("", str(path)), feature=name, slice_=get(name).settings(config), root=Path(), variant=0)
+    with threadpool_limits(1):  # as in the workers: sums over several threads round otherwise
+        return _extract(("", str(path)), feature=name, slice_=get(name).settings(config), root=Path(), variant=0)
+
+
+def extract_samples(name: str, samples: np.ndarray, sample_rate: int, *, config: Config) -> np.ndarray:
+    """The same of samples (s,) or (s, channels), as decoded."""
+    slice_ = get(name).settings(config)
+    with threadpool_limits(1):
+        return _of_signal(prepare.prepare(samples, sample_rate, slice_["audio"]), feature=name, slice_=slice_)
 
 
 def _extract(item: tuple[str, str], *, feature: str, slice_: dict, root: Path, variant: int) -> np.ndarray:
@@ -164,8 +173,12 @@ def _extract(item: tuple[str, str], *, feature: str, slice_: dict, root: Path, v
     signal = prepare.load(root / path, audio)
     if variant:
         signal = augment.variant(signal, audio.sample_rate, variant, seed=sha)
+    return _of_signal(signal, feature=feature, slice_=slice_)
+
+
+def _of_signal(signal: Signal, *, feature: str, slice_: dict) -> np.ndarray:
     registered = REGISTRY[feature]
-    return registered.extract(signal, audio.sample_rate, *[slice_[name] for name in registered.options])
+    return registered.extract(signal, slice_["audio"].sample_rate, *[slice_[name] for name in registered.options])
 
 
 def _columns(feature: Feature, slice_: dict, config: Config) -> tuple[str, ...]:

@@ -91,8 +91,10 @@ class Discriminant:
     intercepts: np.ndarray
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Log-posteriors but for a constant of each row, (n, C)."""
-        return values @ self.coefficients.T + self.intercepts
+        """Log-posteriors but for a constant of each row, (n, C); those of a row do not depend on what other rows are
+        there, bit for bit, as they would in a product of matrices."""
+        rows, columns = np.ascontiguousarray(values), np.ascontiguousarray(self.coefficients)
+        return np.einsum("nd,cd->nc", rows, columns) + self.intercepts
 
 
 def solved(
@@ -220,11 +222,20 @@ def fixed(models: Models) -> dict:
     return {"shrinkage": models.covariance_shrinkage[middle], "priors": models.class_priors[0]}
 
 
+def fit(params: Params, train, truth) -> tuple[np.ndarray, Discriminant]:
+    """Classes, and the discriminant of one point of the grid."""
+    classes, (one,) = _path(train, truth, [params["shrinkage"]], params["priors"])
+    return classes, one
+
+
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
     """Margins of each point of a grid; the covariance is computed once, and several points are only compared."""
+    if len(grid) == 1:
+        classes, one = fit(grid[0], train, truth)
+        yield classes, one(values)
+        return
     shrinkages = list(dict.fromkeys(params["shrinkage"] for params in grid))
-    compared = len(shrinkages) > 1
-    precision = precision_to_compare(shrinkages, np.shape(train)[1]) if compared else np.float64
+    precision = precision_to_compare(shrinkages, np.shape(train)[1]) if len(shrinkages) > 1 else np.float64
     classes, fitted = _path(train, truth, shrinkages, "counts", precision=precision)
     shares = np.log(np.unique(truth, return_counts=True)[1] / len(truth))
     margins = {shrinkage: one(values) for shrinkage, one in zip(shrinkages, fitted)}
