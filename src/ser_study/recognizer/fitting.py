@@ -1,0 +1,112 @@
+"""Fit the linear system of an experiment on everything that is not test: the head that a recogniser keeps.
+
+Hyperparameters are chosen by inner folds as in the experiment itself, so that the head fitted for one of its folds
+gives that fold's test predictions, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ser_study import joint_training, training
+from ser_study.config import Config
+from ser_study.experiments import execute, joint, runner
+from ser_study.experiments.execute import Job
+from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.folds import folds_of
+from ser_study.experiments.selections import Selection, classes_of
+from ser_study.models import classical, discriminant, registry
+from ser_study.models.linear_head import LinearHead
+from ser_study.store import Store
+
+MODEL = "lda"  # a linear system is small, and quickly fitted anew
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted head and how it came about."""
+
+    head: LinearHead
+    params: Mapping[str, Any]
+    n_train: int
+
+
+def fit(
+    one: Experiment, selections: Mapping[str, Selection], *, config: Config, store: Store, fold: tuple | None = None
+) -> Fit:
+    """The head of an experiment.
+
+    Parameters
+    ----------
+    one : an experiment of the model ``MODEL``, alone or beside other corpora
+    selections : name → clips; those that the experiment names
+    fold : (repeat, fold) whose test clips are left out; None: fitted on all clips
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        The experiment has another model, a declared leak or shuffled labels, or no fold of that number.
+    """
+    if one.model != MODEL or one.leak or one.shuffle or one.size or one.fixed:
+        raise ValueError(
+            f"{one.name} cannot be kept: a recogniser holds a tuned {MODEL} on true labels, without a leak."
+        )
+    params = None
+    if runner.needs_transfer(one, selections):
+        params = runner.transferred(one, selections, config=config, store=store)
+    job = execute.make(one, selections, params, config, store)
+    truth = classes_of(job.selection, one.scheme)
+    rows = _rows(job, truth, config, store, fold)
+    return (_beside_others if job.others else _alone)(job, truth, rows, config, store)
+
+
+def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple | None) -> pd.DataFrame:
+    """Rows of a folds table: those of one fold, or all clips as training rows."""
+    if fold is None:
+        return pd.DataFrame({"clip_id": truth.index, "variant": 0, "role": "train"})
+    folds = folds_of(job.experiment, job.selection, truth, config, store, 0)
+    rows = folds[(folds["repeat"] == fold[0]) & (folds["fold"] == fold[1])]
+    if rows.empty:
+        known = sorted(set(zip(folds["repeat"].tolist(), folds["fold"].tolist())))
+        raise ValueError(f"{job.experiment.name} has no fold {fold}; it has {known[0]} to {known[-1]}.")
+    return rows
+
+
+def _alone(job: Job, truth: pd.Series, rows: pd.DataFrame, config: Config, store: Store) -> Fit:
+    values, truth = execute.features_and_classes(job, config, store)
+    rows = rows[rows["clip_id"].isin(truth.index)]
+    train, validation, _ = training.blocks_of(values, truth, rows)
+    everything = train if validation is None else training.joined(train, validation)
+    options = {"models": config.models, "classes": tuple(sorted(truth.unique()))}
+    options["seed"] = 0  # a discriminant draws nothing
+    model, params, scale = registry.get(MODEL), job.params, 1.0
+    inner = execute.inner_folds(job, truth, config)
+    with threadpool_limits(1):  # as in the experiment
+        if pairs := training.inner_pairs(everything, len(train.truth), inner):
+            grid = [params] if params is not None else model.grid(config.models)
+            params, scale, _ = training.best_point(model, grid, pairs, **options)
+        params = model.fixed(config.models) if params is None else params
+        prepare = classical.preparation(model)
+        classes, fitted = discriminant.fit(params, prepare.fit_transform(everything.values), everything.truth)
+    scaler = prepare[-1]
+    head = LinearHead(
+        tuple(classes.tolist()), scaler.mean_, scaler.scale_, fitted.coefficients, fitted.intercepts, scale
+    )
+    return Fit(head, params, len(everything.truth))
+
+
+def _beside_others(job: Job, truth: pd.Series, rows: pd.DataFrame, config: Config, store: Store) -> Fit:
+    named = execute.feature_names(job.experiment), job.experiment.scheme
+    own, others = joint.rows_of(*named, job.selection, job.others, config=config, store=store)
+    options = {"models": config.models, "inner": execute.inner_folds(job, truth, config)}
+    head, params, n_train = joint_training.head_of(own, others, *joint_training.masks_of(own, rows), **options)
+    return Fit(head, params, n_train)
