@@ -26,7 +26,7 @@ from ser_study.models.discriminant import Discriminant, Moments
 from ser_study.models.linear_head import LinearHead
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
-VERSION = 3  # rises when fitting or choosing gives other numbers
+VERSION = 4  # rises when fitting or choosing gives other numbers
 KEPT = 6  # sums of products that are kept, one for each inner fold; they are large
 Mixture = tuple[tuple[str, ...], float]  # names of other corpora, and their weight
 
@@ -85,7 +85,7 @@ def run_folds(
     """
     frames = []
     with threadpool_limits(1):  # results must not depend on the number of threads
-        joint, own = _made(own, others, models)
+        joint, own, _ = _made(own, others, models)
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             parts = _fold(joint, own, *masks_of(own, rows), inner)
             frames += [part.assign(repeat=repeat, fold=fold) for part in parts]
@@ -99,9 +99,8 @@ def head_of(
 
     ``fit`` and ``test`` are masks of own rows, see ``masks_of``; speakers of test rows are in no training part.
     """
-    centre = own.values.mean(axis=0)
     with threadpool_limits(1):
-        joint, own = _made(own, others, models)
+        joint, own, centre = _made(own, others, models)
         parts, outer = _parts(joint, own, fit, test, inner)
         params, scale, _ = _best(joint, parts)
         mixture = (params["others"], params["weight"])
@@ -113,16 +112,16 @@ def head_of(
 
 def masks_of(own: Rows, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Which own rows (n,) are not test in one fold of a folds table, and which are."""
-    roles = rows.set_index("clip_id")["role"].reindex(own.rows["clip_id"])
+    roles = rows[rows["variant"] == 0].set_index("clip_id")["role"].reindex(own.rows["clip_id"])
     return (roles.notna() & (roles != "test")).to_numpy(), (roles == "test").to_numpy()
 
 
-def _made(own: Rows, others: Mapping[str, Rows], models: Models) -> tuple[_Joint, Rows]:
-    """What fits share, and the own rows; all rows are centred, for smaller sums of squares."""
+def _made(own: Rows, others: Mapping[str, Rows], models: Models) -> tuple[_Joint, Rows, np.ndarray]:
+    """What fits share, and the own rows; all rows are centred, for smaller sums of squares, at the last."""
     classes, centre = tuple(np.unique(own.truth)), own.values.mean(axis=0)
     own = _kept(own, classes, centre)
     shared = {name: _Corpus(_kept(rows, classes, centre), classes) for name, rows in others.items()}
-    return _Joint(_Corpus(own, classes), shared, classes, models), own
+    return _Joint(_Corpus(own, classes), shared, classes, models), own, centre
 
 
 def _kept(rows: Rows, classes: Sequence[str], centre: np.ndarray) -> Rows:

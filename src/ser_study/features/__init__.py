@@ -27,7 +27,18 @@ from ser_study.parallel import Failure, parallel_map
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
-__all__ = ["REGISTRY", "Feature", "describe", "extract", "extract_samples", "get", "load", "names", "unavailable"]
+__all__ = [
+    "REGISTRY",
+    "Feature",
+    "describe",
+    "extract",
+    "extract_signal",
+    "get",
+    "load",
+    "names",
+    "unavailable",
+    "width",
+]
 
 GROUP = 256  # clips written to disk at a time
 MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
@@ -159,11 +170,16 @@ def extract(name: str, path: Path, *, config: Config) -> np.ndarray:
         return _extract(("", str(path)), feature=name, slice_=get(name).settings(config), root=Path(), variant=0)
 
 
-def extract_samples(name: str, samples: np.ndarray, sample_rate: int, *, config: Config) -> np.ndarray:
-    """The same of samples (s,) or (s, channels), as decoded."""
-    slice_ = get(name).settings(config)
+def extract_signal(name: str, signal: Signal, *, config: Config) -> np.ndarray:
+    """The same of a signal that was prepared by the feature's section of the settings."""
     with threadpool_limits(1):
-        return _of_signal(prepare.prepare(samples, sample_rate, slice_["audio"]), feature=name, slice_=slice_)
+        return _of_signal(signal, feature=name, slice_=get(name).settings(config))
+
+
+def width(name: str, *, config: Config) -> int:
+    """Number of values of a feature, where it has a name for each; openSMILE is not asked."""
+    feature = get(name)
+    return len(_names_of(name, [getattr(config, section) for section in feature.options])) if not feature.apart else 0
 
 
 def _extract(item: tuple[str, str], *, feature: str, slice_: dict, root: Path, variant: int) -> np.ndarray:

@@ -94,6 +94,8 @@ class Discriminant:
         """Log-posteriors but for a constant of each row, (n, C); those of a row do not depend on what other rows are
         there, bit for bit, as they would in a product of matrices."""
         rows, columns = np.ascontiguousarray(values), np.ascontiguousarray(self.coefficients)
+        if rows.shape[1] != columns.shape[1]:  # one column alone would count for all
+            raise ValueError(f"Values have {rows.shape[1]} columns; the coefficients have {columns.shape[1]}.")
         return np.einsum("nd,cd->nc", rows, columns) + self.intercepts
 
 

@@ -22,8 +22,11 @@ class LinearHead:
     scale: float  # of the margins, so that their softmax is calibrated
 
     def margins(self, values: np.ndarray) -> np.ndarray:
-        """Margins (n, C) of values (n, d)."""
-        prepared = (np.asarray(values, np.float64) - self.centre) / self.deviation
+        """Margins (n, C) of values (n, d); ``ValueError`` where these have another number of columns."""
+        values = np.asarray(values, np.float64)
+        if values.shape[1:] != self.centre.shape:  # one column alone would count for all
+            raise ValueError(f"Values have shape {values.shape}; this head takes {len(self.centre)} columns.")
+        prepared = (values - self.centre) / self.deviation
         return Discriminant(self.coefficients, self.intercepts)(prepared) * self.scale
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:

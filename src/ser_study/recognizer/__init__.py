@@ -8,8 +8,9 @@ from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.recognizer.card import card_of
+from ser_study.recognizer.checks import UNSURE
 from ser_study.recognizer.fitting import fit
-from ser_study.recognizer.recognizer import UNSURE, Recognizer
+from ser_study.recognizer.recognizer import Recognizer
 from ser_study.store import Store
 
 __all__ = ["UNSURE", "Recognizer", "made"]
@@ -27,8 +28,8 @@ def made(
 
     Parameters
     ----------
-    one : an experiment on new speakers whose model is ``fitting.MODEL``
-    selections : name → clips; those that the experiment names
+    one : an experiment on new speakers, see ``fitting.check``
+    selections : name → clips, all of the study
     fold : (repeat, fold) whose test clips it must not have heard; None: fitted on all clips
 
     Raises
@@ -38,4 +39,4 @@ def made(
     """
     options = {"config": config, "store": store}
     fitted = fit(one, selections, **options, fold=fold)
-    return Recognizer(fitted.head, card_of(one, fitted, selections, **options))
+    return Recognizer(fitted.head, card_of(one, fitted, selections, **options, fold=fold))

@@ -12,11 +12,11 @@ from ser_study import __version__, corpora
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import abstention
-from ser_study.experiments import execute, runner
+from ser_study.experiments import benchmark, execute, runner
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
+from ser_study.recognizer.checks import described
 from ser_study.recognizer.fitting import Fit
-from ser_study.recognizer.recognizer import described
 from ser_study.schema import classes_in, probability_columns
 from ser_study.store import Store, git
 
@@ -34,43 +34,61 @@ METRICS = ("uar", "accuracy", "log_loss", "ece", "ece_if_calibrated")
 
 
 def card_of(
-    one: Experiment, fit: Fit, selections: Mapping[str, Selection], *, config: Config, store: Store
+    one: Experiment,
+    fit: Fit,
+    selections: Mapping[str, Selection],
+    *,
+    config: Config,
+    store: Store,
+    fold: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The card of the head of an experiment, as plain values; its test scores are logged.
 
     Parameters
     ----------
-    one : an experiment on new speakers; its scores, and the thresholds of its validation rows, are those of the card
+    one, selections, config, store, fold : as for ``fitting.fit``
     fit : its head
-    selections, config, store : as for ``fitting.fit``
+
+    Notes
+    -----
+    Scores are those of the experiment on speakers that each of its folds left out. The threshold that the recogniser
+    answers by is learned on validation rows, of ``fold`` alone where one is given; hyperparameters and the scale of the
+    probabilities were chosen on the same rows, so it is a little optimistic. What a threshold brings on test rows is
+    reported with one learned anew in each fold.
     """
     options = {"config": config, "store": store}
-    predictions = runner.predict([one], selections, **options)[one]
-    chances = thresholds(predictions)
-    (level,) = [row["threshold"] for row in chances if row["aim"] == ANSWERS_AT]
-    names = sorted({one.selection, *one.others})
+    declared = one in benchmark.published(config, benchmark.possible(selections, config))
+    scores = runner.scores([one], selections, **options, undeclared=not declared)
+    predictions = runner.predictions(one, selections, **options)
+    learned = predictions if fold is None else predictions[_of_fold(predictions, *fold)]
+    right, confidence = _right_and_sure(learned[learned["role"] == "validation"])
+    level = abstention.threshold(right, confidence, ANSWERS_AT)
+    names, used = sorted({one.selection, *one.others}), {one.selection, *fit.params.get("others", ())}
+    features = execute.feature_names(one)
     return {
         "name": one.name,
         "classes": list(fit.head.classes),
-        "features": [described(name, config) for name in execute.feature_names(one)],
-        "threshold": min(level, 1.0),
+        "features": [described(name, config) for name in features],
+        "threshold": level if np.isfinite(level) else None,
         "params": dict(fit.params),
         "n_train": fit.n_train,
-        "corpora": [_corpus(name, selections[name]) for name in names],
+        "corpora": [_corpus(name, selections[name]) | {"trained_on": name in used} for name in names],
         "protocol": one.protocol,
         "scheme": one.scheme,
-        "scores": _scores(runner.scores([one], selections, **options)),
-        "thresholds": chances,
+        "scores": _scores(scores),
+        "thresholds": thresholds(predictions),
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
         "made_with": {"ser_study": __version__, "commit": git(store.project, "rev-parse", "HEAD")}
-        | execute.made_with(execute.feature_names(one), config),
+        | execute.made_with(features, config),
         "declaration": one.digest,
     }
 
 
-def thresholds(predictions: pd.DataFrame) -> list[dict[str, float]]:
-    """For each aim the threshold that validation rows teach, and what it brings on them and on test rows.
+def thresholds(predictions: pd.DataFrame) -> list[dict[str, float | None]]:
+    """What answering only when sure brings on test rows, for each aim.
+
+    Every fold learns its threshold on its own validation rows, whose speakers it does not test.
 
     Parameters
     ----------
@@ -78,18 +96,22 @@ def thresholds(predictions: pd.DataFrame) -> list[dict[str, float]]:
 
     Returns
     -------
-    One table row an aim: ``aim, threshold``, and coverage and accuracy of ``validation`` and ``test`` rows.
+    One row an aim: ``aim``, ``coverage`` and ``accuracy`` of the test rows that are answered (None where none is).
     """
-    rows = {role: _right_and_sure(predictions[predictions["role"] == role]) for role in ("validation", "test")}
+    folds = [rows for _, rows in predictions.groupby(["repeat", "fold"])]
+    parts = [[_right_and_sure(rows[rows["role"] == role]) for role in ("validation", "test")] for rows in folds]
     table = []
     for aim in AIMS:
-        level = abstention.threshold(*rows["validation"], aim)
-        row = {"aim": aim, "threshold": min(level, 1.0)}
-        for role, (right, confidence) in rows.items():
-            coverage, accuracy = abstention.answered(right, confidence, level)
-            row |= {f"{role}_coverage": coverage, f"{role}_accuracy": accuracy if coverage else None}
-        table.append(row)
+        answered = [
+            right[confidence >= abstention.threshold(*validation, aim)] for validation, (right, confidence) in parts
+        ]
+        right, n = np.concatenate(answered), sum(len(test[0]) for _, test in parts)
+        table.append({"aim": aim, "coverage": len(right) / n, "accuracy": float(right.mean()) if len(right) else None})
     return table
+
+
+def _of_fold(rows: pd.DataFrame, repeat: int, fold: int) -> np.ndarray:
+    return ((rows["repeat"] == repeat) & (rows["fold"] == fold)).to_numpy()
 
 
 def _right_and_sure(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

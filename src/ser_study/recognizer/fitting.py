@@ -25,6 +25,7 @@ from ser_study.models.linear_head import LinearHead
 from ser_study.store import Store
 
 MODEL = "lda"  # a linear system is small, and quickly fitted anew
+PROTOCOLS = ("speaker_independent", "leave_one_speaker_out")  # whose validation rows teach how sure to be
 
 
 @dataclass(frozen=True)
@@ -36,37 +37,47 @@ class Fit:
     n_train: int
 
 
+def check(one: Experiment) -> None:
+    """Raise ``ValueError`` where the system of an experiment cannot be kept as a head."""
+    plain = Experiment(one.selection, one.protocol, one.feature, one.model, one.scheme, others=one.others)
+    if one != plain or one.model != MODEL or one.protocol not in PROTOCOLS:
+        raise ValueError(
+            f"{one.name} cannot be kept: a recogniser holds a tuned {MODEL} of {' or '.join(PROTOCOLS)}, on recordings "
+            "and labels as they are, alone or beside other corpora."
+        )
+
+
 def fit(
-    one: Experiment, selections: Mapping[str, Selection], *, config: Config, store: Store, fold: tuple | None = None
+    one: Experiment,
+    selections: Mapping[str, Selection],
+    *,
+    config: Config,
+    store: Store,
+    fold: tuple[int, int] | None = None,
 ) -> Fit:
     """The head of an experiment.
 
     Parameters
     ----------
-    one : an experiment of the model ``MODEL``, alone or beside other corpora
-    selections : name → clips; those that the experiment names
+    one : see ``check``
+    selections : name → clips, all of the study: hyperparameters of a corpus of two speakers come from the others
     fold : (repeat, fold) whose test clips are left out; None: fitted on all clips
-
-    Returns
-    -------
-    Fit
 
     Raises
     ------
     ValueError
-        The experiment has another model, a declared leak or shuffled labels, or no fold of that number.
+        The experiment cannot be kept, it has no fold of that number, or the training clips lack a class.
     """
-    if one.model != MODEL or one.leak or one.shuffle or one.size or one.fixed:
-        raise ValueError(
-            f"{one.name} cannot be kept: a recogniser holds a tuned {MODEL} on true labels, without a leak."
-        )
+    check(one)
     params = None
     if runner.needs_transfer(one, selections):
         params = runner.transferred(one, selections, config=config, store=store)
     job = execute.make(one, selections, params, config, store)
-    truth = classes_of(job.selection, one.scheme)
-    rows = _rows(job, truth, config, store, fold)
-    return (_beside_others if job.others else _alone)(job, truth, rows, config, store)
+    fitted = (_beside_others if job.others else _alone)(job, config, store, fold)
+    lacking = set(classes_of(job.selection, one.scheme)) - set(fitted.head.classes)
+    if lacking:
+        raise ValueError(f"No training clip of {', '.join(sorted(lacking))} is left in fold {fold} of {one.name}.")
+    return fitted
 
 
 def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple | None) -> pd.DataFrame:
@@ -81,9 +92,9 @@ def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple 
     return rows
 
 
-def _alone(job: Job, truth: pd.Series, rows: pd.DataFrame, config: Config, store: Store) -> Fit:
+def _alone(job: Job, config: Config, store: Store, fold: tuple | None) -> Fit:
     values, truth = execute.features_and_classes(job, config, store)
-    rows = rows[rows["clip_id"].isin(truth.index)]
+    rows = _rows(job, truth, config, store, fold)
     train, validation, _ = training.blocks_of(values, truth, rows)
     everything = train if validation is None else training.joined(train, validation)
     options = {"models": config.models, "classes": tuple(sorted(truth.unique()))}
@@ -104,7 +115,9 @@ def _alone(job: Job, truth: pd.Series, rows: pd.DataFrame, config: Config, store
     return Fit(head, params, len(everything.truth))
 
 
-def _beside_others(job: Job, truth: pd.Series, rows: pd.DataFrame, config: Config, store: Store) -> Fit:
+def _beside_others(job: Job, config: Config, store: Store, fold: tuple | None) -> Fit:
+    truth = classes_of(job.selection, job.experiment.scheme)
+    rows = _rows(job, truth, config, store, fold)
     named = execute.feature_names(job.experiment), job.experiment.scheme
     own, others = joint.rows_of(*named, job.selection, job.others, config=config, store=store)
     options = {"models": config.models, "inner": execute.inner_folds(job, truth, config)}
