@@ -570,6 +570,6 @@ def test_the_limits_of_a_score_stand_in_its_cell():
         texts, Caption("t", "t"), "", in_pages=True
     )
     crowded = table_html.table_html(many, Caption("t", "text"), "", in_pages=True)
-    assert ">.504<br>[.490, .517]<br>(these voices only)<" in crowded
+    assert '>.504<br>[.490, .517]<small class="ser-kind">(these voices only)</small><' in crowded
     kinds = rows[["uar"]].assign(interval=["speakers", "clips"])
     assert table_html.table_html(kinds, Caption("t", "text"), "", in_pages=True).count("<th ") == 2

@@ -228,7 +228,7 @@ REGISTRY: Mapping[str, Model] = {
         Model("ridge", "ridge classifier", "linear", _ridge, *_over("alpha", "ridge_alpha"),
               ("ridge_alpha", "class_weight"), margins=True),
         Model("lda", "LDA, shrunken", "discriminant", discriminant.build, discriminant.grid, discriminant.fixed,
-              ("covariance_shrinkage", "class_priors"), margins=True, shared=discriminant.decisions, version=4),
+              ("covariance_shrinkage", "class_priors"), margins=True, shared=discriminant.decisions, version=3),
         Model("pca_lda", "PCA, then LDA", "discriminant", _pca_lda, *_SHRINKAGE, (*_LDA, "pca_components")),
         Model("bagged_lda", "bagged LDA", "discriminant", _bagged_lda, *_SHRINKAGE, (*_LDA, "bagging_members")),
         Model("qda", "QDA, shrunken", "discriminant", _qda, *_over("shrinkage", "qda_shrinkage"), ("qda_shrinkage",),

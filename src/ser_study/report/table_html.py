@@ -17,7 +17,7 @@ MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
 INTERVAL = re.compile(r" \[(?=[.−\d])")  # the space before an interval
 CROWDED = 5  # columns beyond which an interval stands below its score
-MANY = 8  # columns; a wider table is set smaller
+MANY = 7  # columns; a wider table is set smaller
 NAMED = (  # columns of registry names
     *("id", "corpus", "selection", "protocol", "feature", "model", "network", "source"),
     *("metric", "against", "best_model", "trained_on", "ranking", "system"),
@@ -138,7 +138,10 @@ def _beside(interval: str, crowded: bool) -> str:
     """An interval in the cell of its score, in a crowded table on lines of its own."""
     if not interval:
         return ""
-    return "<br>" + html.escape(interval).replace(" (", "<br>(") if crowded else f" {html.escape(interval)}"
+    limits, space, kind = html.escape(interval).partition(" (")
+    if not crowded:
+        return f" {limits}{space}{kind}"
+    return f"<br>{limits}" + (f'<small class="ser-kind">({kind}</small>' if kind else "")
 
 
 def _is_missing(value: Any) -> bool:
