@@ -243,7 +243,7 @@ def check_clips(clips: pd.DataFrame) -> pd.DataFrame:
 def check_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Check the predictions contract: columns, roles, probabilities that sum to one."""
     check_columns(predictions, PREDICTION_COLUMNS, what="predictions")
-    roles = set(predictions["role"]) - {"validation", "test"}
+    roles = set(predictions["role"].unique()) - {"validation", "test"}
     if roles:
         raise ValueError(f"Predictions hold roles {sorted(roles)}; only validation and test are allowed.")
     proba = predictions.filter(regex="^p_")

@@ -86,7 +86,7 @@ def _step(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rn
     difference, span = significance.difference_interval(parts_a, parts_b, drawn, level=evaluation.level)
     whole = np.ones((1, drawn.weights.shape[1]))
     values = {
-        f"value_{side}": float(intervals.mean_scores(parts, whole)["uar"][0])
+        f"value_{side}": float(intervals.mean_scores(parts, whole, "uar")["uar"][0])
         for side, parts in (("a", parts_a), ("b", parts_b))
     }
     spread = {"difference": difference, "low": span.low, "high": span.high, "interval": span.kind}

@@ -140,9 +140,11 @@ def resampled_counts(parts: Totals, weights: np.ndarray) -> np.ndarray:
     return (weights @ parts.counts.reshape(n_units, -1)).reshape(-1, n_classes, n_classes)
 
 
-def resampled_scores(parts: Totals, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of every resample, each of shape (b,)."""
+def resampled_scores(parts: Totals, weights: np.ndarray, only: str = "") -> dict[str, np.ndarray]:
+    """Every metric of every resample, each of shape (b,), or ``only`` one."""
     stack = resampled_counts(parts, weights)
+    if only in metrics.COUNT_METRICS:
+        return {only: metrics.COUNT_METRICS[only](stack)}
     scores = {name: metric(stack) for name, metric in metrics.COUNT_METRICS.items()}
     if parts.losses is None:
         return scores
@@ -226,7 +228,7 @@ def score_intervals(
     return values, spans
 
 
-def mean_scores(draws: Sequence[Totals], weights: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Mean over draws of every metric of every resample."""
-    each = [resampled_scores(parts, weights) for parts in draws]
+def mean_scores(draws: Sequence[Totals], weights: np.ndarray, only: str = "") -> Mapping[str, np.ndarray]:
+    """Mean over draws of every metric of every resample, or of ``only`` one."""
+    each = [resampled_scores(parts, weights, only) for parts in draws]
     return {name: np.mean([scores[name] for scores in each], axis=0) for name in each[0]}

@@ -192,7 +192,7 @@ RANGES: Mapping[str, tuple[float, float]] = {  # all others lie in 0 … 1
 
 def score_of(rows: pd.DataFrame, metric: str) -> float:
     """A metric of ``COUNT_METRICS`` of rows with ``truth`` and ``prediction``; classes are those that occur."""
-    classes = sorted(set(rows["truth"]) | set(rows["prediction"]))
+    classes = sorted({*rows["truth"].unique(), *rows["prediction"].unique()})
     return float(COUNT_METRICS[metric](confusion(rows["truth"], rows["prediction"], classes)))
 
 

@@ -113,7 +113,8 @@ def difference_interval(
     """Difference of the mean score of b's draws or seeds and of a's, and its interval."""
 
     def gap(weights: np.ndarray) -> np.ndarray:
-        return intervals.mean_scores(b, weights)[metric] - intervals.mean_scores(a, weights)[metric]
+        after, before = (intervals.mean_scores(draws, weights, metric)[metric] for draws in (b, a))
+        return after - before
 
     value = float(gap(np.ones((1, drawn.weights.shape[1])))[0])
     low, high = metrics.RANGES.get(metric, (0.0, 1.0))

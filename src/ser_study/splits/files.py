@@ -54,7 +54,7 @@ def load_or_make(
     if config.seed != default:
         return remake(), f"{what}: made with seed {config.seed}; the committed ones have seed {default}."
     folds = read_folds(selection, protocol, folder=folder)
-    here, there = set(clips["clip_id"]), set(folds["clip_id"])
+    here, there = (set(table["clip_id"].unique()) for table in (clips, folds))
     if here != there:
         counts = f"{len(there - here)} clips that are not here and lack {len(here - there)} that are"
         return remake(), f"{what}: made anew, because the committed ones hold {counts}."

@@ -153,7 +153,7 @@ def _rows_of(folds: pd.DataFrame, clips: pd.DataFrame, name: str) -> np.ndarray:
         raise ValueError(
             f"Folds of {name!r} name {len(set(unknown))} clips that the clips table lacks, first {unknown[0]!r}."
         )
-    undefined = set(folds["role"]) - set(ROLES)
+    undefined = set(folds["role"].unique()) - set(ROLES)
     if undefined:
         raise ValueError(f"Folds of {name!r} hold roles {sorted(undefined)}; use {', '.join(ROLES)}.")
     return place

@@ -53,7 +53,7 @@ def rows_of(features: FeatureSet, truth: pd.Series, folds: pd.DataFrame) -> Rows
     ValueError
         A fold holds another role than train and validation, or lacks one; a clip has no features or no class.
     """
-    strange = set(folds["role"]) - {"train", "validation"}
+    strange = set(folds["role"].unique()) - {"train", "validation"}
     if strange:
         raise ValueError(f"Inner folds hold roles {sorted(strange)}; a search may see train and validation rows only.")
     used = folds[["clip_id", "variant"]].drop_duplicates().sort_values(["variant", "clip_id"], ignore_index=True)
