@@ -16,7 +16,7 @@ from ser_study.config import Audio, Config
 from ser_study.corpora import scan
 
 
-def _hour(path, *, noise, seconds=3600, rate=44_100):
+def long_recording(path, *, noise, seconds=3600, rate=44_100):
     """A stereo wav of zeros with noise from ``noise[0]`` to ``noise[1]`` s; the zeros take no place on the disk."""
     with soundfile.SoundFile(path, "w", rate, 2, subtype="PCM_16") as sound:
         sound.write(np.zeros((1, 2)))
@@ -34,7 +34,7 @@ def _hour(path, *, noise, seconds=3600, rate=44_100):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="peak memory is read where Linux keeps it")
 def test_an_hour_is_measured_and_prepared_in_600_mb(tmp_path):
-    _hour(tmp_path / "hour.wav", noise=(1800, 1980))
+    long_recording(tmp_path / "hour.wav", noise=(1800, 1980))
     code = (
         "import re, sys\n"
         "from ser_study.audio import prepare\n"
@@ -54,14 +54,14 @@ def test_an_hour_is_measured_and_prepared_in_600_mb(tmp_path):
 @pytest.mark.parametrize("section", ["audio", "statistics51_audio", "vggish_audio"])
 def test_a_long_file_is_prepared_like_its_samples_and_keeps_what_is_loud(section, tmp_path):
     audio = getattr(Config(), section)
-    path = _hour(tmp_path / "a.wav", noise=(310, 500), seconds=600, rate=8000)
+    path = long_recording(tmp_path / "a.wav", noise=(310, 500), seconds=600, rate=8000)
     signal = prepare.load(path, audio)
     np.testing.assert_array_equal(signal, prepare.prepare(*prepare.read(path), audio))
     assert np.sqrt(np.mean(np.square(signal))) > 0.1, "noise, none of the zeros around it"
 
 
 def test_the_first_second_of_a_long_recording_is_that_after_the_silence(tmp_path):
-    path = _hour(tmp_path / "a.wav", noise=(200, 500), seconds=600, rate=8000)
+    path = long_recording(tmp_path / "a.wav", noise=(200, 500), seconds=600, rate=8000)
     signal = prepare.load(path, Audio(sample_rate=8000, length=1, crop="start"))
     samples = prepare.read(path)[0].mean(axis=1)
     assert any(np.array_equal(signal, samples[at : at + 8000]) for at in range(199 * 8000, 201 * 8000))
