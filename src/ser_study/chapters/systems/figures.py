@@ -31,10 +31,11 @@ def systems(table: pd.DataFrame, levels: pd.DataFrame) -> Figure | None:
     need(compared, ("corpus", "system", "uar", "uar_low", "uar_high"), what="systems")
     parts = list(compared.groupby("corpus", sort=False))
     known = levels.set_index("corpus")
-    height = 1.0 + sum(0.75 + 0.26 * len(rows) for _, rows in parts)
-    ratios = [0.75 + 0.26 * len(rows) for _, rows in parts]
+    ratios = [0.9 + 0.26 * len(rows) for _, rows in parts]
     title = text.systems_title(table)
-    figure, axes = canvas(len(parts), 1, height=height, title=title, sharex=True, gridspec_kw={"height_ratios": ratios})
+    figure, axes = canvas(
+        len(parts), 1, height=1 + sum(ratios), title=title, sharex=True, gridspec_kw={"height_ratios": ratios}
+    )
     for ax, (corpus, rows) in zip(axes.flat, parts):
         for y, row in enumerate(rows.itertuples()):
             colour = COLOUR if row.system == "best_system" else OTHER
@@ -44,7 +45,7 @@ def systems(table: pd.DataFrame, levels: pd.DataFrame) -> Figure | None:
             beside(ax, y, score_text(row.uar), shift=34, ha="right", fontweight=weight)
         row_axis(ax, [word(name) for name in rows["system"]])
         score_axis(ax)
-        ax.set_title(word(corpus), loc="left")
+        ax.set_title(word(corpus), loc="left", pad=15)  # above the names of the levels
         _levels(ax, known.loc[corpus])
     for ax in axes.flat[:-1]:
         ax.set_xlabel("")
