@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.gaps": False,
         **_only(),
     },
-    "quick": {  # what fits half an hour: no forest and no SVM, and openSMILE on the small corpora only
+    "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
         "benchmark.features": ["summary"],
         "benchmark.wide_features": ["means184"],
         "benchmark.large_features": ["egemaps", "compare", "summary+egemaps+compare"],
