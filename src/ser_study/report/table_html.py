@@ -44,7 +44,7 @@ def slug(text: str) -> str:
 
 def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool) -> str:
     """The table with its caption and a link to all of it; ``csv`` is what the link gives."""
-    name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS))
+    name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS), caption)
     kept = tidy.drop(columns=[column for columns, _ in intervals.values() for column in columns])
     crowded = len(kept.columns) > CROWDED
     columns = [
@@ -93,7 +93,7 @@ def _worded(values: pd.Series) -> pd.Series:
     return values.map(as_words, na_action="ignore") if as_words else values
 
 
-def _intervals(tidy: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
+def _intervals(tidy: pd.DataFrame, caption: Caption) -> dict[str, tuple[list[str], list[str]]]:
     """Column of scores → the columns of its interval, which follow it, and that interval as text for its cells.
 
     An interval is two columns of limits (``low, high`` or ``…_low, …_high``) or one of text (``…interval``).
@@ -105,7 +105,7 @@ def _intervals(tidy: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
         if score not in numeric or not one:
             continue
         if [name.rpartition("_")[2] for name in two] == ["low", "high"] and numeric.issuperset(two):
-            write, places = _text_of(tidy[score]), _decimals(tidy[score])
+            write, places = _text_of(tidy[score]), caption.decimals.get(score, _decimals(tidy[score]))
             limits = zip(tidy[two[0]], tidy[two[1]])
             texts = [f"[{write(low, places)}, {write(high, places)}]" if low == low else "" for low, high in limits]
             intervals[score] = two, texts
