@@ -42,7 +42,7 @@ def threshold(right: np.ndarray, confidence: np.ndarray, aim: float) -> float:
     return float(levels[reached[-1]]) if len(reached) else float("inf")
 
 
-def answered(right: np.ndarray, confidence: np.ndarray, level: float) -> tuple[float, float]:
-    """Coverage, and accuracy of what is answered (NaN where nothing is), at a threshold."""
+def answered(right: np.ndarray, confidence: np.ndarray, level: float | np.ndarray) -> tuple[float, float]:
+    """Coverage, and accuracy of what is answered (NaN where nothing is), at a threshold, or one for each clip (n,)."""
     sure = confidence >= level
     return float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")

@@ -16,7 +16,7 @@ from ser_study.experiments import benchmark, execute, runner
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.recognizer.checks import described
-from ser_study.recognizer.fitting import Fit
+from ser_study.recognizer.fitting import Fit, of_fold
 from ser_study.schema import classes_in, probability_columns
 from ser_study.store import Store, git
 
@@ -60,7 +60,7 @@ def card_of(
     declared = one in benchmark.published(config, benchmark.possible(selections, config))
     scores = runner.scores([one], selections, **options, undeclared=not declared)
     predictions = runner.predictions(one, selections, **options)
-    learned = predictions if fold is None else predictions[_of_fold(predictions, *fold)]
+    learned = predictions if fold is None else of_fold(predictions, *fold)
     right, confidence = _right_and_sure(learned[learned["role"] == "validation"])
     level = abstention.threshold(right, confidence, ANSWERS_AT)
     names, used = sorted({one.selection, *one.others}), {one.selection, *fit.params.get("others", ())}
@@ -99,19 +99,16 @@ def thresholds(predictions: pd.DataFrame) -> list[dict[str, float | None]]:
     One row an aim: ``aim``, ``coverage`` and ``accuracy`` of the test rows that are answered (None where none is).
     """
     folds = [rows for _, rows in predictions.groupby(["repeat", "fold"])]
-    parts = [[_right_and_sure(rows[rows["role"] == role]) for role in ("validation", "test")] for rows in folds]
-    table = []
+    validation, test = (
+        [_right_and_sure(rows[rows["role"] == role]) for rows in folds] for role in ("validation", "test")
+    )
+    right, confidence = map(np.concatenate, zip(*test))
+    n_test, table = [len(one) for one, _ in test], []
     for aim in AIMS:
-        answered = [
-            right[confidence >= abstention.threshold(*validation, aim)] for validation, (right, confidence) in parts
-        ]
-        right, n = np.concatenate(answered), sum(len(test[0]) for _, test in parts)
-        table.append({"aim": aim, "coverage": len(right) / n, "accuracy": float(right.mean()) if len(right) else None})
+        levels = np.repeat([abstention.threshold(*rows, aim) for rows in validation], n_test)
+        coverage, accuracy = abstention.answered(right, confidence, levels)
+        table.append({"aim": aim, "coverage": coverage, "accuracy": accuracy if coverage else None})
     return table
-
-
-def _of_fold(rows: pd.DataFrame, repeat: int, fold: int) -> np.ndarray:
-    return ((rows["repeat"] == repeat) & (rows["fold"] == fold)).to_numpy()
 
 
 def _right_and_sure(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

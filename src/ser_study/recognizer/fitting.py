@@ -85,11 +85,16 @@ def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple 
     if fold is None:
         return pd.DataFrame({"clip_id": truth.index, "variant": 0, "role": "train"})
     folds = folds_of(job.experiment, job.selection, truth, config, store, 0)
-    rows = folds[(folds["repeat"] == fold[0]) & (folds["fold"] == fold[1])]
+    rows = of_fold(folds, *fold)
     if rows.empty:
         known = sorted(set(zip(folds["repeat"].tolist(), folds["fold"].tolist())))
         raise ValueError(f"{job.experiment.name} has no fold {fold}; it has {known[0]} to {known[-1]}.")
     return rows
+
+
+def of_fold(table: pd.DataFrame, repeat: int, fold: int) -> pd.DataFrame:
+    """Rows of one fold, of a folds or predictions table."""
+    return table[(table["repeat"] == repeat) & (table["fold"] == fold)]
 
 
 def _alone(job: Job, config: Config, store: Store, fold: tuple | None) -> Fit:

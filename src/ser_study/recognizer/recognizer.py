@@ -135,13 +135,12 @@ class Recognizer:
 
     def _values(self, signal_of: Callable[[Audio], Signal], what: str) -> np.ndarray:
         """The features of one recording, side by side, flat."""
-        parts = []
-        for name in self.features:
-            signal = signal_of(getattr(self.config, features.get(name).audio))
-            if np.ptp(signal) == 0:
-                raise ValueError(f"{what} is silent; there is nothing to hear.")
-            parts.append(np.ravel(features.extract_signal(name, signal, config=self.config)))
-        return np.concatenate(parts)
+        sections = {name: features.get(name).audio for name in self.features}
+        signals = {section: signal_of(getattr(self.config, section)) for section in set(sections.values())}
+        if any(np.ptp(signal) == 0 for signal in signals.values()):
+            raise ValueError(f"{what} is silent; there is nothing to hear.")
+        parts = [features.extract_signal(name, signals[sections[name]], config=self.config) for name in self.features]
+        return np.concatenate([np.ravel(part) for part in parts])
 
     def _table(self, rows: list[np.ndarray]) -> pd.DataFrame:
         values = np.stack(rows) if rows else np.empty((0, len(self.head.centre)))

@@ -57,6 +57,7 @@ def _points(study: Study) -> list[Experiment]:
 def controls(study: Study) -> list[Experiment]:
     """Shuffled labels: leak-free protocols must fall to chance, augmentation before the split must not."""
     ladder, possible = study.config.ladder, study.possible
+    augmented = benchmark.augmented(study.config, possible)
     cases = (("random", ""), ("speaker_independent", ""), ("random", "augment_before_split"))
     return [
         Experiment(
@@ -72,5 +73,5 @@ def controls(study: Study) -> list[Experiment]:
         for name, part in study.selections.items()
         if len(part.clips) <= CONTROL_LIMIT and ladder.shuffles
         for protocol, leak in cases
-        if protocol in possible[name] and (not leak or name in benchmark.augmented(study.config, possible))
+        if protocol in possible[name] and (not leak or name in augmented)
     ]
