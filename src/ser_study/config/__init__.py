@@ -36,6 +36,7 @@ from ser_study.config.sections import (
     Networks,
     Run,
     Synthetic,
+    Testing,
     Training,
     Tuning,
 )
@@ -74,6 +75,7 @@ class Config:
     joint_finetuning: JointFinetuning = JointFinetuning()
     tuning: Tuning = Tuning()
     baselines: Baselines = Baselines()
+    testing: Testing = Testing()
     run: Run = Run()
 
     @property

@@ -32,6 +32,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "training.max_epochs": 4,
         "finetuning.folds": 0,
         "baselines.gaps": False,
+        "testing.clips": 40,
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -51,6 +52,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetuning.folds": 0,
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
+        "testing.clips": 60,
         "baselines.gaps": False,
         **_only("selection"),
     },

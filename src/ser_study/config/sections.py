@@ -239,3 +239,10 @@ class Baselines:
     systems: tuple[str, ...] = ()  # which of E000 … E004; empty: all
     honest_networks: bool = False  # their networks on new speakers too, one training a fold
     gaps: bool = True  # their models on the rows that they were fitted on
+
+
+@dataclass(frozen=True)
+class Testing:
+    """Chapter 07: what a finished system is tested for."""
+
+    clips: int = 300  # test clips a selection that are degraded, at most; classes and speakers in turn
