@@ -50,6 +50,8 @@ FEW = {  # every kind of work, little of each
     "networks.extra": False,
     "baselines.fresh_splits": 1,
     "baselines.training_seeds": 1,
+    "testing.timed_models": "lda",
+    "testing.timed_clips": 2,
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from ser_study import config as settings
 from ser_study import corpora
 from ser_study.chapters.networks import costs, text
-from ser_study.experiments import Experiment
+from ser_study.experiments import Experiment, timing
 from ser_study.models import registry
 from ser_study.store import Store
 from ser_study.study import Study
@@ -17,7 +17,12 @@ from ser_study.study import Study
 CONFIG = settings.load("demo", {"training.max_epochs": 2})
 
 
-@pytest.mark.parametrize(("name", "fit"), [("lightgbm_000", costs.fit_classical), ("mlp_head", costs.fit_network)])
+def classical(*args):
+    fitted, seconds = timing.fit_classical(*args)
+    return fitted, seconds, timing.size_of(fitted)
+
+
+@pytest.mark.parametrize(("name", "fit"), [("lightgbm_000", classical), ("mlp_head", costs.fit_network)])
 def test_fitted_models_predict_and_have_a_size(name, fit):
     random = np.random.default_rng(0)
     classes = np.repeat(np.array(["angry", "calm", "sad"], dtype=object), 40)
@@ -33,7 +38,7 @@ def test_features_side_by_side_are_taken_from_the_file(tmp_path):
     store = Store(tmp_path, tmp_path / "none", tmp_path / "derived", tmp_path / "run")
     clip = Study(CONFIG, store).clips("synthetic").iloc[0]
     one = Experiment("synthetic", "random", "statistics51+means184", "logistic")
-    assert [values.shape for values in costs.extracted(one, clip, CONFIG, store)] == [(51,), (184,)]
+    assert [values.shape for values in timing.extracted(one, clip, CONFIG, store)] == [(51,), (184,)]
     assert corpora.root_of("synthetic", store).is_dir()
 
 

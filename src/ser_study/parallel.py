@@ -6,6 +6,8 @@ One bad clip never ends the run: its error comes back as a ``Failure`` in its pl
 from __future__ import annotations
 
 import os
+import platform
+import re
 import sys
 import threading
 import time
@@ -13,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 BATCH = 8  # clips a task: large enough to hide the cost of sending, small enough to balance
@@ -212,6 +215,15 @@ def _on_cluster(function: Callable, chunks: list, address: str) -> Iterator[list
         for future in futures:
             yield future.result()
             future.release()
+
+
+def cpu_model() -> str:
+    """Name of the processor as it calls itself."""
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -33,6 +33,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetuning.folds": 0,
         "baselines.gaps": False,
         "testing.clips": 40,
+        "testing.timed_models": ["logistic", "lda"],
+        "testing.timed_clips": 8,
+        "testing.vote_models": ["lda"],
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -53,6 +56,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
+        "testing.vote_models": ["lda"],
         "baselines.gaps": False,
         **_only("selection"),
     },

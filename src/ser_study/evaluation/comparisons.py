@@ -158,7 +158,7 @@ def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
 
 
 def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
-    votes = [_votes(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
+    votes = [votes_of(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
     emotion = voted["emotion"].to_numpy()
     own = np.array([count.get(label, 0) for count, label in zip(votes, emotion, strict=True)], dtype=float)
     most = np.array([max(count.values()) for count in votes], dtype=float)
@@ -169,7 +169,8 @@ def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
     return [one, _reference(corpus, "plurality", won, np.ones(len(won)), emotion) | {"ties": int(tied.sum())}]
 
 
-def _votes(text: str, clip_id: str) -> Mapping[str, float]:
+def votes_of(text: str, clip_id: str) -> Mapping[str, float]:
+    """Emotion → votes of listeners, of a cell of ``human_votes``; ``ValueError`` where it holds none."""
     try:
         votes = json.loads(text)
     except json.JSONDecodeError:

@@ -34,6 +34,8 @@ def check_names(config: Config) -> None:
         "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
         "ladder.augmented": ("selection", ladder.augmented, corpora.selections()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
+        "testing.timed_models": ("classical model", config.testing.timed_models, registry.CLASSICAL),
+        "testing.vote_models": ("classical model", config.testing.vote_models, registry.CLASSICAL),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),
         "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),

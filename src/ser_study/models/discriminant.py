@@ -25,6 +25,13 @@ _ROUNDING = 100  # in units of the precision: so small a share of the columns' s
 PRIORS = ("counts", "equal")  # of the classes: their share of the training rows, or all alike
 
 
+def members(codes: np.ndarray, n_classes: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Shares (C, n) of rows in classes where each row belongs to one: class numbers (n,), weights (n,) or all 1."""
+    shares = np.zeros((n_classes, len(codes)))
+    shares[codes, np.arange(len(codes))] = 1.0 if weights is None else weights
+    return shares
+
+
 @dataclass(frozen=True)
 class Moments:
     """Weighted sums over rows of d columns: of each class its weight and sum, of all rows the products of columns.
@@ -45,13 +52,15 @@ class Moments:
     @classmethod
     def of(cls, values: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray | None = None) -> Moments:
         """Of values (n, d), float32 or float64, class numbers (n,) and weights (n,) of rows (None: all 1)."""
-        kind = values.dtype
-        weights = np.ones(len(values), kind) if weights is None else np.asarray(weights, kind)
-        member = np.zeros((n_classes, len(values)), kind)
-        member[codes, np.arange(len(values))] = weights
-        root = values * np.sqrt(weights)[:, None]
-        sums = (member @ values).astype(float)
-        return cls(member.sum(axis=1, dtype=float), sums, root.T @ root, values.shape[1])
+        return cls.of_shares(values, members(codes, n_classes, weights))
+
+    @classmethod
+    def of_shares(cls, values: np.ndarray, shares: np.ndarray) -> Moments:
+        """Of values (n, d), float32 or float64, of which each row counts by a share in every class, (C, n)."""
+        shares = shares.astype(values.dtype, copy=False)
+        root = values * np.sqrt(shares.sum(axis=0))[:, None]
+        sums = (shares @ values).astype(float)
+        return cls(shares.sum(axis=1, dtype=float), sums, root.T @ root, values.shape[1])
 
     def __add__(self, other: Moments) -> Moments:
         return self.plus(other, 1.0)
@@ -193,19 +202,26 @@ def _path(
     values, truth, shrinkages, priors: str, weights=None, precision: type = np.float64
 ) -> tuple[np.ndarray, list[Discriminant]]:
     """Classes, and the discriminant of each shrinkage; with fewer rows than columns, solved in the span of the rows."""
-    precision = precision if len(values) >= np.shape(values)[1] else np.float64  # the span is not found in single
-    values = np.asarray(values, float)
     classes, codes = np.unique(truth, return_inverse=True)
-    centre = np.average(values, axis=0, weights=weights)
+    return classes, _path_of_shares(values, members(codes, len(classes), weights), shrinkages, priors, precision)
+
+
+def _path_of_shares(
+    values, shares: np.ndarray, shrinkages, priors: str, precision: type = np.float64
+) -> list[Discriminant]:
+    """The discriminant of each shrinkage, of rows with shares (C, n) in classes of which each has some."""
+    precision = precision if len(values) >= np.shape(values)[1] else np.float64  # the span is not found in single
+    values, weights = np.asarray(values, float), shares.sum(axis=0)
+    centre = np.average(values, axis=0, weights=None if (weights == 1).all() else weights)
     values = (values - centre).astype(precision, copy=False)
     axes = SpanRotation().fit(values).axes_
-    moments = Moments.of(values if axes is None else values @ axes, codes, len(classes), weights)
+    moments = Moments.of_shares(values if axes is None else values @ axes, shares)
     moments = Moments(moments.weight, moments.sums, moments.products, values.shape[1])
     fitted = []
     for one in solved(moments, shrinkages, priors=priors, precision=precision):
         coefficients = one.coefficients if axes is None else one.coefficients @ axes.T
         fitted.append(Discriminant(coefficients, one.intercepts - coefficients @ centre))
-    return classes, fitted
+    return fitted
 
 
 def build(models: Models, params: Params, seed: int) -> ShrinkageLDA:
@@ -232,15 +248,30 @@ def fit(params: Params, train, truth) -> tuple[np.ndarray, Discriminant]:
 
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
     """Margins of each point of a grid; the covariance is computed once, and several points are only compared."""
+    classes, codes = np.unique(truth, return_inverse=True)
+    for margins in decisions_of_shares(grid, train, members(codes, len(classes)), values):
+        yield classes, margins
+
+
+def decisions_of_shares(grid: Sequence[Params], train, shares: np.ndarray, values) -> Iterator[np.ndarray]:
+    """Margins (n, C) of each point of a grid, fitted on rows that belong to each class by a share.
+
+    Parameters
+    ----------
+    grid : hyperparameters; one point is fitted in double precision, several are only compared
+    train : (m, d)
+    shares : (C, m), such as votes of listeners; every class has some
+    values : (n, d), what is predicted
+    """
     if len(grid) == 1:
-        classes, one = fit(grid[0], train, truth)
-        yield classes, one(values)
+        (one,) = _path_of_shares(train, shares, [grid[0]["shrinkage"]], grid[0]["priors"])
+        yield one(values)
         return
     shrinkages = list(dict.fromkeys(params["shrinkage"] for params in grid))
     precision = precision_to_compare(shrinkages, np.shape(train)[1]) if len(shrinkages) > 1 else np.float64
-    classes, fitted = _path(train, truth, shrinkages, "counts", precision=precision)
-    shares = np.log(np.unique(truth, return_counts=True)[1] / len(truth))
+    fitted = _path_of_shares(train, shares, shrinkages, "counts", precision)
+    priors = np.log(shares.sum(axis=1) / shares.sum())
     margins = {shrinkage: one(values) for shrinkage, one in zip(shrinkages, fitted)}
     for params in grid:
         margin = margins[params["shrinkage"]]
-        yield classes, margin if params["priors"] == "counts" else margin - shares
+        yield margin if params["priors"] == "counts" else margin - priors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import ser_study
 from ser_study import config as settings
 from ser_study.config import Config
-from ser_study.parallel import n_workers
+from ser_study.parallel import cpu_model, n_workers
 from ser_study.store import git
 
 LIBRARIES = (  # the libraries whose version may change a number
@@ -127,12 +126,3 @@ def machine(config: Config) -> dict[str, Any]:
         "cores": n_workers(config.run.jobs),
         "system": f"{platform.system()} {platform.machine()}".strip(),
     }
-
-
-def cpu_model() -> str:
-    """Name of the processor as it calls itself."""
-    try:
-        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
-    except OSError:
-        match = None
-    return match[1].strip() if match else platform.processor() or platform.machine()

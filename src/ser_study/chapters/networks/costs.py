@@ -2,28 +2,25 @@
 
 Times are those of the machine and the moment at which they were taken, and are kept, so that a page does not change
 from one rendering to the next. Everything but the training of networks runs on one clip at a time.
-A fitted model is pickled here to count its bytes and for nothing else: the pickle is not written and never read.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
-from ser_study import corpora, features
+from ser_study import corpora
 from ser_study.chapters.networks import declare
 from ser_study.config import Config
-from ser_study.experiments import baseline_results, baselines, execute
+from ser_study.experiments import baseline_results, baselines, execute, timing
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
-from ser_study.models import classical, registry
+from ser_study.models import registry
 from ser_study.models.model import Model, margins
 from ser_study.store import Store
 from ser_study.study import Study
@@ -82,40 +79,23 @@ def _costs(job: Job, config: Config, store: Store) -> pd.DataFrame:
     folds = folds_of(one, job.selection, truth, config, store, 0)
     train = folds[(folds["role"] != "test") & (folds["variant"] == 0)]["clip_id"].unique()
     rows, classes = values.rows(train), truth.loc[train].to_numpy()
-    fit = fit_network if job.is_deep else fit_classical
-    predict, fit_s, n_bytes = fit(registry.get(one.model), rows, classes, config)
+    model = registry.get(one.model)
+    if job.is_deep:
+        predict, fit_s, n_bytes = fit_network(model, rows, classes, config)
+    else:
+        predict, fit_s = timing.fit_classical(model, rows, classes, config)
+        n_bytes = timing.size_of(predict)
     clips = job.selection.clips.iloc[:: max(1, len(job.selection.clips) // N_CLIPS)].head(N_CLIPS)
-    extract_s = [timed(extracted, one, clip, config, store)[1] for clip in [clips.iloc[0], *clips.iloc]][1:]
+    extract_s = [timed(timing.extracted, one, clip, config, store)[1] for clip in [clips.iloc[0], *clips.iloc]][1:]
     predict_s = [timed(predict, rows[i : i + 1])[1] for i in range(N_CLIPS + 1)][1:]  # the first one warms up
     costs = (1000 * np.median(extract_s), 1000 * np.median(predict_s), fit_s, n_bytes / 1e6)
     return pd.DataFrame([dict(zip(COSTS, costs))])
 
 
-def fit_classical(model: Model, rows: np.ndarray, classes: np.ndarray, config: Config) -> tuple[Callable, float, int]:
-    """Prediction of a fitted model on one thread, the seconds its fit took, and its bytes.
-
-    Parameters
-    ----------
-    rows : (n, d) features
-    classes : (n,) class names
-    """
-    prepare_rows = classical.preparation(model)
-    estimator = model.build(config.models, model.fixed(config.models), settings.random_state(config, "costs"))
-    with threadpool_limits(1):
-        _, seconds = timed(lambda: estimator.fit(prepare_rows.fit_transform(rows), classes))
-    size = len(pickle.dumps((prepare_rows, estimator)))
-    return lambda some: margins(estimator, prepare_rows.transform(some)), seconds, size
-
-
 def fit_network(model: Model, rows: np.ndarray, classes: np.ndarray, config: Config) -> tuple[Callable, float, int]:
-    """The same of a network on all cores; its size is that of its parameters in single precision."""
+    """Prediction of a fitted network, the seconds its fit took on all cores, and the bytes of its parameters in single
+    precision; ``rows`` (n, …) are features, ``classes`` (n,) class names."""
     seed = settings.random_state(config, "costs")
     estimator = model.build(config.models, {}, seed).set_params(training=config.training)
     _, seconds = timed(estimator.fit, rows, classes)
     return partial(margins, estimator), seconds, 4 * estimator.n_parameters_
-
-
-def extracted(one: Experiment, clip: pd.Series, config: Config, store: Store) -> list[np.ndarray]:
-    """All features of one clip, from its file."""
-    path = corpora.root_of(clip["corpus"], store) / clip["path"]
-    return [features.extract(name, path, config=config) for name in execute.feature_names(one)]
