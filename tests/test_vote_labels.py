@@ -12,7 +12,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from ser_study import config as settings
-from ser_study.chapters.testing import vote_scores, votes
+from ser_study import training
+from ser_study.chapters.testing import vote_figures, vote_scores, vote_text, votes
 from ser_study.experiments.selections import Selection
 from ser_study.models import discriminant, registry
 from ser_study.models.discriminant import Moments, ShrinkageLDA
@@ -110,8 +111,6 @@ def test_a_score_counts_shares_and_the_temperature_is_that_of_whole_labels():
     assert votes.share_uar(whole, margins) == pytest.approx((1 + 0.5) / 2)
     shares = np.array([[0.75, 0.25, 0.5], [0.25, 0.75, 0.5]])
     assert votes.share_uar(shares, margins) == pytest.approx((1.25 / 1.5 + 0.75 / 1.5) / 2)
-    from ser_study import training
-
     values, codes = blobs()
     random = np.random.default_rng(3).standard_normal((len(codes), 3)) + 2 * np.eye(3)[codes]
     plain = training.temperature(random, codes.astype(str), ["0", "1", "2"])
@@ -198,3 +197,28 @@ def test_more_models_are_trained_on_hand_crafted_features(small_study):
     config = dataclasses.replace(study.config, testing=models)
     chosen = votes.systems(Study(config, study.store, study.selections))
     assert [(one.feature, one.model) for one in chosen] == [("means184", "lda"), ("means184", "logistic")]
+
+
+def test_words_and_figure_set_the_labels_side_by_side():
+    head = {"corpus": "crema_d", "feature": "summary", "model": "lda", "interval": "speaker bootstrap", "n": 7435}
+    values = {"intended": (0.45, 0.40, 1.30), "plurality": (0.44, 0.43, 1.20), "votes": (0.43, 0.46, 1.05)}
+    rows = []
+    for labels, scores in values.items():
+        for measure, value, base in zip(vote_scores.MEASURES, scores, values["intended"]):
+            gap = value - base if labels != "intended" else np.nan
+            change = {"difference": gap, "difference_low": gap - 0.01, "difference_high": gap + 0.01}
+            rows.append(head | {"labels": labels, "measure": measure, "value": value} | change)
+            rows[-1] |= {"low": value - 0.02, "high": value + 0.02}
+    nobody = {"corpus": "crema_d", "feature": "", "model": "", "labels": vote_scores.LISTENER, "n": 7435}
+    rows.append(nobody | {"measure": "cross_entropy", "value": 0.9})
+    table = pd.DataFrame(rows, columns=vote_scores.COLUMNS)
+    last = vote_text.finding(table).splitlines()[1]
+    assert "shares of the votes** instead of intended labels: summaries with LDA, −2.0 [−3.0, −1.0] points" in last
+    assert "+6.0 [5.0, 7.0] on the plurality and −0.25 [−0.26, −0.24] nats" in last
+    assert vote_text.title(table).endswith("changes by +6.0 points")
+    assert set(vote_text.scores(table).labels) <= set(vote_text.readable(table).columns)
+    figure = vote_figures.scores(table)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(vote_text.MEASURES.values())
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(vote_text.LABELS.values())[:3]
+    assert vote_figures.scores(table.iloc[:0]) is None
+    assert "CREMA-D has" in vote_text.figure(table.iloc[:0]).empty

@@ -53,7 +53,8 @@ def costs(table: pd.DataFrame) -> Caption:
     )  # fmt: skip
     words = (
         "What every system costs: extraction and answer are medians over clips, training is one fit of the first fold, "
-        "memory is the peak of a process that reads a clip and answers, the study's own libraries included." + where
+        "memory is the peak of a process that reads a clip and answers, the study's own libraries included. Networks "
+        "from scratch were trained on all cores." + where
     )
     labels = {
         **{"ms": "file to answer, ms", "extract_ms": "features, ms", "predict_ms": "answer, ms"},

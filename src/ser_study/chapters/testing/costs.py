@@ -4,16 +4,19 @@ Conventions
 -----------
 Times are those of one thread of the processor that is named, taken once and kept, so that a page does not change from
 one rendering to the next. The training part is that of the first fold, with the hyperparameters chosen there. What a
-clip costs is measured in a fresh process a system: least of three times for each clip, median over clips.
+clip costs is measured in a fresh process a system: least of three times for each clip, median over clips. Networks from
+scratch were trained by the run on all cores; the seconds of that training are read from its record.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,7 @@ from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.models import registry
+from ser_study.models.model import margins
 from ser_study.parallel import Failure, cpu_model, parallel_map
 from ser_study.store import Store
 from ser_study.study import EXAMPLES, Study
@@ -35,6 +39,7 @@ from ser_study.tuning.comparison import timed
 VERSION = 1  # rises when costs are taken in another way
 REPEATS = 3  # the least counts: whatever else the machine does only adds
 BATCH = 100  # clips
+FEWEST = 20  # rows that are predicted one by one
 ALIKE = 0.05  # of a time
 COSTS = ["extract_ms", "fit_s", "predict_ms", "batch_ms", "model_kb", "memory_mb"]
 COLUMNS = [
@@ -52,14 +57,17 @@ def selection(study: Study) -> str:
 
 
 def systems(study: Study) -> list[Experiment]:
-    """Hand-crafted features under several models, one and two encoders under the discriminant, on one selection."""
+    """Hand-crafted features under several models, the networks that the run trains from scratch on new speakers, one
+    and two encoders under the discriminant; on one selection."""
     name = selection(study)
     if not name:
         return []
     kinds = declare.systems(study)[name]
     feature = kinds["classical"].feature
-    plain = [Experiment(name, declare.PROTOCOL, feature, model) for model in study.config.testing.timed_models]
-    return [*plain, *(one for kind, one in kinds.items() if kind != "classical")]
+    rows = [(feature, model) for model in study.config.testing.timed_models]
+    rows += [tuple(named.split("/")) for named in study.config.networks.by_speaker]
+    chosen = [Experiment(name, declare.PROTOCOL, *row) for row in rows]
+    return [*chosen, *(one for kind, one in kinds.items() if kind != "classical")]
 
 
 def table(study: Study) -> pd.DataFrame:
@@ -121,18 +129,30 @@ def _costs(job: Job, study: Study) -> pd.DataFrame:
     repeat, fold = folds[["repeat", "fold"]].min()
     first = (folds["repeat"] == repeat) & (folds["fold"] == fold)
     train = folds.loc[first & (folds["role"] != "test"), "clip_id"].unique()
-    rows, classes = values.rows(train), truth.loc[train].to_numpy()
-    model, params = registry.get(one.model), _params(study.predictions(one), repeat, fold)
-    fits = [timing.fit_classical(model, rows, classes, config, params=params)]
-    while len(fits) < REPEATS and fits[0][1] < 1:  # a long fit is timed once
-        fits.append(timing.fit_classical(model, rows, classes, config, params=params))
-    fitted, clips = fits[0][0], _some(job.selection.clips, config.testing.timed_clips)
-    work = partial(per_clip, one, fitted, rows[: len(clips)], clips, config=config)
-    ((_, costs),) = parallel_map(work, [store], jobs=1, apart=f"costs of {one.name}", batch=1)
-    if isinstance(costs, Failure):
-        raise RuntimeError(f"The costs of {one.name} could not be measured: {costs.reason}")
-    costs |= {"fit_s": min(seconds for _, seconds in fits), "model_kb": timing.size_of(fitted) / 1000}
-    return pd.DataFrame([costs])[COSTS]
+    rows, classes, params = (
+        values.rows(train),
+        truth.loc[train].to_numpy(),
+        _params(study.predictions(one), repeat, fold),
+    )
+    fitted, costs = _fit(job, rows, classes, params, config)
+    clips = _some(job.selection.clips, config.testing.timed_clips)
+    places = _some(pd.DataFrame(index=range(len(rows))), max(len(clips), FEWEST)).index
+    work = partial(per_clip, one, fitted, rows[places], classes[places], clips, config=config)
+    ((_, measured),) = parallel_map(work, [store], jobs=1, apart=f"costs of {one.name}", batch=1)
+    if isinstance(measured, Failure):
+        raise RuntimeError(f"The costs of {one.name} could not be measured: {measured.reason}")
+    return pd.DataFrame([costs | measured])[COSTS]
+
+
+def _fit(job: Job, rows, classes, params: Mapping[str, Any], config: Config) -> tuple[timing.Fitted | None, dict]:
+    """A fitted model, ``fit_s`` and ``model_kb``; of a network, which is trained long before, what was noted then."""
+    if job.is_deep:
+        return None, {"fit_s": sum(params["history"]["seconds"]), "model_kb": 4 * params["n_parameters"] / 1000}
+    fits = []
+    while len(fits) < REPEATS and (not fits or fits[0][1] < 1):  # a long fit is timed once
+        fits.append(timing.fit_classical(registry.get(job.experiment.model), rows, classes, config, params=params))
+    fitted = fits[0][0]
+    return fitted, {"fit_s": min(seconds for _, seconds in fits), "model_kb": timing.size_of(fitted) / 1000}
 
 
 def _params(predictions: pd.DataFrame, repeat: int, fold: int) -> dict:
@@ -148,15 +168,17 @@ def _some(clips: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def per_clip(
-    one: Experiment, fitted: timing.Fitted, rows: np.ndarray, clips: pd.DataFrame, store: Store, *, config: Config
+    one: Experiment, fitted: timing.Fitted | None, rows, classes, clips: pd.DataFrame, store: Store, *, config: Config
 ) -> dict[str, float]:
     """``extract_ms``, ``predict_ms``, ``batch_ms`` and ``memory_mb``, measured in this process.
 
     Parameters
     ----------
-    rows : (m, d) features of some clips
+    fitted : None: a network of the same shape that has seen these rows once, for answers take as long
+    rows, classes : features (m, …) and classes (m,) of some clips
     clips : recordings that are read from their files
     """
+    fitted = fitted or _network(one, rows, classes, config)
     read = [partial(timing.extracted, one, clip, config, store) for _, clip in clips.iterrows()]
     answer = [partial(fitted, rows[place : place + 1]) for place in range(len(rows))]
     read[0](), answer[0]()  # the first loads networks and compiles
@@ -167,6 +189,12 @@ def per_clip(
         "batch_ms": 1000 * least(partial(fitted, batch)) / BATCH,
         "memory_mb": peak_memory() / 1e6,
     }
+
+
+def _network(one: Experiment, rows: np.ndarray, classes: np.ndarray, config: Config) -> Callable:
+    brief = dataclasses.replace(config.training, max_epochs=1, validation_share=0.0)
+    estimator = registry.get(one.model).build(config.models, {}, 0).set_params(training=brief)
+    return partial(margins, estimator.fit(rows, classes))
 
 
 def least(call: Callable) -> float:
