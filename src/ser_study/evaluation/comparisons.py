@@ -157,8 +157,23 @@ def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(REFERENCE_COLUMNS))
 
 
+def listener_answers(clips: pd.DataFrame) -> pd.DataFrame:
+    """What listeners answered clip by clip: ``hits`` for the intended class and ``answers`` in all.
+
+    Of a clip whose share of right answers is all that is known, the share counts as one answer. Clips without either,
+    and of corpora whose labels are votes, are left out. Indexed like ``clips``.
+    """
+    own = clips[~clips["corpus"].isin(LABELLED_BY_VOTE)]
+    voted = own[own["human_votes"].notna() & (own["human_votes"] != "")]
+    votes = [votes_of(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
+    hits = [count.get(emotion, 0) for count, emotion in zip(votes, voted["emotion"], strict=True)]
+    counted = pd.DataFrame({"hits": hits, "answers": [sum(count.values()) for count in votes]}, index=voted.index)
+    shares = own.drop(voted.index)["human_recognition"].dropna()
+    return pd.concat([counted, pd.DataFrame({"hits": shares, "answers": 1.0})]).astype(float)
+
+
 def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
-    votes = [_votes(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
+    votes = [votes_of(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
     emotion = voted["emotion"].to_numpy()
     own = np.array([count.get(label, 0) for count, label in zip(votes, emotion, strict=True)], dtype=float)
     most = np.array([max(count.values()) for count in votes], dtype=float)
@@ -169,7 +184,8 @@ def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
     return [one, _reference(corpus, "plurality", won, np.ones(len(won)), emotion) | {"ties": int(tied.sum())}]
 
 
-def _votes(text: str, clip_id: str) -> Mapping[str, float]:
+def votes_of(text: str, clip_id: str) -> Mapping[str, float]:
+    """Class → number of votes, from the text of ``human_votes``; ``ValueError`` where it holds none."""
     try:
         votes = json.loads(text)
     except json.JSONDecodeError:
