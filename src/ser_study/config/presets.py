@@ -53,6 +53,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
+        "testing.transfer_features": [],
         "baselines.gaps": False,
         **_only("selection"),
     },

@@ -40,7 +40,8 @@ def matrices(frame: pd.DataFrame, study: Study) -> Figure | None:
         heat_map(row[0], scores, scores.map(score_text).to_numpy(), limits=(0, 1), bar={"label": "UAR (0–1)"})
         texts = surplus.map(_points).to_numpy()
         heat_map(row[1], surplus, texts, limits=(-reach, reach), bar={"label": "confidence − accuracy (points)"})
-        row[0].set_title(sentence(system))
+        row[0].set_title(f"{sentence(system)}: UAR")
+        row[1].set_title(f"{sentence(system)}: confidence − accuracy")
         for ax in row:
             _outline(ax, len(names))
             ax.set(xlabel="tested on", ylabel="trained on")

@@ -67,8 +67,8 @@ def _calibration_finding(frame: pd.DataFrame) -> str:
     crossing = between(frame)
     over = crossing["overconfidence"].median()
     text = (
-        f"On another corpus systems are {signed(100 * over)} points surer than right in the median (largest "
-        f"{signed(100 * crossing['overconfidence'].max())})."
+        f"On another corpus mean confidence minus accuracy is {signed(100 * over)} points in the median, and "
+        f"{signed(100 * crossing['overconfidence'].max())} at most."
     )
     known = crossing[crossing["coverage"].notna()]
     if known.empty:
