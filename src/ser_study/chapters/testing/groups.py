@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from ser_study.schema import probability_columns
 from ser_study.study import Study
 from ser_study.wording import voices
 
+VERSION = 1  # rises when gaps are taken in another way
 MIN_SPEAKERS = 10  # on each side, below which nothing is claimed
 MAX_SENTENCES = 12  # of which each is set against the others
 OF_SPEAKERS = ("gender", "age", "race", "ethnicity")
@@ -68,15 +70,31 @@ def gaps(study: Study) -> pd.DataFrame:
     """
     parts = []
     for name, kinds in declare.systems(study).items():
-        rows = []
-        for kind, predictions in _by_kind(kinds, study).items():
-            one = pooled(next(experiments(predictions, study.clips(name))))
-            own = study.clips(name).iloc[one.clip].reset_index(drop=True)
-            gaps_here = _gaps(own, one.truth, one.prediction == one.truth, compared(own), study)
-            rows += [row | {"corpus": name, "system": declare.TITLES[kind]} for row in gaps_here]
-        parts.append(_corrected(rows))
+        predictions = _by_kind(kinds, study)
+        make = partial(_selection, name, predictions, study)
+        parts.append(study.store.cached(f"testing/groups_{name}", _cache_key(name, predictions, study), make))
     parts = [part for part in (*parts, _channels(study)) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _selection(name: str, predictions: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
+    """The rows of one selection."""
+    rows, clips = [], study.clips(name)
+    for kind, table in predictions.items():
+        one = pooled(next(experiments(table, clips)))
+        own = clips.iloc[one.clip].reset_index(drop=True)
+        gaps_here = _gaps(own, one.truth, one.prediction == one.truth, compared(own), study)
+        rows += [row | {"corpus": name, "system": declare.TITLES[kind]} for row in gaps_here]
+    return _corrected(rows)
+
+
+def _cache_key(name: str, predictions: Mapping[str, pd.DataFrame], study: Study) -> dict:
+    """All that the gaps of a selection depend on: its predictions, what is known of its clips, and the settings."""
+    answered = ["clip_id", "role", "truth", "prediction"]
+    known = ["clip_id", "speaker", "statement", "human_votes", "human_recognition", *OF_SPEAKERS, *OF_CLIPS]
+    parts = {kind: table[answered] for kind, table in predictions.items()} | {"clips": study.clips(name)[known]}
+    hashes = {key: int(pd.util.hash_pandas_object(part, index=False).sum()) for key, part in parts.items()}
+    return {"version": VERSION, "evaluation": study.config.evaluation, "seed": study.config.seed} | hashes
 
 
 def _by_kind(kinds: Mapping[str, Experiment], study: Study) -> dict[str, pd.DataFrame]:
