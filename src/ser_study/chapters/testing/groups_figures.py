@@ -44,7 +44,7 @@ def gaps(table: pd.DataFrame) -> Figure | None:
     row_axis(ax, list(ticks.values()), places=list(ticks))
     ax.set_ylim(y - 0.9, -0.7)
     ax.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
-    limits = drawn[["low", "high", "difference", "listeners_difference"]].to_numpy(float)
+    limits = drawn[["low", "high", "difference", "listeners_low", "listeners_high"]].to_numpy(float)
     reach = 1.05 * max(float(np.nanmax(np.abs(100 * limits))), 1)
     ax.set_xlim(-reach, reach)
     ax.set_xlabel("gap in UAR on new speakers (points)")

@@ -16,7 +16,7 @@ ATTRIBUTES = {"statement": "sentence"}
 def pair(row) -> str:
     """A comparison in words: ``male − female``, ``sentence IEO − others``."""
     named = f"{ATTRIBUTES.get(row.attribute, row.attribute)} {row.group}"
-    group = named if row.attribute in ("statement", "ethnicity", "race", "age") else word(row.group)
+    group = word(row.group) if row.attribute in ("gender", "channel") else named
     return f"{group} − {word(row.against)}"
 
 
