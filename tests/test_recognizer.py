@@ -25,12 +25,12 @@ from ser_study import corpora, features, recognizer
 from ser_study.audio import reading
 from ser_study.config import Config
 from ser_study.download import weights
+from ser_study.evaluation import abstention
 from ser_study.experiments import runner
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import load_selections, usable
 from ser_study.models.linear_head import LinearHead
 from ser_study.recognizer import Recognizer, bundle, checks
-from ser_study.recognizer import card as cards
 from ser_study.schema import probability_columns
 
 ONE = Experiment("synthetic", "speaker_independent", "means184", "lda")
@@ -182,7 +182,7 @@ def test_the_card_says_what_it_is_and_how_well_it_hears(file, small_study):
     assert card["corpora"][0]["licence"]
     assert card["made_with"]["ser_study"]
     assert "decisions about people" in card["limits"]
-    assert {row["aim"] for row in card["thresholds"]} == set(cards.AIMS)
+    assert {row["aim"] for row in card["thresholds"]} == set(abstention.AIMS)
 
 
 def spoilt(rows, chosen):
@@ -197,13 +197,13 @@ def test_thresholds_are_learned_without_the_speakers_that_they_answer(small_stud
         ids = set(one.loc[one["role"] == "test", "clip_id"])
         changed = spoilt(rows, rows["clip_id"].isin(ids))
         own = changed[changed["fold"] == one["fold"].iloc[0]]
-        for row, other in zip(cards.thresholds(one), cards.thresholds(own), strict=True):
+        for row, other in zip(abstention.coverage_by_aim(one), abstention.coverage_by_aim(own), strict=True):
             assert row["coverage"] == other["coverage"], "the threshold did not move"
             assert other["accuracy"] in (0, None)
     heard = rows[(rows["fold"] == FOLD[1]) & (rows["role"] == "validation")]
     sure = heard[probability_columns(fitted.classes)].max(axis=1)
     answered = (heard["prediction"] == heard["truth"])[sure >= fitted.card["threshold"]]
-    assert answered.mean() >= cards.ANSWERS_AT
+    assert answered.mean() >= abstention.ANSWERS_AT
     tested = set(rows_of_fold(rows)["clip_id"])
     assert not tested & set(heard["clip_id"])
 

@@ -57,6 +57,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
         "testing.vote_models": ["lda"],
+        "testing.transfer_features": [],
         "baselines.gaps": False,
         **_only("selection"),
     },

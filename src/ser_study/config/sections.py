@@ -249,3 +249,4 @@ class Testing:
     timed_models: tuple[str, ...] = ("logistic", "lda", "linear_svm", "lightgbm", "mlp")  # on hand-crafted features
     timed_clips: int = 20  # timed one by one; the median counts
     vote_models: tuple[str, ...] = ("lda", "logistic")  # trained on listeners' votes, on hand-crafted features
+    transfer_features: tuple[str, ...] = ("campplus+moonshine",)  # also tuned on one corpus and tested on the others

@@ -4,12 +4,19 @@ Conventions
 -----------
 ``right`` is boolean and ``confidence`` float, both of shape (n,): whether the likeliest class is true, and its
 probability. *Coverage* is the share of clips that are answered. A threshold is learned on validation rows and reported
-on test rows.
+on test rows: every fold learns its own, on its own validation rows, whose speakers it does not test.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+
+from ser_study.schema import classes_in, probability_columns
+
+AIMS = (0.8, 0.9, 0.95)  # shares of right answers that a threshold is learned for
+ANSWERS_AT = 0.8  # the aim whose threshold a recogniser answers by
+FOLD = ["repeat", "fold"]
 
 
 def risk_coverage(right: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,3 +53,49 @@ def answered(right: np.ndarray, confidence: np.ndarray, level: float | np.ndarra
     """Coverage, and accuracy of what is answered (NaN where nothing is), at a threshold, or one for each clip (n,)."""
     sure = confidence >= level
     return float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")
+
+
+def right_and_confidence(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each prediction is right, and its probability."""
+    proba = rows[probability_columns(classes_in(rows))].to_numpy(float)
+    return (rows["prediction"] == rows["truth"]).to_numpy(), proba.max(axis=1)
+
+
+def fold_thresholds(predictions: pd.DataFrame, aim: float) -> pd.Series:
+    """The threshold that each fold learns on its validation rows, by repeat and fold.
+
+    Raises
+    ------
+    ValueError
+        A fold has no validation row to learn from.
+    """
+    levels = {
+        fold: threshold(*right_and_confidence(rows[rows["role"] == "validation"]), aim)
+        for fold, rows in predictions.groupby(FOLD)
+    }
+    return pd.Series(levels, dtype=float)
+
+
+def levels_of(rows: pd.DataFrame, thresholds: pd.Series) -> np.ndarray:
+    """The threshold of the fold of each row, shape (n,)."""
+    return thresholds.loc[pd.MultiIndex.from_frame(rows[FOLD])].to_numpy()
+
+
+def coverage_by_aim(predictions: pd.DataFrame) -> list[dict[str, float | None]]:
+    """What answering only when sure brings on test rows, for each aim.
+
+    Parameters
+    ----------
+    predictions : of one experiment, with validation and test rows
+
+    Returns
+    -------
+    One row an aim: ``aim``, ``coverage`` and ``accuracy`` of the test rows that are answered (None where none is).
+    """
+    test = predictions[predictions["role"] == "test"]
+    right, confidence = right_and_confidence(test)
+    table = []
+    for aim in AIMS:
+        coverage, accuracy = answered(right, confidence, levels_of(test, fold_thresholds(predictions, aim)))
+        table.append({"aim": aim, "coverage": coverage, "accuracy": accuracy if coverage else None})
+    return table

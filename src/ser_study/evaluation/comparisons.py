@@ -157,6 +157,21 @@ def human_reference(clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(REFERENCE_COLUMNS))
 
 
+def listener_answers(clips: pd.DataFrame) -> pd.DataFrame:
+    """What listeners answered clip by clip: ``hits`` for the intended class and ``answers`` in all.
+
+    Of a clip whose share of right answers is all that is known, the share counts as one answer. Clips without either,
+    and of corpora whose labels are votes, are left out. Indexed like ``clips``.
+    """
+    own = clips[~clips["corpus"].isin(LABELLED_BY_VOTE)]
+    voted = own[own["human_votes"].notna() & (own["human_votes"] != "")]
+    votes = [votes_of(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
+    hits = [count.get(emotion, 0) for count, emotion in zip(votes, voted["emotion"], strict=True)]
+    counted = pd.DataFrame({"hits": hits, "answers": [sum(count.values()) for count in votes]}, index=voted.index)
+    shares = own.drop(voted.index)["human_recognition"].dropna()
+    return pd.concat([counted, pd.DataFrame({"hits": shares, "answers": 1.0})]).astype(float)
+
+
 def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
     votes = [votes_of(text, clip) for text, clip in zip(voted["human_votes"], voted["clip_id"], strict=True)]
     emotion = voted["emotion"].to_numpy()
@@ -170,7 +185,7 @@ def _from_votes(corpus: str, voted: pd.DataFrame) -> list[dict]:
 
 
 def votes_of(text: str, clip_id: str) -> Mapping[str, float]:
-    """Emotion → votes of listeners, of a cell of ``human_votes``; ``ValueError`` where it holds none."""
+    """Class → number of votes, from the text of ``human_votes``; ``ValueError`` where it holds none."""
     try:
         votes = json.loads(text)
     except json.JSONDecodeError:

@@ -232,3 +232,26 @@ def mean_scores(draws: Sequence[Totals], weights: np.ndarray, only: str = "") ->
     """Mean over draws of every metric of every resample, or of ``only`` one."""
     each = [resampled_scores(parts, weights, only) for parts in draws]
     return {name: np.mean([scores[name] for scores in each], axis=0) for name in each[0]}
+
+
+def share(hits: np.ndarray, among: np.ndarray, drawn: Resamples, *, level: float = 0.95) -> tuple[float, Interval]:
+    """Share of hits among some of the clips, and its interval; resamples without any of them are left out.
+
+    Parameters
+    ----------
+    hits, among : bool, shape (n,)
+    drawn : resamples of the n clips
+
+    Returns
+    -------
+    The share and its interval, NaN where there is no such clip.
+    """
+    n_units = drawn.weights.shape[1]
+    above, below = (
+        drawn.weights @ np.bincount(drawn.unit, part.astype(float), minlength=n_units) for part in (hits & among, among)
+    )
+    known = below > 0
+    if not among.any() or not known.any():
+        return np.nan, Interval(np.nan, np.nan, drawn.kind)
+    value = float(hits[among].mean())
+    return value, limits(value, above[known] / below[known], drawn.kind, level=level, bounds=(0.0, 1.0))

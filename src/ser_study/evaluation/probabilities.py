@@ -98,15 +98,40 @@ def _gap(right: np.ndarray, confidence: np.ndarray, starts: np.ndarray) -> np.nd
     return np.abs(gaps).sum(axis=-1) / len(confidence)
 
 
-def ece(truth: np.ndarray, proba: np.ndarray, *, bins: int = 10) -> float:
-    """Expected calibration error of the likeliest class, in equal-mass bins (Guo et al. 2017).
+def confidence_bins(proba: np.ndarray, *, bins: int = 10) -> np.ndarray:
+    """Equal-mass bin of each clip by the probability of its likeliest class, int from 0, shape (n,).
 
-    Clips of equal confidence share a bin, so the order of clips never matters.
+    Clips of equal confidence share a bin, so the order of clips never matters, and bins may be fewer.
     """
+    confidence = proba.max(axis=1)
+    order = np.argsort(confidence, kind="stable")
+    bin_of = np.empty(len(order), dtype=int)
+    starts = _equal_mass(confidence[order], bins)
+    bin_of[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+    return bin_of
+
+
+def ece(truth: np.ndarray, proba: np.ndarray, *, bins: int = 10) -> float:
+    """Expected calibration error of the likeliest class, in equal-mass bins (Guo et al. 2017)."""
     confidence = proba.max(axis=1)
     order = np.argsort(confidence, kind="stable")
     right = (proba.argmax(axis=1) == truth)[order].astype(float)
     return float(_gap(right, confidence[order], _equal_mass(confidence[order], bins)))
+
+
+def tempered(proba: np.ndarray, scale: float) -> np.ndarray:
+    """Probabilities (n, C) whose logarithms are multiplied by a scale, the inverse of a temperature (Guo et al. 2017).
+
+    A scale below 1 makes them less sure; which class is likeliest never changes.
+    """
+    scaled = scale * log_probabilities(proba)
+    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def log_probabilities(proba: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities, kept above 2.2e-16 as in the log loss."""
+    return np.log(np.clip(proba, np.finfo(np.float64).eps, 1.0))
 
 
 def ece_if_calibrated(proba: np.ndarray, *, bins: int = 10, draws: int = 200, rng: np.random.Generator) -> float:

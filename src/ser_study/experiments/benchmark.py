@@ -142,10 +142,6 @@ def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[
 
     Of a corpus with several selections, the first stands for it.
     """
-    first = {corpora.corpus_of(name): name for name in reversed(possible) if name != "synthetic"}
-    chosen = [name for name in possible if first.get(corpora.corpus_of(name)) == name]
-    if len(chosen) < 2:
-        return []
     return [
         Experiment(
             target,
@@ -156,6 +152,34 @@ def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[
             sources=() if source == target else (source,),
             fixed=True,
         )
+        for target, source in _pairs(possible)
+    ]
+
+
+def transfer(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """The pairs of ``cross_corpus`` tuned inside, so that their validation rows say how sure to be elsewhere."""
+    encoders = available_encoders(config)
+    chosen = [config.ladder.feature, *(name for name in config.testing.transfer_features if name in encoders)]
+    return [
+        Experiment(target, "speaker_independent", feature, "lda", scheme="6_common")
+        if source == target
+        else Experiment(target, "cross_corpus", feature, "lda", scheme="6_common", sources=(source,))
+        for feature in dict.fromkeys(chosen)
+        for target, source in _pairs(possible)
+    ]
+
+
+def _pairs(possible: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Tested and training selection, one selection a corpus, each with each; with itself where it allows new speakers.
+
+    Empty where there is only one corpus.
+    """
+    first = {corpora.corpus_of(name): name for name in reversed(possible) if name != "synthetic"}
+    chosen = [name for name in possible if first.get(corpora.corpus_of(name)) == name]
+    if len(chosen) < 2:
+        return []
+    return [
+        (target, source)
         for target in chosen
         for source in chosen
         if source != target or "speaker_independent" in possible[target]
@@ -169,4 +193,5 @@ def published(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Exp
         *joint(config, possible),
         *ladder(config, possible),
         *cross_corpus(config, possible),
+        *transfer(config, possible),
     ]

@@ -76,6 +76,8 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         cache_key["training"] = settings.as_dict(config.training) | {"seeds": None}
     if has_inner_folds(experiment):
         cache_key["inner"] = [config.tuning.inner_folds, INNER_VERSION]
+    if keeps_validation(experiment) and experiment.protocol not in KEEPS_VALIDATION:
+        cache_key["keeps"] = "validation"
     if experiment.protocol == "baseline_inner":
         cache_key["inner"] = config.baselines.inner_folds
     others = {name: selections[name] for name in experiment.others}
@@ -83,6 +85,13 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         cache_key["others"] = joint.declaration(config, store)
         cache_key["other_clips"] = {name: other.digest for name, other in others.items()}
     return Job(experiment, part, params, cache_key, others)
+
+
+def keeps_validation(experiment: Experiment) -> bool:
+    """Whether the validation rows are kept: those that choose systems and weights, and those of one other corpus, which
+    say how sure to be on this one."""
+    elsewhere = experiment.protocol == "cross_corpus" and len(experiment.sources) == 1
+    return not experiment.fixed and (experiment.protocol in KEEPS_VALIDATION or elsewhere)
 
 
 def _version(model: Model) -> dict[str, int]:
@@ -182,7 +191,7 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     if job.others:
         return complete(_beside_others(job, config, store), experiment)
     values, truth = features_and_classes(job, config, store)
-    keep_validation = experiment.protocol in KEEPS_VALIDATION and not experiment.fixed
+    keep_validation = keeps_validation(experiment)
     params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
     task = training.Task(experiment.model, params, keep_validation)
     draws = []

@@ -17,11 +17,8 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.recognizer.checks import described
 from ser_study.recognizer.fitting import Fit, of_fold
-from ser_study.schema import classes_in, probability_columns
 from ser_study.store import Store, git
 
-AIMS = (0.8, 0.9, 0.95)  # shares of right answers that a threshold is learned for
-ANSWERS_AT = 0.8  # the aim whose threshold a recogniser answers by
 INTENDED_USE = (
     "Research and teaching: the likely emotion of one short clip of acted speech, of a speaker who need not be known."
 )
@@ -61,8 +58,8 @@ def card_of(
     scores = runner.scores([one], selections, **options, undeclared=not declared)
     predictions = runner.predictions(one, selections, **options)
     learned = predictions if fold is None else of_fold(predictions, *fold)
-    right, confidence = _right_and_sure(learned[learned["role"] == "validation"])
-    level = abstention.threshold(right, confidence, ANSWERS_AT)
+    right, confidence = abstention.right_and_confidence(learned[learned["role"] == "validation"])
+    level = abstention.threshold(right, confidence, abstention.ANSWERS_AT)
     names, used = sorted({one.selection, *one.others}), {one.selection, *fit.params.get("others", ())}
     features = execute.feature_names(one)
     return {
@@ -76,45 +73,13 @@ def card_of(
         "protocol": one.protocol,
         "scheme": one.scheme,
         "scores": _scores(scores),
-        "thresholds": thresholds(predictions),
+        "thresholds": abstention.coverage_by_aim(predictions),
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
         "made_with": {"ser_study": __version__, "commit": git(store.project, "rev-parse", "HEAD")}
         | execute.made_with(features, config),
         "declaration": one.digest,
     }
-
-
-def thresholds(predictions: pd.DataFrame) -> list[dict[str, float | None]]:
-    """What answering only when sure brings on test rows, for each aim.
-
-    Every fold learns its threshold on its own validation rows, whose speakers it does not test.
-
-    Parameters
-    ----------
-    predictions : of one experiment, with validation and test rows
-
-    Returns
-    -------
-    One row an aim: ``aim``, ``coverage`` and ``accuracy`` of the test rows that are answered (None where none is).
-    """
-    folds = [rows for _, rows in predictions.groupby(["repeat", "fold"])]
-    validation, test = (
-        [_right_and_sure(rows[rows["role"] == role]) for rows in folds] for role in ("validation", "test")
-    )
-    right, confidence = map(np.concatenate, zip(*test))
-    n_test, table = [len(one) for one, _ in test], []
-    for aim in AIMS:
-        levels = np.repeat([abstention.threshold(*rows, aim) for rows in validation], n_test)
-        coverage, accuracy = abstention.answered(right, confidence, levels)
-        table.append({"aim": aim, "coverage": coverage, "accuracy": accuracy if coverage else None})
-    return table
-
-
-def _right_and_sure(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each prediction is right, and how sure it is."""
-    proba = rows[probability_columns(classes_in(rows))].to_numpy(float)
-    return (rows["prediction"] == rows["truth"]).to_numpy(), proba.max(axis=1)
 
 
 def _scores(table: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -37,6 +37,7 @@ def all_scores(study: Study) -> pd.DataFrame:
         *full,
         *benchmark.equal_size(config, full, sizes),
         *benchmark.cross_corpus(config, possible),
+        *benchmark.transfer(config, possible),
     ]
     scores = study.scores(experiments).merge(_declarations(experiments), on="experiment", how="left")
     return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)

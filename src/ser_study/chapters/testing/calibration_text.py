@@ -1,0 +1,148 @@
+"""What the section on calibration and abstention says: captions, titles, and sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study.chapters.testing.calibration import NEVER, NO_VALIDATION
+from ser_study.evaluation.abstention import AIMS
+from ser_study.wording import Caption, listed, minus, percent, share, signed, word
+
+NO_SYSTEM = "No selection here names two speakers or more, so no system can be tested on new ones."
+NEAR = 0.03  # ECE above what chance shows, up to which a system counts as calibrated here
+MIDDLE = AIMS[1]
+UNCHANGED = 0.0005  # log loss; half a unit of the last decimal in the tables
+
+
+def scores(table: pd.DataFrame) -> Caption:
+    """Log loss and ECE, and what a further temperature changes."""
+    return Caption(
+        "calibration",
+        "Probabilities on new speakers. Overconfidence: mean confidence minus accuracy. The temperature is the median "
+        "over folds, each learned on validation speakers; empty where there is none.",
+        empty=NO_SYSTEM,
+        finding=_temperature_finding(table) if len(table) else "",
+        labels={"log_loss": "log loss", "log_loss_after": "log loss, tempered", "ece_after": "ECE, tempered"},
+    )
+
+
+def brier(table: pd.DataFrame) -> Caption:
+    """The Brier score and its parts."""
+    return Caption(
+        "brier_parts",
+        "Brier score (0 best, 2 worst) = reliability − resolution + uncertainty + within. Reliability is the cost of "
+        "wrong probabilities, resolution the gain of telling clips apart, uncertainty the score of the class shares "
+        "alone, within the spread inside a bin.",
+        empty=NO_SYSTEM,
+    )
+
+
+def reliability(bins: pd.DataFrame, scores: pd.DataFrame) -> Caption:
+    """Confidence against accuracy."""
+    return Caption(
+        "reliability",
+        "Accuracy against mean confidence in ten bins of equal size, on new speakers; bars: 95 % intervals over "
+        "speakers. Below the dotted line a system is surer than it is right.",
+        alt=f"One panel per selection, one line per system. {reliability_title(scores)}." if len(bins) else "",
+        empty=NO_SYSTEM,
+        finding=_reliability_finding(scores) if len(scores) else "",
+    )
+
+
+def reliability_title(scores: pd.DataFrame) -> str:
+    """How many systems are calibrated, as far as chance can tell."""
+    near = int((scores["ece"] - scores["ece_if_calibrated"] <= NEAR).sum())
+    return (
+        f"Of {_systems(len(scores))}, {near} {'is' if near == 1 else 'are'} within {minus(100 * NEAR, 0)} points of "
+        "the calibration error that chance alone would show"
+    )
+
+
+def _reliability_finding(scores: pd.DataFrame) -> str:
+    """The most over- and the most underconfident system, and the furthest from its null."""
+    excess = scores["ece"] - scores["ece_if_calibrated"]
+    worst = scores.loc[excess.idxmax()]
+    over, under = (int((sign * scores["overconfidence"] > 0).sum()) for sign in (1, -1))
+    return (
+        f"{over} of the systems are surer than they are right and {under} less sure. The furthest from calibrated is "
+        f"{worst['system']} on {word(worst['corpus'])}: ECE {share(worst['ece'])} where chance alone would show "
+        f"{share(worst['ece_if_calibrated'])}; confidence minus accuracy {signed(100 * worst['overconfidence'])} "
+        "points."
+    )
+
+
+def _temperature_finding(scores: pd.DataFrame) -> str:
+    """What a further temperature adds to the scale that the experiments learn inside."""
+    learned = scores[scores["temperature"].notna()]
+    none = _without(scores[scores["temperature"].isna()], "temperature")
+    if learned.empty:
+        return none.strip()
+    change = learned["log_loss_after"] - learned["log_loss"]
+    same = int((change.abs() < UNCHANGED).sum())
+    most = learned.loc[change.abs().idxmax()]
+    rest = f" The largest change is {signed(change[most.name], 3)} ({most['system']}, {word(most['corpus'])})."
+    return (
+        "The experiments scale their probabilities on validation rows already; a further temperature leaves the log "
+        f"loss of {same} of {_systems(len(learned))} as it is.{rest if same < len(learned) else ''}{none}"
+    )
+
+
+def _without(rows: pd.DataFrame, what: str) -> str:
+    """Which selections have no validation speaker, so none of something; empty where all have."""
+    names = [word(name) for name in dict.fromkeys(rows["corpus"])]
+    return f" {listed(names)}: no validation speaker, so no {what}." if names else ""
+
+
+def _systems(n: int) -> str:
+    return f"{n} system{'s' if n != 1 else ''}"
+
+
+def coverage(answers: pd.DataFrame) -> Caption:
+    """Accuracy of the answers against the share of clips answered."""
+    return Caption(
+        "risk_coverage",
+        "Accuracy of the answers on new speakers when only the surest clips are answered. Hollow: where the thresholds "
+        "learned on validation speakers for 80, 90 and 95 % right end up.",
+        alt=f"One panel per selection, one falling line per system. {coverage_title(answers)}." if len(answers) else "",
+        empty=NO_SYSTEM,
+        finding=_coverage_finding(answers) if len(answers) else "",
+    )
+
+
+def answers(table: pd.DataFrame) -> Caption:
+    """How often a system can be right so often."""
+    return Caption(
+        "abstention",
+        "Thresholds learned fold by fold on validation speakers for an aim, and what they bring on test speakers: the "
+        "share of clips answered, and the accuracy of these answers; in brackets 95 % intervals over speakers.",
+        empty=NO_SYSTEM,
+        labels={"coverage": "answered", "accuracy_of_all": "accuracy, all clips", "n_answered": "clips answered"},
+        decimals={"aim": 2},
+    )
+
+
+def coverage_title(answers: pd.DataFrame) -> str:
+    """How much of each selection its largest system answers at the middle aim."""
+    chosen = answers[(answers["aim"] == MIDDLE) & answers["accuracy"].notna()]
+    if chosen.empty:
+        return f"No system is ever sure enough to be right {percent(MIDDLE)} of the time on its validation speakers"
+    largest = chosen.groupby("corpus", sort=False)["coverage"].last()
+    low, high = percent(largest.min()), percent(largest.max())
+    clips = low if low == high else f"{low} to {high}"
+    return f"Sure enough for {percent(MIDDLE)} right answers, the largest system answers {clips} of the clips"
+
+
+def _coverage_finding(answers: pd.DataFrame) -> str:
+    """How often the aims are reached, in how many cases nothing is answered, and who has no threshold."""
+    known = answers[answers["note"] != NO_VALIDATION]
+    given = known[known["accuracy"].notna()]
+    none = _without(answers[answers["note"] == NO_VALIDATION], "threshold")
+    if given.empty:
+        return f"No threshold answers any test clip.{none}"
+    reached, missed = int((given["accuracy"] >= given["aim"]).sum()), int((given["high"] < given["aim"]).sum())
+    silent, shortfall = int((known["note"] == NEVER).sum()), (given["aim"] - given["accuracy"]).max()
+    return (
+        f"{reached} of {len(known)} thresholds reach their aim on test speakers; {missed} miss it by more than the "
+        f"interval allows, and {silent} let nothing be answered. The largest shortfall is "
+        f"{minus(100 * max(shortfall, 0))} points.{none}"
+    )

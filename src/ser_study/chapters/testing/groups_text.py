@@ -1,0 +1,114 @@
+"""What the section on subgroups says: captions, titles, and sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study.chapters.testing.declare import TITLES
+from ser_study.chapters.testing.groups import LISTENERS, MIN_SPEAKERS, OTHERS
+from ser_study.wording import Caption, listed, minus, p_text, share, signed, word
+
+NO_GROUPS = "The clips of this run say nothing of their speakers or of how they were spoken that would make two groups."
+ALPHA = 0.05
+ATTRIBUTES = {"statement": "sentence"}
+
+
+def pair(row) -> str:
+    """A comparison in words: ``male − female``, ``sentence IEO − others``."""
+    named = f"{ATTRIBUTES.get(row.attribute, row.attribute)} {row.group}"
+    group = word(row.group) if row.attribute in ("gender", "channel") else named
+    return f"{group} − {word(row.against)}"
+
+
+def gaps(table: pd.DataFrame) -> Caption:
+    """All gaps."""
+    return Caption(
+        "subgroups",
+        "UAR of a group minus that of the group it is set against, on new speakers, over the classes and sentences of "
+        "both; in brackets 95 % intervals over speakers. Groups of speakers are tested by permuting them, others by "
+        f"flipping signs of the speakers' own gaps; Holm per selection. Fewer than {MIN_SPEAKERS} speakers: no test.",
+        empty=NO_GROUPS,
+        labels={"value": "UAR", "value_against": "UAR, against", "difference": "gap",
+                "listeners_difference": "listeners' gap", "n": "clips, smaller side", "n_speakers": "speakers"},
+    )  # fmt: skip
+
+
+def gaps_figure(table: pd.DataFrame) -> Caption:
+    """Gaps of the largest system beside those of listeners."""
+    drawn = drawn_rows(table)
+    rows = [f"{word(row.corpus)}, {pair(row)} {signed(100 * row.difference)}" for row in drawn.itertuples()]
+    return Caption(
+        "subgroup_gaps",
+        "Gap in UAR between groups, of the largest system of each selection and of listeners on the same clips; bars: "
+        "95 % intervals over speakers. Hollow: too few speakers to claim anything. Sentences are in the table where "
+        "there are more than two.",
+        alt=f"One row per pair of groups, its gap in points. {'; '.join(rows)}." if rows else "",
+        empty=NO_GROUPS,
+        finding=gaps_finding(table),
+    )
+
+
+def drawn_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the figure: the largest system of each selection, without sentences set against all others."""
+    order = {title: place for place, title in enumerate(TITLES.values())}
+    largest = table["system"].map(order)
+    drawn = largest == largest.groupby(table["corpus"]).transform("max")
+    return table[drawn & ((table["attribute"] != "statement") | (table["against"] != OTHERS))]
+
+
+def gaps_title(table: pd.DataFrame) -> str:
+    """How many tested gaps are more than chance explains."""
+    tested = table[table["p_holm"].notna()]
+    if tested.empty:
+        return f"Gaps between groups; none has the {MIN_SPEAKERS} speakers on each side that a claim needs"
+    beyond = int((tested["p_holm"] < ALPHA).sum())
+    return f"{beyond} of {len(tested)} tested gaps between groups are larger than chance explains"
+
+
+def gaps_finding(table: pd.DataFrame) -> str:
+    """The largest gap that chance does not explain, in each selection, and the listeners' beside it."""
+    if not (table["p_holm"] < ALPHA).any():
+        return "No gap that was tested is larger than chance explains." if table["p_holm"].notna().any() else ""
+    lines = []
+    for corpus, rows in table[table["p_holm"] < ALPHA].groupby("corpus", sort=False):
+        best = rows.loc[rows["difference"].abs().idxmax()]
+        human = ""
+        if best["listeners_difference"] == best["listeners_difference"]:
+            human = f"; listeners {signed(100 * best['listeners_difference'])}"
+        lines.append(
+            f"- **{word(corpus)}**: {len(rows)} {'gap' if len(rows) == 1 else 'gaps'} beyond chance; the largest is "
+            f"{pair(best)}, {best['system']}: {signed(100 * best['difference'])} points "
+            f"[{minus(100 * best['low'])}, {minus(100 * best['high'])}], p (Holm) {p_text(best['p_holm'])}{human}."
+        )
+    return "\n".join(lines)
+
+
+def spread(table: pd.DataFrame) -> Caption:
+    """Worst, median and best speaker."""
+    return Caption(
+        "speaker_spread",
+        "UAR of single speakers, none of whom the system was trained on, over the classes that each has; listeners on "
+        "the same speakers where their answers are known.",
+        empty=NO_GROUPS,
+        finding=_spread_finding(table) if len(table) else "",
+        labels={"sd": "sd over speakers"},
+    )
+
+
+def _spread_finding(table: pd.DataFrame) -> str:
+    """The widest range of a system, and how many systems have a speaker below half of the median."""
+    systems = table[table["system"] != LISTENERS]
+    several = systems[systems["n_speakers"] > 1]
+    if several.empty:
+        return ""
+    widest = several.loc[(several["best"] - several["worst"]).idxmax()]
+    human = table[(table["system"] == LISTENERS) & (table["corpus"] == widest["corpus"])]
+    beside = f" Listeners on the same speakers: {_range(human.iloc[0])}." if len(human) else ""
+    return (
+        f"The widest spread is that of {widest['system']} on {word(widest['corpus'])}: {_range(widest)} over "
+        f"{widest['n_speakers']} speakers.{beside}"
+    )
+
+
+def _range(row) -> str:
+    return listed([f"{share(row['worst'])} on the worst", f"{share(row['best'])} on the best speaker"])

@@ -1,0 +1,117 @@
+"""Other corpora in chapter 07: what is declared, where thresholds come from, and what is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import chapter_cells
+import numpy as np
+import pandas as pd
+import pytest
+import small_corpora
+
+from ser_study import config as settings
+from ser_study.chapters.testing import calibration, transfer, transfer_figures, transfer_text
+from ser_study.evaluation import abstention
+from ser_study.experiments import benchmark, execute
+from ser_study.experiments.experiment import Experiment
+from ser_study.store import Store
+from ser_study.study import Study
+
+POSSIBLE = {name: ["speaker_independent"] for name in ("ravdess-speech", "ravdess-song", "emodb")} | {"own": []}
+
+
+@pytest.fixture(scope="module")
+def two_corpora(tmp_path_factory) -> Study:
+    """CREMA-D and EMO-DB of made-up voices, three speakers each."""
+    folder = tmp_path_factory.mktemp("transfer")
+    for name in ("crema_d", "emodb"):
+        small_corpora.MAKERS[name](folder / "raw" / name, 3)
+    config = settings.load("quick", chapter_cells.FEW)
+    return Study(config, Store(folder / "raw", folder / "derived", folder / "reports" / "run", folder))
+
+
+def test_every_corpus_is_paired_with_every_other_and_with_itself_where_it_can_be():
+    config = settings.load("quick")
+    pairs = [(one.sources or (one.selection,), one.selection) for one in benchmark.transfer(config, POSSIBLE)]
+    tested = ["ravdess-speech", "emodb", "own"]
+    wanted = {((a,), b) for a in tested for b in tested if a != b or a != "own"}
+    assert len(pairs) == len(set(pairs)) == 8
+    assert set(pairs) == wanted
+    assert set(benchmark.transfer(config, POSSIBLE)) <= set(benchmark.published(config, POSSIBLE))
+    assert benchmark.transfer(config, {"emodb": ["speaker_independent"]}) == []
+
+
+def test_validation_rows_of_one_other_corpus_are_kept():
+    one = Experiment("emodb", "cross_corpus", "summary", "lda", scheme="6_common", sources=("tess",))
+    assert execute.keeps_validation(one)
+    assert not execute.keeps_validation(dataclasses.replace(one, fixed=True))
+    assert not execute.keeps_validation(dataclasses.replace(one, sources=("tess", "own")))
+    assert not execute.keeps_validation(Experiment("emodb", "random", "summary", "lda"))
+
+
+def test_thresholds_come_from_speakers_of_the_source(two_corpora):
+    one = Experiment("emodb", "cross_corpus", "means184", "lda", scheme="6_common", sources=("crema_d",))
+    rows = two_corpora.predictions(one)
+    corpus = rows["clip_id"].str.partition("/")[0]
+    assert set(zip(rows["role"], corpus)) == {("validation", "crema_d"), ("test", "emodb")}
+    assert transfer.learns(one, rows, two_corpora)
+    other = rows.assign(truth=rows["truth"].where(rows["role"] == "validation", "sad"))
+    wrong = rows.assign(truth=rows["truth"].where(rows["role"] == "test", "nothing"))
+    before = abstention.fold_thresholds(rows, 0.1)
+    pd.testing.assert_series_equal(abstention.fold_thresholds(other, 0.1), before)
+    assert abstention.fold_thresholds(wrong, 0.1).tolist() == [np.inf]
+    assert np.isfinite(before).all()
+
+
+def test_the_section_on_two_corpora(two_corpora):
+    frame = transfer.table(two_corpora)
+    assert list(zip(frame["source"], frame["corpus"])) == [
+        ("crema_d", "crema_d"), ("emodb", "crema_d"), ("crema_d", "emodb"), ("emodb", "emodb"),
+    ]  # fmt: skip
+    assert frame["languages"].tolist() == ["en", "de → en", "en → de", "de"]
+    assert transfer.crosses_language(frame).tolist() == [False, True, True, False]
+    within = frame[frame["source"] == frame["corpus"]].set_index("corpus")["uar"]
+    assert frame["uar_within"].tolist() == within[frame["corpus"]].tolist()
+    assert frame["coverage"].between(0, 1).all()
+    figure, caption = transfer_figures.matrices(frame, two_corpora), transfer_text.figure(frame)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["CREMA-D (en)", "EMO-DB (de)"]
+    assert caption.alt == transfer_text.title(frame)
+    assert "between languages" in caption.finding
+    assert "mean confidence minus accuracy" in transfer_text.table(frame).finding
+
+
+def test_a_source_without_named_speakers_has_no_threshold(two_corpora):
+    one = Experiment("emodb", "cross_corpus", "means184", "lda", scheme="6_common", sources=("crema_d",))
+    rows, part = two_corpora.predictions(one), two_corpora.selections["crema_d"]
+    unnamed = dataclasses.replace(part, clips=part.clips.assign(speaker=None))
+    study = two_corpora._with({**two_corpora.selections, "crema_d": unnamed})
+    assert not transfer.learns(one, rows, study)
+    assert not transfer.learns(one, rows[rows["role"] == "test"], two_corpora)
+
+
+def test_one_corpus_gives_a_sentence(small_study):
+    frame = transfer.table(small_study)
+    assert list(frame.columns) == list(transfer.COLUMNS)
+    assert transfer_figures.matrices(frame, small_study) is None
+    assert transfer_text.figure(frame).empty == transfer_text.table(frame).empty
+    assert not transfer_text.table(frame).finding
+
+
+def test_the_finding_says_how_far_the_threshold_helps():
+    row = {"system": "two encoders", "languages": "en", "uar": 0.4, "uar_within": 0.6, "overconfidence": 0.2}
+    row |= {"coverage": 0.5, "accuracy": 0.85, "accuracy_of_all": 0.4, "note": ""}
+    frame = pd.DataFrame([
+        row | {"source": "tess", "corpus": "emodb", "languages": "en → de"},
+        row | {"source": "emodb", "corpus": "tess", "uar": 0.5, "accuracy": 0.75, "languages": "de → en"},
+        row | {"source": "own", "corpus": "tess", "coverage": np.nan, "accuracy": np.nan,
+               "note": calibration.NO_VALIDATION},
+    ])  # fmt: skip
+    assert "two encoders: −20.0 points within a language and −15.0 points between languages" in (
+        transfer_text.figure(frame).finding
+    )
+    finding = transfer_text.table(frame).finding
+    assert "+20.0 points in the median" in finding
+    assert "they answer 50 % of the clips, of which 80 % are right" in finding
+    assert finding.endswith("1 of 2 pairs reach the aim.")
