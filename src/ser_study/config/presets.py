@@ -33,6 +33,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetuning.folds": 0,
         "baselines.gaps": False,
         "testing.clips": 40,
+        "testing.permutations": 3,
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -53,6 +54,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
+        "testing.permutations": 5,
+        "testing.occluded": 24,
         "baselines.gaps": False,
         **_only("selection"),
     },

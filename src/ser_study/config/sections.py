@@ -246,3 +246,5 @@ class Testing:
     """Chapter 07: what a finished system is tested for."""
 
     clips: int = 300  # test clips a selection that are degraded, at most; classes and speakers in turn
+    permutations: int = 10  # of each family of features, whose cost in UAR is averaged
+    occluded: int = 60  # test clips a selection of which parts of the spectrum are hidden from the encoder, at most

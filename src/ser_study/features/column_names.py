@@ -16,6 +16,11 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {  # family → how names begin; all o
     "rhythm": ("duration", "voiced_", "unvoiced_", "loudness_peaks"),
 }
 OTHER_FAMILY = "timbre"
+TIMBRE: Mapping[str, tuple[str, ...]] = {  # its parts; the levels of mel bands carry loudness too
+    "band levels": ("mel_",),
+    "cepstrum": ("mfcc_",),
+    "spectral shape": ("",),
+}
 STATISTICS = {
     "mean": "mean",
     "sd": "spread",
@@ -54,6 +59,12 @@ _CONTOUR = re.compile(rf"(?P<contour>.+?)_(?P<statistic>{'|'.join(STATISTICS)})"
 def family(name: str) -> str:
     """Loudness, pitch, rhythm or timbre, by the name of a column of ``summary`` (or of the students' means)."""
     return next((kind for kind, starts in FAMILIES.items() if name.startswith(starts)), OTHER_FAMILY)
+
+
+def part(name: str) -> str:
+    """The family of a column; of timbre, which most columns are, the part of it."""
+    kind = family(name)
+    return kind if kind != OTHER_FAMILY else next(one for one, starts in TIMBRE.items() if name.startswith(starts))
 
 
 def in_words(name: str, *, sample_rate: int, frames: Frames) -> str:

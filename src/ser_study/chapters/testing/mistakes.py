@@ -207,17 +207,21 @@ def surest(table: pd.DataFrame, study: Study, *, number: int = NUMBER) -> pd.Dat
 
     Returns
     -------
-    Rows of ``mistakes.most_confident`` with ``guesses`` (the three likeliest classes), and ``listeners`` in words.
+    Rows of ``mistakes.most_confident`` with ``guesses`` (the three likeliest classes), ``listeners`` in words, and
+    ``shared``: whether no class has more votes than the wrong one (empty without votes).
     """
     if table.empty:
-        return pd.DataFrame(columns=[*SUREST, "clip_id", "prediction", "probability"])
+        return pd.DataFrame(columns=[*SUREST, "clip_id", "prediction", "probability", "shared"], dtype=object)
     last = table.groupby("corpus")["system"].transform(lambda kinds: max(kinds, key=list(declare.TITLES).index))
     some = mistakes.most_confident(table[table["system"] == last], study.clips(), number=number)
     proba = some.filter(regex="^p_").rename(columns=lambda name: word(name.removeprefix("p_")))
     best = [row.dropna().sort_values(ascending=False, kind="stable").head(3) for _, row in proba.iterrows()]
     guesses = [", ".join(f"{name} {share(value)}" for name, value in row.items()) for row in best]
-    answers = [_in_words(row) for row in some.itertuples()]
-    return some.assign(guesses=guesses, listeners=pd.Series(answers, index=some.index, dtype="object"))
+    answers = {
+        "listeners": [_in_words(row) for row in some.itertuples()],
+        "shared": [_is_shared(row) for row in some.itertuples()],
+    }
+    return some.assign(guesses=guesses, **{name: pd.Series(values, dtype=object) for name, values in answers.items()})
 
 
 def _in_words(row: Any) -> str | None:
@@ -226,6 +230,13 @@ def _in_words(row: Any) -> str | None:
         votes = sorted(json.loads(row.human_votes).items(), key=lambda item: (-item[1], item[0]))
         return listed(f"{count:.0f} {word(name)}" for name, count in votes if count)
     return f"{100 * row.listeners:.0f} % recognised it" if row.listeners == row.listeners else None
+
+
+def _is_shared(row: Any) -> bool | None:
+    if not (isinstance(row.human_votes, str) and row.human_votes):
+        return None
+    votes = json.loads(row.human_votes)
+    return votes.get(row.prediction, 0) == max(votes.values())
 
 
 def pictures(some: pd.DataFrame, study: Study, *, number: int = PICTURES) -> list[dict[str, Any]]:
