@@ -1,4 +1,4 @@
-"""Figures of what the systems use: families of features that are permuted, and parts of the spectrum that are hidden."""
+"""Figures of what the systems use: families of features are permuted, parts of the spectrum are hidden."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def families(table: pd.DataFrame) -> Figure | None:
     whole = table[table["emotion"] == ALL].pivot(index="corpus", columns="family", values="drop")
     whole = whole.loc[list(dict.fromkeys(table["corpus"])), order]
     parts = table[table["emotion"] != ALL].groupby(["emotion", "family"], sort=False)["drop"].mean().unstack()[order]
-    high = 100 * max(whole.to_numpy().max(), parts.to_numpy().max())
+    values = 100 * np.concatenate([whole.to_numpy().ravel(), parts.to_numpy().ravel()])
+    limits = (min(0, np.nanmin(values)), np.nanmax(values))
     rows = max(len(whole), len(parts))
     title = importance_text.families_title(table)
     figure, axes = canvas(1, 2, height=2.3 + 0.34 * rows, title=title)
-    for ax, values, head in zip(axes.flat, (whole, parts), ("all emotions", "mean of the corpora")):
-        points = 100 * values.rename(index=word, columns=str)
+    for ax, part, head in zip(axes.flat, (whole, parts), ("by corpus", "by emotion, mean of the corpora")):
+        points = 100 * part.rename(index=word, columns=str)
         texts = points.map(lambda value: minus(value, 0)).to_numpy()
-        heat_map(ax, points, texts, limits=(min(0, 100 * values.to_numpy().min()), high), rotation=40)
+        heat_map(ax, points, texts, limits=limits, rotation=40)
         ax.set_title(head)
     axes[0, 0].set_xlabel("family permuted (loss of UAR in points)")
     axes[0, 1].set_xlabel("family permuted (loss of recall in points)")

@@ -53,8 +53,8 @@ def families_finding(table: pd.DataFrame) -> str:
     each = [f"{family}: {word(part.idxmax()[1])} ({signed(-100 * part.max())} points)"
             for family, part in means.groupby("family", sort=False)]  # fmt: skip
     return (
-        f"Of {n} selection{'s' * (n != 1)}, the loss is surely above 0 for {listed(kinds)}. What two families share "
-        f"neither loses by itself. The emotion that loses most without each: {listed(each)}."
+        f"Of {n} selection{'s' * (n != 1)}, the whole interval of the loss is above 0 for {listed(kinds)}. What two "
+        f"families share neither loses by itself. The emotion that loses most without each: {listed(each)}."
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,8 @@ def predictions(study: Study) -> pd.DataFrame:
 
 def judged(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Predictions of clips that listeners judged, with the columns of ``mistakes.with_clips``."""
+    if table.empty:
+        return table.assign(listeners=None, human_votes=None)
     clips = study.clips()
     clips = clips[~clips["corpus"].isin(LABELLED_BY_VOTE) & clips["human_recognition"].notna()]
     return mistakes.with_clips(table[table["clip_id"].isin(clips["clip_id"])], clips)
@@ -239,6 +242,11 @@ def _is_shared(row: Any) -> bool | None:
     return votes.get(row.prediction, 0) == max(votes.values())
 
 
+def recordings(some: pd.DataFrame, study: Study) -> list[tuple[Path, str, str]]:
+    """File, corpus and description of the surest mistakes whose audio is here, for ``Exhibits.sounds``."""
+    return mistakes.recordings(some, study.clips(), study.store) if len(some) else []
+
+
 def pictures(some: pd.DataFrame, study: Study, *, number: int = PICTURES) -> list[dict[str, Any]]:
     """Spectrograms of the surest mistakes whose audio is here, one of each corpus before a second one.
 
@@ -250,8 +258,10 @@ def pictures(some: pd.DataFrame, study: Study, *, number: int = PICTURES) -> lis
     -------
     Recordings as ``plotting.spectrograms`` takes them, with ``corpus, clip, truth, prediction, probability``.
     """
+    if some.empty:
+        return []
     known, items = study.clips().set_index("clip_id", drop=False), []
-    turns = some.assign(turn=some.groupby("corpus").cumcount()) if len(some) else some.assign(turn=0)
+    turns = some.assign(turn=some.groupby("corpus").cumcount())
     for row in turns.sort_values(["turn", "probability"], ascending=[True, False], kind="stable").itertuples():
         if len(items) == number:
             break

@@ -106,7 +106,8 @@ def surest_title(pictures: Sequence[Mapping[str, Any]]) -> str:
 def surest_figure(pictures: Sequence[Mapping[str, Any]], table: pd.DataFrame, study: Study) -> Caption:
     """Spectrograms of the surest mistakes."""
     if not pictures:
-        reasons = [study.without_audio(name) for name in dict.fromkeys(table["clip_id"].str.partition("/")[0])]
+        corpora = dict.fromkeys(clip.partition("/")[0] for clip in table["clip_id"])
+        reasons = filter(None, map(study.without_audio, corpora))
         empty = " ".join(["There is no mistake whose sound could be drawn.", *reasons])
         return Caption("surest_spectrograms", "", empty=empty)
     each = [
