@@ -119,7 +119,7 @@ def test_single_columns_in_words(small_study):
     table = importance.by_column(small_study)
     assert table.columns.tolist() == importance.COLUMNS
     assert table.groupby("emotion")["size"].apply(lambda sizes: sizes.is_monotonic_decreasing).all()
-    strongest = importance.strongest(table, small_study, number=2)
+    strongest = importance.strongest(table, small_study, number=184)
     assert strongest["emotion"].tolist() == sorted(small_study.clips()["emotion"].unique())
     parts = strongest["features"].str.split("; ").explode()
     assert parts.str.endswith((importance.HIGHER, importance.LOWER)).all()

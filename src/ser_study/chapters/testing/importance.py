@@ -87,8 +87,9 @@ def strongest(table: pd.DataFrame, study: Study, *, number: int = TOP) -> pd.Dat
     """
     config, rows = study.config, []
     for (corpus, emotion), part in table.groupby(["corpus", "emotion"], sort=False):
-        audio = getattr(config, features.get(explained(study)[corpus].feature).audio)
-        say = partial(column_names.in_words, sample_rate=audio.sample_rate, frames=config.frames)
+        feature = features.get(explained(study)[corpus].feature)
+        sections = [getattr(config, name) for name in (feature.audio, *feature.options)]
+        say = partial(column_names.in_words, sample_rate=sections[0].sample_rate, frames=sections[1])
         top = part.head(number)
         names = [f"{say(name)} {HIGHER if sign > 0 else LOWER}" for name, sign in zip(top["column"], top["direction"])]
         rows.append({"corpus": corpus, "emotion": emotion, "features": "; ".join(names)})
