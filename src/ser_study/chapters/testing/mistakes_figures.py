@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from ser_study.chapters.testing import declare, mistakes_text
 from ser_study.chapters.testing.claims import LEVELS
-from ser_study.plotting import matrices
+from ser_study.evaluation import metrics
 from ser_study.plotting.marks import beside, need, row_axis, score_axis, whisker
+from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
 from ser_study.plotting.spectrograms import mel_spectrogram
 from ser_study.wording import share, signed, word
@@ -22,8 +23,9 @@ COLOUR = STUDY_COLOURS["speaker_independent"]
 COLUMNS = 2  # of spectrograms
 
 
+@styled
 def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figure | None:
-    """Confusion matrices of the listeners and of two systems.
+    """Confusion matrices of the listeners and of two systems, in per cent.
 
     Parameters
     ----------
@@ -31,8 +33,18 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figur
     """
     if not panels:
         return None
-    chosen = [panels[0], *{panels[1][0]: panels[1], panels[-1][0]: panels[-1]}.values()]
-    return matrices.confusions(chosen, title=mistakes_text.confusions_title(panels), unit="answers")
+    chosen = list({panel[0]: panel for panel in (panels[0], panels[1], panels[-1])}.values())
+    title = mistakes_text.confusions_title(panels)
+    figure, axes = canvas(1, len(chosen), height=4.2, title=title, sharey=True)
+    for ax, (name, counts, classes) in zip(axes.flat, chosen):
+        names = [word(one) for one in classes]
+        rates = pd.DataFrame(100 * metrics.row_normalised(counts), names, names)
+        heat_map(ax, rates, rates.map(lambda rate: f"{rate:.0f}").to_numpy(), limits=(0, 100), rotation=45)
+        ax.set_aspect("equal", anchor="N")
+        ax.set_title(word(name))
+        ax.set_xlabel("answer (% of the true class)")
+    axes[0, 0].set_ylabel("true class")
+    return figure
 
 
 @styled
@@ -47,11 +59,11 @@ def surest(pictures: Sequence[Mapping[str, Any]]) -> Figure | None:
         return None
     rows = -(-len(pictures) // COLUMNS)
     title = mistakes_text.surest_title(pictures)
-    figure, axes = canvas(rows, COLUMNS, height=0.8 + 2.3 * rows, title=title)
+    figure, axes = canvas(rows, COLUMNS, height=0.8 + 2.45 * rows, title=title)
     for place, (ax, item) in enumerate(zip(axes.flat, pictures)):
         image = mel_spectrogram(ax, item)
-        ax.set_title(f"{word(item['truth'])}, taken for {word(item['prediction'])} ({share(item['probability'])})")
-        ax.set_title(word(item["corpus"]), loc="right", fontweight="normal", fontsize=9)
+        taken = f"{word(item['truth'])}, taken for {word(item['prediction'])} ({share(item['probability'])})"
+        ax.set_title(f"{word(item['corpus'])}\n{taken}")
         ax.set(ylabel="frequency (kHz)" if place % COLUMNS == 0 else "", xlabel="time (s)")
     for ax in axes.flat[len(pictures) :]:
         ax.set_visible(False)
