@@ -138,7 +138,7 @@ def occlusion_finding(table: pd.DataFrame) -> str:
     names = occlusion.names_of("frequency")
     each = [f"{word(emotion)} {names[row.idxmin()]} kHz" for emotion, row in bands.iterrows()]
     means = {"a band": bands.mean().min(), "a stretch of time": stretches.mean().min()}
-    costs = [f"{kind} multiplies the true class's probability by {share(math.exp(change), 2)} at worst"
+    costs = [f"hiding {kind} multiplies the true class's probability by {share(math.exp(change), 2)} at worst"
              for kind, change in means.items()]  # fmt: skip
     return f"Missed most by {listed(each)}. On average over the emotions, {listed(costs)}."
 
