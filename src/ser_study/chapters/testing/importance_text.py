@@ -115,7 +115,7 @@ def occlusion_title(table: pd.DataFrame) -> str:
 
 
 def _ordinal(number: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+    return {1: "first", 2: "second", 3: "third", occlusion.PARTS: "last"}.get(number, f"{number}th")
 
 
 def occlusion_figure(table: pd.DataFrame, study: Study) -> Caption:
