@@ -36,6 +36,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "testing.timed_models": ["logistic", "lda"],
         "testing.timed_clips": 8,
         "testing.vote_models": ["lda"],
+        "testing.permutations": 3,
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -58,6 +59,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "testing.clips": 60,
         "testing.vote_models": ["lda"],
         "testing.transfer_features": [],
+        "testing.permutations": 5,
+        "testing.occluded": 24,
         "baselines.gaps": False,
         **_only("selection"),
     },

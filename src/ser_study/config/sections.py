@@ -250,3 +250,5 @@ class Testing:
     timed_clips: int = 20  # timed one by one; the median counts
     vote_models: tuple[str, ...] = ("lda", "logistic")  # trained on listeners' votes, on hand-crafted features
     transfer_features: tuple[str, ...] = ("campplus+moonshine",)  # also tuned on one corpus and tested on the others
+    permutations: int = 10  # of each family of features, whose cost in UAR is averaged
+    occluded: int = 60  # test clips a selection of which parts of the spectrum are hidden from the encoder, at most

@@ -41,7 +41,12 @@ def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained
     """
     if sample_rate != SAMPLE_RATE:
         raise ValueError(f"CAM++ takes {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000.")
-    return _session(output, untrained).run(None, {campplus_onnx.INPUT: filterbank(signal)})[0]
+    return layer_of(filterbank(signal), output=output, untrained=untrained)
+
+
+def layer_of(bands: np.ndarray, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
+    """What CAM++ makes of a filterbank, float32 (t, 80) as ``filterbank`` gives it; see ``layer``."""
+    return _session(output, untrained).run(None, {campplus_onnx.INPUT: bands})[0]
 
 
 def filterbank(signal: Signal) -> np.ndarray:
@@ -52,7 +57,11 @@ def filterbank(signal: Signal) -> np.ndarray:
 
 def pooled(signal: Signal, sample_rate: int, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
     """Mean and standard deviation over time of a block, float32 (2 d,); see ``layer``."""
-    frames = layer(signal, sample_rate, output=output, untrained=untrained)
+    return mean_and_sd(layer(signal, sample_rate, output=output, untrained=untrained))
+
+
+def mean_and_sd(frames: np.ndarray) -> np.ndarray:
+    """How ``pooled`` pools, (t, d) → (2 d,)."""
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
 
 

@@ -46,6 +46,12 @@ def fbank(signal: Signal, sample_rate: int, *, n_mels: int = 80, scale: float = 
     return np.log(np.maximum(power @ _triangles(n_mels, n_fft, sample_rate), FLOOR)).astype(np.float32)
 
 
+def limits(sample_rate: int, n_groups: int) -> np.ndarray:
+    """Frequencies in Hz, (n_groups + 1,), between equal groups of neighbouring bands, whatever their number."""
+    edges = np.linspace(_mel(LOWEST), _mel(sample_rate / 2), n_groups + 1)
+    return 700.0 * np.expm1(edges / 1127.0)
+
+
 @lru_cache(maxsize=4)
 def _povey(length: int) -> np.ndarray:
     """A symmetric Hann window to the power 0.85, shape (length,)."""

@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter1d
 from ser_study import corpora
 from ser_study.audio import prepare
 from ser_study.config import Config, Frames
-from ser_study.features import filters, frames
+from ser_study.features import column_names, frames
 from ser_study.schema import Signal
 from ser_study.store import Store
 
@@ -35,9 +35,7 @@ def analysis_of(clip: Mapping[str, Any], *, config: Config, store: Store) -> fra
 
 def mel_centres(analysis: frames.Analysis) -> np.ndarray:
     """Mean frequency of each mel band in Hz, (n_mels,)."""
-    n_fft = analysis.settings.n_fft
-    bank = filters.mel_bank(analysis.sample_rate, n_fft, analysis.settings.n_mels)
-    return bank @ filters.frequencies(analysis.sample_rate, n_fft) / np.maximum(bank.sum(axis=1), 1e-12)
+    return column_names.mel_centres(analysis.sample_rate, analysis.settings)
 
 
 def envelope(signal: Signal, settings: Frames) -> np.ndarray:

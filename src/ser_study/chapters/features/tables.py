@@ -8,6 +8,7 @@ import pandas as pd
 
 from ser_study import features
 from ser_study.evaluation.summaries import variance_shares
+from ser_study.features.column_names import family
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
 from ser_study.wording import word
@@ -15,11 +16,6 @@ from ser_study.wording import word
 FeatureSets = Mapping[tuple[str, str], FeatureSet]  # (selection, feature) → values
 DESCRIBED = "summary"  # the feature whose columns are looked at one by one
 SHARES = ["corpus", "feature", "family", "emotion", "speaker", "n_clips", "n_emotions", "n_speakers"]
-FAMILIES = {  # family → how the names of its columns of ``DESCRIBED`` begin; all others are timbre
-    "loudness": ("rms_", "mfcc_00"),
-    "pitch": ("f0_", "voicing_"),
-    "rhythm": ("duration", "voiced_", "unvoiced_", "loudness_peaks"),
-}
 PER_FAMILY = 3  # columns of each family whose correlations are shown
 
 
@@ -72,11 +68,6 @@ def overview(study: Study, sets: FeatureSets) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def family(name: str) -> str:
-    """Loudness, pitch, rhythm or timbre, by the name of a column of ``DESCRIBED``."""
-    return next((kind for kind, starts in FAMILIES.items() if name.startswith(starts)), "timbre")
 
 
 def variance(study: Study) -> pd.DataFrame:
