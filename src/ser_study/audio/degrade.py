@@ -44,6 +44,10 @@ class Degradation:
     prepared: bool = False  # of the prepared clip, not of the recording
     neutral: float | None = None  # level between the others at which nothing changes
 
+    def at(self, level: float) -> str:
+        """A level as readers see it, such as ``10 dB SNR``."""
+        return f"{level:g} {self.unit}".replace("-", "−")
+
 
 def gain(signal: Signal, sample_rate: int, change: float, random: np.random.Generator) -> Signal:
     """Louder or quieter by some dB; samples beyond full scale are kept."""
@@ -108,7 +112,7 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "babble": Degradation("babble", *_SNR, channel.babble, (-40, 100), voices=True),
     "reverberation": Degradation("reverberation", "s RT60", (0.3, 0.6, 1.2), channel.reverberation, (0.05, 10)),
     "telephone": Degradation("telephone, µ-law", "kHz", (8.0,), channel.telephone, (8, 8)),
-    "opus": Degradation("Opus", "kbit/s", (24.0, 12.0, 6.0), channel.opus, (6, 256)),
+    "opus": Degradation("Opus", "kbit/s", (16.0, 6.0), channel.opus, (6, 256)),
     "mp3": Degradation("MP3", "kbit/s", (64.0, 32.0, 16.0), channel.mp3, (16, 160)),
     "vorbis": Degradation("Ogg Vorbis", "quality", (0.0,), channel.vorbis, (0, 10)),
     "gain": Degradation("gain", "dB", (-20.0, 20.0), gain, (-60, 60), neutral=0.0),

@@ -33,6 +33,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetuning.folds": 0,
         "baselines.gaps": False,
         "testing.clips": 40,
+        "testing.conditions": ["white:10", "babble:10", "telephone", "length:1", "length:0.5"],
+        "testing.augmented": False,
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -53,6 +55,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
+        "testing.conditions": [
+            *("white:10", "babble:10", "reverberation:0.6", "telephone", "length:2", "length:1", "length:0.5"),
+        ],
+        "testing.augmented": False,
         "baselines.gaps": False,
         **_only("selection"),
     },
