@@ -117,7 +117,7 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "vorbis": Degradation("Ogg Vorbis", "quality", (0.0,), channel.vorbis, (0, 10)),
     "gain": Degradation("gain", "dB", (-20.0, 20.0), gain, (-60, 60), neutral=0.0),
     "clipping": Degradation("clipping", "% of samples", (1.0, 10.0, 30.0), clipping, (0.01, 90)),
-    "tempo": Degradation("tempo", "times", (0.7, 0.85, 1.15, 1.4), tempo, (0.25, 4), neutral=1.0),
+    "tempo": Degradation("tempo", "times as fast", (0.7, 0.85, 1.15, 1.4), tempo, (0.25, 4), neutral=1.0),
     "pitch": Degradation("pitch", "semitones", (-4.0, -2.0, 2.0, 4.0), pitch, (-24, 24), neutral=0.0),
     "wrong_rate": Degradation(
         "16 kHz declared as", "kHz", (11.025, 14.0, 18.0, 22.05), wrong_rate, (4, 64), neutral=16.0

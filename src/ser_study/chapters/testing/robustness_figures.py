@@ -12,7 +12,7 @@ from ser_study.chapters.testing import robustness_text as text
 from ser_study.chapters.testing.robustness import TITLES
 from ser_study.plotting.marks import chance_text, hide_rest, need
 from ser_study.plotting.palette import CYCLE, INK, MARKERS, canvas, styled
-from ser_study.wording import sentence, share
+from ser_study.wording import sentence
 
 COLOURS = dict(zip(TITLES, CYCLE))
 SHAPES = dict(zip(TITLES, MARKERS))
@@ -40,8 +40,8 @@ def curves(means: pd.DataFrame, chance: float) -> Figure | None:
         ax.axhline(chance, color=INK, linestyle=":", linewidth=1.4, zorder=1.5)
     for ax in axes[:, 0]:
         ax.set_ylabel("UAR (0–1)")
-        ax.yaxis.set_major_formatter(lambda value, _: share(value, 1))
         ax.set_ylim(0, 1)
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
     hide_rest(axes, len(kinds))
     handles = [Line2D([], [], color=COLOURS[name], marker=SHAPES[name], markersize=5, label=TITLES[name])
                for name in TITLES if (means["system"] == name).any()]  # fmt: skip
