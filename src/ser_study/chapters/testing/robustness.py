@@ -47,17 +47,18 @@ def systems(study: Study) -> dict[str, dict[str, Experiment]]:
     return chosen
 
 
-def left_out(study: Study) -> list[str]:
-    """Selections with a test on new speakers that are not degraded."""
-    return [name for name in declare.systems(study) if name not in systems(study)]
+def left_out(study: Study, table: pd.DataFrame) -> list[str]:
+    """Selections with a test on new speakers that are not in the table."""
+    return [name for name in declare.systems(study) if name not in set(table["corpus"])]
 
 
 def predictions(study: Study) -> dict[str, pd.DataFrame]:
     """Selection → predictions of its systems on some test clips in every condition, with ``system``."""
-    conditions, tables = degrade.conditions(study.config.testing.conditions), {}
-    for name, kinds in systems(study).items():
-        clean = study.predict(kinds.values())
-        options = {"config": study.config, "store": study.store, "n_clips": study.config.testing.clips}
+    conditions, chosen, tables = degrade.conditions(study.config.testing.conditions), systems(study), {}
+    known = study.predict(one for kinds in chosen.values() for one in kinds.values())
+    options = {"config": study.config, "store": study.store, "n_clips": study.config.testing.clips}
+    for name, kinds in chosen.items():
+        clean = {one: known[one] for one in kinds.values()}
         rows = stress.predictions(clean, study.selections, conditions, **options)
         tables[name] = rows.assign(system=rows["experiment"].map({one.name: kind for kind, one in kinds.items()}))
     return tables
@@ -113,11 +114,13 @@ def _score(before, changed, speakers: pd.Series, classes: Sequence[str], evaluat
 def means(table: pd.DataFrame) -> pd.DataFrame:
     """Mean over selections of the UAR and its change: ``degradation, level, system, uar, change, n_selections``.
 
-    A system that some selection lacks in a condition has a mean over fewer, and is left out of it.
+    A system that some selection lacks in a condition has a mean over fewer, and is left out of it. Empty where no
+    condition but the recordings as they are is left.
     """
     grouped = table.groupby(["degradation", "level", "system"], sort=False)
     short = grouped.agg(uar=("uar", "mean"), change=("change", "mean"), n_selections=("corpus", "nunique"))
-    return short[short["n_selections"] == table["corpus"].nunique()].reset_index()
+    short = short[short["n_selections"] == table["corpus"].nunique()].reset_index()
+    return short if (short["degradation"] != CLEAN).any() else short.iloc[:0]
 
 
 def chance(study: Study, table: pd.DataFrame) -> float:

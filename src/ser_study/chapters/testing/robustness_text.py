@@ -55,7 +55,7 @@ def table(scores: pd.DataFrame, means: pd.DataFrame, chance: float) -> Caption:
         "UAR in every condition with its interval over speakers, and the change from the same clips as recorded, in "
         "points, with its own."
     )
-    if scores.empty:
+    if means.empty:
         return Caption("degraded", words, empty=EMPTY)
     return Caption("degraded", words, empty=EMPTY, labels=LABELS, finding=details(means, chance))
 
