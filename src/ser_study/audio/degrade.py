@@ -113,15 +113,13 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "reverberation": Degradation("reverberation", "s RT60", (0.3, 0.6, 1.2), channel.reverberation, (0.05, 10)),
     "telephone": Degradation("telephone, µ-law", "kHz", (8.0,), channel.telephone, (8, 8)),
     "opus": Degradation("Opus", "kbit/s", (16.0, 6.0), channel.opus, (6, 256)),
-    "mp3": Degradation("MP3", "kbit/s", (64.0, 32.0, 16.0), channel.mp3, (16, 160)),
+    "mp3": Degradation("MP3", "kbit/s", (32.0, 16.0), channel.mp3, (16, 160)),
     "vorbis": Degradation("Ogg Vorbis", "quality", (0.0,), channel.vorbis, (0, 10)),
     "gain": Degradation("gain", "dB", (-20.0, 20.0), gain, (-60, 60), neutral=0.0),
     "clipping": Degradation("clipping", "% of samples", (1.0, 10.0, 30.0), clipping, (0.01, 90)),
-    "tempo": Degradation("tempo", "times as fast", (0.7, 0.85, 1.15, 1.4), tempo, (0.25, 4), neutral=1.0),
-    "pitch": Degradation("pitch", "semitones", (-4.0, -2.0, 2.0, 4.0), pitch, (-24, 24), neutral=0.0),
-    "wrong_rate": Degradation(
-        "16 kHz declared as", "kHz", (11.025, 14.0, 18.0, 22.05), wrong_rate, (4, 64), neutral=16.0
-    ),
+    "tempo": Degradation("tempo", "times as fast", (0.75, 1.3), tempo, (0.25, 4), neutral=1.0),
+    "pitch": Degradation("pitch", "semitones", (-3.0, 3.0), pitch, (-24, 24), neutral=0.0),
+    "wrong_rate": Degradation("16 kHz declared as", "kHz", (11.025, 22.05), wrong_rate, (4, 64), neutral=16.0),
     "silence": Degradation("silence before", "s", (2.0,), silence, (0, 60)),
     "length": Degradation("first part only", "s", (3.0, 2.0, 1.5, 1.0, 0.5, 0.25), length, (0.05, 60), prepared=True),
 }

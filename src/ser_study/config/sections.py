@@ -245,6 +245,6 @@ class Baselines:
 class Testing:
     """Chapter 07: what a finished system is tested for."""
 
-    clips: int = 300  # test clips a selection that are degraded, at most; classes and speakers in turn
+    clips: int = 240  # test clips a selection that are degraded, at most; classes and speakers in turn
     conditions: tuple[str, ...] = ()  # degradations, "white" at all levels or "white:10" at one; empty: all
     augmented: bool = True  # also the hand-crafted features with augmented copies in training
