@@ -49,6 +49,7 @@ FEW = {  # every kind of work, little of each
     "training.max_epochs": 1,
     "networks.extra": False,
     "baselines.fresh_splits": 1,
+    "testing.clips": 6,
     "baselines.training_seeds": 1,
     "testing.timed_models": "lda",
     "testing.timed_clips": 2,

@@ -37,6 +37,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "testing.timed_clips": 8,
         "testing.vote_models": ["lda"],
         "testing.permutations": 3,
+        "testing.conditions": ["white:10", "babble:10", "telephone", "length:1", "length:0.5"],
+        "testing.augmented": False,
         **_only(),
     },
     "quick": {  # what fits 40 minutes on two cores: no forest and no SVM, and openSMILE on the small corpora only
@@ -61,6 +63,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "testing.transfer_features": [],
         "testing.permutations": 5,
         "testing.occluded": 24,
+        "testing.conditions": [
+            *("white:10", "babble:10", "reverberation:0.6", "telephone", "length:2", "length:1", "length:0.5"),
+        ],
+        "testing.augmented": False,
         "baselines.gaps": False,
         **_only("selection"),
     },

@@ -252,3 +252,6 @@ class Testing:
     transfer_features: tuple[str, ...] = ("campplus+moonshine",)  # also tuned on one corpus and tested on the others
     permutations: int = 10  # of each family of features, whose cost in UAR is averaged
     occluded: int = 60  # test clips a selection of which parts of the spectrum are hidden from the encoder, at most
+    clips: int = 240  # test clips a selection that are degraded, at most; classes and speakers in turn
+    conditions: tuple[str, ...] = ()  # degradations, "white" at all levels or "white:10" at one; empty: all
+    augmented: bool = True  # also the hand-crafted features with augmented copies in training

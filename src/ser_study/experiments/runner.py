@@ -89,11 +89,15 @@ def predict_validation(
 
 def predictions(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of one experiment, cached or computed now."""
+    return execute.predict(job_of(experiment, selections, config=config, store=store), config=config, store=store)
+
+
+def job_of(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> Job:
+    """Job of one experiment, with hyperparameters from other corpora where it cannot choose its own."""
     params = None
     if needs_transfer(experiment, selections):
         params = transferred(experiment, selections, config=config, store=store)
-    job = execute.make(experiment, selections, params, config, store)
-    return execute.predict(job, config=config, store=store)
+    return execute.make(experiment, selections, params, config, store)
 
 
 def needs_transfer(experiment: Experiment, selections: Selections) -> bool:

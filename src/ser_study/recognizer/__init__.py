@@ -9,7 +9,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.recognizer.card import card_of
 from ser_study.recognizer.checks import UNSURE
-from ser_study.recognizer.fitting import fit
+from ser_study.recognizer.fitting import check, fit
 from ser_study.recognizer.recognizer import Recognizer
 from ser_study.store import Store
 
@@ -37,6 +37,7 @@ def made(
     ValueError
         The experiment cannot be kept, see ``fitting.fit``, or its features need a process of their own.
     """
+    check(one)
     options = {"config": config, "store": store}
     fitted = fit(one, selections, **options, fold=fold)
     return Recognizer(fitted.head, card_of(one, fitted, selections, **options, fold=fold))

@@ -6,6 +6,7 @@ gives that fold's test predictions, bit for bit.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from ser_study.config import Config
 from ser_study.experiments import execute, joint, runner
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.folds import folds_of
+from ser_study.experiments.folds import folds_of, with_variants
 from ser_study.experiments.selections import Selection, classes_of
 from ser_study.models import classical, discriminant, registry
 from ser_study.models.linear_head import LinearHead
@@ -59,7 +60,7 @@ def fit(
 
     Parameters
     ----------
-    one : see ``check``
+    one : see ``check``; here its training clips may have augmented copies
     selections : name → clips, all of the study: hyperparameters of a corpus of two speakers come from the others
     fold : (repeat, fold) whose test clips are left out; None: fitted on all clips
 
@@ -68,11 +69,8 @@ def fit(
     ValueError
         The experiment cannot be kept, it has no fold of that number, or the training clips lack a class.
     """
-    check(one)
-    params = None
-    if runner.needs_transfer(one, selections):
-        params = runner.transferred(one, selections, config=config, store=store)
-    job = execute.make(one, selections, params, config, store)
+    check(dataclasses.replace(one, variants=()))
+    job = runner.job_of(one, selections, config=config, store=store)
     fitted = (_beside_others if job.others else _alone)(job, config, store, fold)
     lacking = set(classes_of(job.selection, one.scheme)) - set(fitted.head.classes)
     if lacking:
@@ -83,7 +81,8 @@ def fit(
 def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple | None) -> pd.DataFrame:
     """Rows of a folds table: those of one fold, or all clips as training rows."""
     if fold is None:
-        return pd.DataFrame({"clip_id": truth.index, "variant": 0, "role": "train"})
+        rows = pd.DataFrame({"clip_id": truth.index, "variant": 0, "role": "train"})
+        return with_variants(rows, job.experiment.variants)
     folds = folds_of(job.experiment, job.selection, truth, config, store, 0)
     rows = of_fold(folds, *fold)
     if rows.empty:
