@@ -245,7 +245,6 @@ class Baselines:
 class Testing:
     """Chapter 07: what a finished system is tested for."""
 
-    clips: int = 300  # test clips a selection that are degraded, at most; classes and speakers in turn
     timed_models: tuple[str, ...] = ("logistic", "lda", "linear_svm", "lightgbm", "mlp")  # on hand-crafted features
     timed_clips: int = 20  # timed one by one; the median counts
     vote_models: tuple[str, ...] = ("lda", "logistic")  # trained on listeners' votes, on hand-crafted features

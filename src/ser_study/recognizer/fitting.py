@@ -7,10 +7,12 @@ gives that fold's test predictions, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +27,8 @@ from ser_study.models import classical, discriminant, registry
 from ser_study.models.linear_head import LinearHead
 from ser_study.store import Store
 
+VERSION = 1  # rises when the same experiment would get another head
+ARRAYS = ("centre", "deviation", "coefficients", "intercepts")  # of a ``LinearHead``
 MODEL = "lda"  # a linear system is small, and quickly fitted anew
 PROTOCOLS = ("speaker_independent", "leave_one_speaker_out")  # whose validation rows teach how sure to be
 
@@ -56,7 +60,7 @@ def fit(
     store: Store,
     fold: tuple[int, int] | None = None,
 ) -> Fit:
-    """The head of an experiment.
+    """The head of an experiment, from the store or fitted now.
 
     Parameters
     ----------
@@ -71,11 +75,32 @@ def fit(
     """
     check(dataclasses.replace(one, variants=()))
     job = runner.job_of(one, selections, config=config, store=store)
-    fitted = (_beside_others if job.others else _alone)(job, config, store, fold)
+
+    def make() -> pd.DataFrame:
+        return _as_table((_beside_others if job.others else _alone)(job, config, store, fold))
+
+    cache_key = {**job.cache_key, "fold": fold, "head": VERSION}
+    fitted = _from_table(store.cached(execute.artefact_name("heads", job), cache_key, make))
     lacking = set(classes_of(job.selection, one.scheme)) - set(fitted.head.classes)
     if lacking:
         raise ValueError(f"No training clip of {', '.join(sorted(lacking))} is left in fold {fold} of {one.name}.")
     return fitted
+
+
+def _as_table(fitted: Fit) -> pd.DataFrame:
+    """One row, its arrays as lists of doubles, which a file gives back bit for bit."""
+    head = fitted.head
+    arrays = {name: [np.asarray(getattr(head, name), float).ravel().tolist()] for name in ARRAYS}
+    facts = {"classes": [list(head.classes)], "scale": [head.scale]}
+    return pd.DataFrame({**facts, **arrays, "params": [json.dumps(dict(fitted.params))], "n_train": [fitted.n_train]})
+
+
+def _from_table(table: pd.DataFrame) -> Fit:
+    row = table.iloc[0]
+    arrays = {name: np.asarray(row[name], float) for name in ARRAYS}
+    arrays["coefficients"] = arrays["coefficients"].reshape(len(row["classes"]), -1)
+    head = LinearHead(tuple(map(str, row["classes"])), scale=float(row["scale"]), **arrays)
+    return Fit(head, json.loads(row["params"]), int(row["n_train"]))
 
 
 def _rows(job: Job, truth: pd.Series, config: Config, store: Store, fold: tuple | None) -> pd.DataFrame:

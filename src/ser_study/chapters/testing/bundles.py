@@ -19,7 +19,7 @@ import pandas as pd
 from ser_study import features
 from ser_study import recognizer as recognizers
 from ser_study.chapters.testing.declare import MODEL, PROTOCOL
-from ser_study.evaluation import intervals, metrics
+from ser_study.evaluation import abstention, intervals, metrics
 from ser_study.experiments import benchmark, execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.recognizer import Recognizer
@@ -130,7 +130,7 @@ def described(path: Path, one: Experiment) -> dict:
     card = Recognizer.load(path).card
     used = [corpus for corpus in card["corpora"] if corpus["trained_on"]]
     uar = card["scores"]["uar"]
-    sure = next((row for row in card["thresholds"] if row["aim"] == recognizers.card.ANSWERS_AT), {})
+    sure = next((row for row in card["thresholds"] if row["aim"] == abstention.ANSWERS_AT), {})
     return {
         "file": path.name,
         "kilobytes": path.stat().st_size / 1000,
@@ -146,7 +146,7 @@ def described(path: Path, one: Experiment) -> dict:
         "interval": uar["interval"],
         "n_speakers": uar["n_speakers"],
         "threshold": np.nan if card["threshold"] is None else card["threshold"],
-        "aim": recognizers.card.ANSWERS_AT,
+        "aim": abstention.ANSWERS_AT,
         "coverage": sure.get("coverage", np.nan),
         "accuracy": np.nan if sure.get("accuracy") is None else sure["accuracy"],
         "limits": card["limits"],

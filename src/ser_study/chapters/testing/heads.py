@@ -18,11 +18,7 @@ Heads = Sequence[tuple[LinearHead, np.ndarray]]  # each with the names of its te
 
 def job_of(one: Experiment, study: Study) -> execute.Job:
     """The job of an experiment, whose key holds all that its heads depend on."""
-    options = {"config": study.config, "store": study.store}
-    params = None
-    if runner.needs_transfer(one, study.selections):
-        params = runner.transferred(one, study.selections, **options)
-    return execute.make(one, study.selections, params, **options)
+    return runner.job_of(one, study.selections, config=study.config, store=study.store)
 
 
 def heads(one: Experiment, study: Study, *, number: int | None = None) -> Heads:

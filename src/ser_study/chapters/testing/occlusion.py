@@ -31,7 +31,7 @@ from ser_study.study import Study
 
 VERSION = 1  # rises when the same settings give other numbers
 SYSTEM = "small"  # whose feature is ``campplus.pooled`` as it stands
-FOLDS = 3  # of each selection, whose heads are fitted anew
+FOLDS = 3  # of each selection, whose heads are used
 PARTS = 8  # bands, and stretches of time
 KINDS = ("frequency", "time")
 COLUMNS = ["corpus", "emotion", "kind", "place", "change", "n"]

@@ -1,0 +1,105 @@
+"""What the summary of chapter 07 says, for a reader with two minutes; all numbers are computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ser_study.chapters.testing.summary import AIM, ALARM
+from ser_study.wording import Caption, number, percent, sentence, share, signed, word
+
+EMPTY = "No selection of this run allows a test on new speakers, so nothing can be promised to anybody."
+LABELS = {
+    "prevalence": f"{ALARM} clips, %",
+    "recall": "of them found, %",
+    "false_alarms": "false alarms, %",
+    "coverage": f"answered at {percent(AIM)} aim, %",
+    "accuracy": "of these right, %",
+    "telephone": "on the telephone, points",
+    "babble": "in babble at 10 dB, points",
+}
+SHARES = ("prevalence", "recall", "false_alarms", "coverage", "accuracy")
+DECIMALS = dict.fromkeys(SHARES, 0) | {"telephone": 1, "babble": 1}
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``summary.table`` with shares in per cent and changes in points; columns nobody measured go."""
+    scaled = table.assign(**{name: 100 * table[name] for name in (*SHARES, "telephone", "babble")})
+    return scaled.dropna(axis=1, how="all")
+
+
+def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
+    """The table, and what it means.
+
+    Parameters
+    ----------
+    table : of ``summary.table``
+    pairs : of ``transfer.table``
+    system : title of the system
+    """
+    words = (
+        f"{sentence(system)}, on new speakers of each corpus. False alarms: share of the clips predicted {ALARM} that "
+        "are not. Changes of UAR on the telephone (µ-law, 300 to 3,400 Hz) and in babble are from the same clips as "
+        "recorded."
+    )
+    labels = {name: label for name, label in LABELS.items() if name in readable(table)}
+    return Caption("in_short", words, empty=EMPTY, labels=labels, finding=finding(table, pairs), decimals=DECIMALS)
+
+
+def finding(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """What it can be used for, and what not, on the selection with the most speakers."""
+    if table.empty:
+        return ""
+    row = table.loc[table["n_speakers"].idxmax()]
+    lines = [_alarms(row), _answers(row), _calls(table), _elsewhere(pairs)]
+    lines.append(
+        "- **Not for decisions about a person.** All of this is acted speech, so it says how well acting is "
+        "recognised, and nothing about what somebody feels."
+    )
+    return "\n".join(line for line in lines if line)
+
+
+def _alarms(row: pd.Series) -> str:
+    if row["recall"] != row["recall"]:
+        return ""
+    false = "" if row["false_alarms"] != row["false_alarms"] else (
+        f", and of 10 alarms {number(10 * row['false_alarms'], 1)} are false"
+    )  # fmt: skip
+    return (
+        f"- **Sorting recordings of a studio.** On {word(row['corpus'])} ({row['n_speakers']:.0f} speakers), of 10 "
+        f"{ALARM} clips {number(10 * row['recall'], 1)} are found{false}, where {percent(row['prevalence'])} of the "
+        "clips are. Where such clips are rarer, more of the alarms are false."
+    )
+
+
+def _answers(row: pd.Series) -> str:
+    if row["accuracy"] != row["accuracy"]:
+        return ""
+    return (
+        f"- **Answering only when sure.** Set to be right in {percent(AIM)} of its answers, it answers "
+        f"{percent(row['coverage'])} of the clips of {word(row['corpus'])} and is right in {percent(row['accuracy'])} "
+        "of these; the others need a person."
+    )
+
+
+def _calls(table: pd.DataFrame) -> str:
+    tried = table[["telephone", "babble"]].mean().dropna()
+    if tried.empty:
+        return ""
+    where = {"telephone": "on a telephone line", "babble": "with people talking behind (10 dB)"}
+    parts = [f"{signed(100 * value)} points {where[name]}" for name, value in tried.items()]
+    return f"- **Calls.** Mean change of UAR: {', '.join(parts)}."
+
+
+def _elsewhere(pairs: pd.DataFrame) -> str:
+    """Scores on another corpus beside those within, of all systems that were tried."""
+    others = pairs[pairs["source"] != pairs["corpus"]]
+    lines = []
+    for title, own in others.groupby("system", sort=False):
+        surplus = 100 * own["overconfidence"].median()
+        lines.append(
+            f"{title}, median UAR {share(own['uar'].median())} (within a corpus {share(own['uar_within'].median())}), "
+            f"confidence less accuracy {signed(surplus, 0)} points"
+        )
+    if not lines:
+        return ""
+    return f"- **Recordings from elsewhere.** Trained on one corpus and tested on another: {'; '.join(lines)}."
