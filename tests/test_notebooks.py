@@ -50,6 +50,7 @@ def test_every_chapter_has_a_page_without_an_error(study):
         "05_deep_learning",
         "06_voting",
         "06b_systems",
+        "07_post_model_testing",
         "08_baselines",
     ]
     assert printed.strip().endswith("index.html.")
@@ -112,7 +113,7 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 10
+    assert again.stdout.count("up to date") == 11
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before

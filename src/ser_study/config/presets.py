@@ -59,6 +59,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.systems": ["E000"],
         "baselines.fresh_splits": 3,
         "testing.clips": 60,
+        "testing.timed_models": ["logistic", "lda", "lightgbm"],
         "testing.vote_models": ["lda"],
         "testing.transfer_features": [],
         "testing.permutations": 5,

@@ -38,7 +38,7 @@ MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
 EXPECTED = {  # s, on two cores and that many clips; used until the run has times of its own
     "demo": {
         **{"02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 25},
-        **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "08_baselines": 4},
+        **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "07_post_model_testing": 33, "08_baselines": 4},
     },
     "quick": {
         **{"02_feature_extraction": 250, "03_splits_and_leakage": 170, "04_traditional_ml": 1050},
