@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,6 +167,9 @@ HEADINGS = {  # columns that every table means alike; what else a column of one 
 }
 
 
+SIDE_BY_SIDE = re.compile(r"\w+(\+\w+)+")  # registry names such as campplus+moonshine; not a title such as CAM++
+
+
 @dataclass(frozen=True)
 class Caption:
     """What a page says about a figure or a table; ``report.exhibits`` shows it."""
@@ -182,7 +186,7 @@ class Caption:
 
 def word(name: str) -> str:
     """A registry name as a reader says it: ``linear_svm`` → ``linear SVM``."""
-    if "+" in str(name):
+    if SIDE_BY_SIDE.fullmatch(str(name)):
         return " + ".join(word(part) for part in str(name).split("+"))
     return NAMES.get(str(name), str(name).replace("_", " "))
 

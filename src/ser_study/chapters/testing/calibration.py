@@ -26,7 +26,6 @@ from ser_study.schema import classes_in, probability_columns
 from ser_study.study import Study
 from ser_study.wording import voices
 
-MIN_SPEAKERS = 3  # one in test, one in validation, one in training
 PARTS = ("reliability", "resolution", "uncertainty", "within")
 SCORES = (
     *("corpus", "system", "log_loss", "low", "high", "ece", "ece_if_calibrated", "overconfidence"),
@@ -59,7 +58,7 @@ def _experiments(study: Study) -> dict[tuple[str, str], Experiment]:
 def learns(rows: pd.DataFrame, n_speakers: int) -> bool:
     """Whether every fold has validation rows, of speakers who are in neither training nor test."""
     has_rows = rows["role"].eq("validation").groupby([rows[name] for name in abstention.FOLD]).any()
-    return n_speakers >= MIN_SPEAKERS and bool(has_rows.all())
+    return n_speakers >= declare.MIN_SPEAKERS and bool(has_rows.all())
 
 
 def temperatures(rows: pd.DataFrame) -> pd.Series:

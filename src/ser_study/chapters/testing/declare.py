@@ -16,6 +16,7 @@ from ser_study.study import Study
 
 PROTOCOL = "speaker_independent"
 MODEL = "lda"
+MIN_SPEAKERS = 3  # one in test, one in validation, one in training
 TITLES: Mapping[str, str] = {
     "classical": "hand-crafted features",
     "small": "one encoder",

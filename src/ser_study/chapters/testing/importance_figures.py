@@ -12,7 +12,7 @@ from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import canvas, styled
 from ser_study.wording import minus, word
 
-AXES = {"frequency": "hidden band (kHz)", "time": "hidden eighth of the clip (number)"}
+AXES = {"frequency": "hidden band (kHz)", "time": "hidden eighth of the clip (first to last)"}
 
 
 @styled
@@ -63,7 +63,7 @@ def hidden(table: pd.DataFrame) -> Figure | None:
     for ax, (kind, values) in zip(axes.flat, means.items()):
         named = values.set_axis(occlusion.names_of(kind), axis=1).rename(index=word)
         texts = named.map(lambda change: minus(change, 1)).to_numpy()
-        bar = {"label": "change of ln p (number)", "aspect": 12, "pad": 0.02}
+        bar = {"label": "change of ln p", "aspect": 12, "pad": 0.02}
         heat_map(ax, named, texts, limits=(low, high), bar=bar, rotation=0)
         ax.set_xlabel(AXES[kind])
     return figure

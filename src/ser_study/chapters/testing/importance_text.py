@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from ser_study import features
-from ser_study.chapters.testing import occlusion
+from ser_study.chapters.testing import declare, occlusion
 from ser_study.chapters.testing.importance import ALL, TOP
 from ser_study.study import Study
 from ser_study.wording import Caption, listed, share, signed, word
@@ -126,7 +126,8 @@ def occlusion_figure(table: pd.DataFrame, study: Study) -> Caption:
     words = (
         f"{features.get('campplus').title} under a linear head: an eighth of the bands of its input, or of the clip, "
         "is set to its mean. Change of the logarithm of the true class's probability (−0.69 halves it), mean over "
-        f"{clips['n'].sum()} test clips of {clips['corpus'].nunique()} selections, each selection counting alike."
+        f"{clips['n'].sum()} test clips of {clips['corpus'].nunique()} selections, each counting alike. Selections of "
+        f"fewer than {declare.MIN_SPEAKERS} speakers are left out, since their systems cannot learn how sure to be."
     )
     finding = occlusion_finding(table)
     return Caption("occlusion", words, alt=f"{occlusion_title(table)}. {finding}", finding=finding)
@@ -158,7 +159,11 @@ def occlusion_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def occlusion_caption(table: pd.DataFrame) -> Caption:
     """Where each emotion of each selection loses most."""
-    words = "For each emotion of each selection, the band and the eighth of the clip whose absence costs most."
+    words = (
+        "For each emotion of each selection, the band and the eighth of the clip whose absence costs most, and the "
+        "change of the logarithm of the true class's probability."
+    )
     labels = {"frequency": "band (kHz)", "frequency_change": "change without it", "time": "eighth of the clip"}
     labels |= {"time_change": "change without that"}
-    return Caption("occlusion_by_corpus", words, empty=NO_ENCODER, labels=labels, page_length=20)
+    decimals = {"frequency_change": 2, "time_change": 2}
+    return Caption("occlusion_by_corpus", words, empty=NO_ENCODER, labels=labels, decimals=decimals, page_length=20)

@@ -87,8 +87,8 @@ def agreement_finding(table: pd.DataFrame) -> str:
     inside = table[table["measure"] == MEASURES["clips_within"]]
     above = int((inside["low"] > 0).sum())
     return "\n".join(lines) + (
-        f"\n\nWithin one emotion, clips that listeners miss are missed more often by {above} of {len(inside)} systems "
-        "(interval above 0)."
+        f"\n\nWithin one emotion, clips that listeners miss are missed more often by a system, too, with an interval "
+        f"above 0, in {above} of {len(inside)} cases (system and corpus)."
     )
 
 

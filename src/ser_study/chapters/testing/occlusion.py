@@ -41,10 +41,15 @@ CLIP_COLUMNS = ["clip_id", "emotion", "kind", "place", "change"]
 def changes(study: Study) -> pd.DataFrame:
     """Mean change of every hidden part for each emotion of each selection whose sound is here (``COLUMNS``).
 
-    Without the encoder there is no row.
+    Without the encoder there is no row; nor is there one for a selection that has no speaker to learn from how sure to
+    be: its probabilities are 0 and 1, and their logarithms of any size.
     """
     here = study.with_audio().selections
-    chosen = [kinds[SYSTEM] for name, kinds in declare.systems(study).items() if SYSTEM in kinds and name in here]
+    chosen = [
+        kinds[SYSTEM]
+        for name, kinds in declare.systems(study).items()
+        if SYSTEM in kinds and name in here and here[name].n_speakers >= declare.MIN_SPEAKERS
+    ]
     study.predict(chosen)  # logs that these test clips are looked at
     parts, jobs = [], study.config.run.jobs
     for one, table in parallel_map(partial(_of_selection, study=study), chosen, jobs=jobs, batch=1):

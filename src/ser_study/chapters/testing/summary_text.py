@@ -24,7 +24,7 @@ DECIMALS = dict.fromkeys(SHARES, 0) | {"telephone": 1, "babble": 1}
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of ``summary.table`` with shares in per cent and changes in points; columns nobody measured go."""
     scaled = table.assign(**{name: 100 * table[name] for name in (*SHARES, "telephone", "babble")})
-    return scaled.dropna(axis=1, how="all")
+    return scaled.drop(columns="n").dropna(axis=1, how="all")
 
 
 def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
@@ -41,8 +41,10 @@ def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
         "are not. Changes of UAR on the telephone (µ-law, 300 to 3,400 Hz) and in babble are from the same clips as "
         "recorded."
     )
-    labels = {name: label for name, label in LABELS.items() if name in readable(table)}
-    return Caption("in_short", words, empty=EMPTY, labels=labels, finding=finding(table, pairs), decimals=DECIMALS)
+    columns = readable(table).columns
+    labels = {name: label for name, label in LABELS.items() if name in columns}
+    decimals = {name: places for name, places in DECIMALS.items() if name in columns}
+    return Caption("in_short", words, empty=EMPTY, labels=labels, finding=finding(table, pairs), decimals=decimals)
 
 
 def finding(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -67,7 +69,7 @@ def _alarms(row: pd.Series) -> str:
     return (
         f"- **Sorting recordings of a studio.** On {word(row['corpus'])} ({row['n_speakers']:.0f} speakers), of 10 "
         f"{ALARM} clips {number(10 * row['recall'], 1)} are found{false}, where {percent(row['prevalence'])} of the "
-        "clips are. Where such clips are rarer, more of the alarms are false."
+        f"clips are {ALARM}. Where such clips are rarer, more of the alarms are false."
     )
 
 
