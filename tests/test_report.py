@@ -21,7 +21,7 @@ from report_sample import PARAMETERS, SETUP, drawing, notebook, project, report,
 
 from ser_study.config import load
 from ser_study.features import Feature
-from ser_study.report import chapters, clean, exhibits, pages, provenance, runner, table_html
+from ser_study.report import articles, chapters, clean, exhibits, pages, provenance, runner, table_html
 from ser_study.report.exhibits import Exhibits
 from ser_study.store import Store
 from ser_study.study import Study
@@ -296,7 +296,7 @@ def test_damaged_run_json_is_as_none(tmp_path, content):
 
 
 def test_anchors_are_unique_and_readable():
-    body, headings = pages.anchored("<h2>Σ of <em>two</em></h2><h2>Σ of two</h2><h3>!</h3>")
+    body, headings = articles.anchored("<h2>Σ of <em>two</em></h2><h2>Σ of two</h2><h3>!</h3>")
     assert [h["anchor"] for h in headings] == ["σ-of-two", "σ-of-two-2", "section"]
     assert body.count('id="σ-of-two"') == 1
     assert headings[0]["text"] == "Σ of two"
@@ -308,7 +308,7 @@ def test_tags_decide_what_a_page_shows_of_a_cell(tmp_path):
     for place, tag in ((3, "explore"), (5, "explore"), (6, "teach")):
         sample.cells[place].metadata["tags"] = [tag]
     nbformat.write(sample, tmp_path / "a.ipynb")
-    body = pages.article(tmp_path / "a.ipynb", prefix="4b")["body"]
+    body = articles.article(tmp_path / "a.ipynb", prefix="4b")["body"]
     assert "Stays." in body
     assert "looking" not in body
     assert "Leads to a look" not in body
@@ -330,7 +330,7 @@ def test_plain_frames_and_estimators_are_shown_without_their_style_sheets(tmp_pa
         data = {"text/html": thing._repr_html_(), "text/plain": repr(thing)}
         cell.outputs = [nbformat.v4.new_output("execute_result", data=data)]
     nbformat.write(sample, tmp_path / "a.ipynb")
-    body = pages.article(tmp_path / "a.ipynb", prefix="4b")["body"]
+    body = articles.article(tmp_path / "a.ipynb", prefix="4b")["body"]
     assert re.search(r'<div class="scroll pandas"[^>]*><table border="1" class="dataframe">', body)
     assert "StandardScaler" in body
     assert body.count("<div") == body.count("</div")
@@ -449,6 +449,12 @@ def test_a_study_runs_fails_in_one_chapter_and_continues(tmp_path, monkeypatch, 
     assert "to run" in runner.plan(config, store, corpora=["synthetic"], only=["01"])
     assert "up to date" in runner.plan(config, store, corpora=["synthetic"], only=["04"])
     assert "earlier run" not in (store.run / "index.html").read_text(encoding="utf-8")
+    there = {path.name: path.read_text("utf-8") for path in (store.run / "pages").glob("*.html")}
+    shutil.move(store.derived / "notebooks", store.derived / "elsewhere")  # as in a fresh checkout
+    code, printed = run(execute_any=False)
+    assert code == 0
+    assert {path.name: path.read_text("utf-8") for path in (store.run / "pages").glob("*.html")} == there
+    shutil.move(store.derived / "elsewhere", store.derived / "notebooks")
     nbformat.write(notebook("# Changed", SETUP), store.project / "notebooks" / "04_models.ipynb")
     (store.run / "pages" / "07_gone.html").write_text("old")
     code, printed = run(execute_any=False)

@@ -1,39 +1,30 @@
-"""Executed notebooks → self-contained pages: ``index.html`` (the findings) and ``pages/*.html``.
+"""Self-contained pages: ``index.html`` (the findings) and ``pages/*.html``.
 
-Conventions
------------
-nbconvert turns the cells into the body of an article; a Jinja template of ours puts it in a page with
-contents, neighbours and provenance. Nothing on a page is fetched from anywhere. Of a cell tagged ``teach`` the code
-is open; one tagged ``explore`` is for JupyterLab alone.
+A Jinja template puts an article (``report.articles``) in a page with contents, neighbours and provenance. Nothing on a
+page is fetched from anywhere.
 """
 
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
 from ser_study.report import clean, provenance
+from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_script
 from ser_study.store import Store, replacing
 from ser_study.wording import word
 
 STUDY = "Speech emotion, honestly scored"
-TEMPLATE = Path(__file__).parent / "template"
-NOT_PUBLISHED = {"parameters", "injected-parameters", "explore"}  # tags of cells for JupyterLab alone
-_HEADING = re.compile(r"<h([1-4])\b[^>]*>(.*?)</h\1>", re.DOTALL)
-_NUMBER = re.compile(r'<b class="ser-number">(Table|Figure)</b>')
-_TAG = re.compile(r"<[^>]+>")
-_HAS_HEADING = re.compile(r"^#", re.MULTILINE)
 
 
 def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]]) -> int:
-    """Write every page whose executed notebook is there; pages of chapters that are gone are deleted.
+    """Write every page whose executed notebook is there, and anew those that are published without it, as in a fresh
+    checkout; pages of chapters that are gone are deleted.
 
     Parameters
     ----------
@@ -45,10 +36,15 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
     Number of pages written, the front page included.
     """
     folder = store.derived / "notebooks"
-    executed = [c for c in story if c.page in facts and (folder / facts[c.page].get("notebook", "")).is_file()]
-    if not executed:
+    articles = {}
+    for chapter in (c for c in story if c.page in facts):
+        if (notebook := folder / facts[chapter.page].get("notebook", "")).is_file():
+            articles[chapter.page] = article(notebook, prefix=_number(chapter))
+        elif kept := published_article(store.run / _file(chapter), chapter.corpus and word(chapter.corpus)):
+            articles[chapter.page] = kept
+    if not articles:
         return 0
-    articles = {c.page: article(folder / facts[c.page]["notebook"], prefix=_number(c)) for c in executed}
+    executed = [chapter for chapter in story if chapter.page in articles]
     run, scrub = provenance.read_run(store.run), clean.scrubber(store)
     entries = [_entry(chapter, articles[chapter.page], facts[chapter.page]) for chapter in executed]
     entries.sort(key=lambda entry: entry["file"] != "index.html")  # the findings come first
@@ -64,109 +60,6 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
         if f"pages/{old.name}" not in written:
             old.unlink()
     return len(entries)
-
-
-def article(path: Path, *, prefix: str) -> dict[str, Any]:
-    """The body of a page.
-
-    Parameters
-    ----------
-    path : an executed, cleaned notebook
-    prefix : number of the chapter, such as ``4b``, for its tables and figures; empty on the front page
-
-    Returns
-    -------
-    dict of ``title`` (text), ``opening`` (the HTML of the first heading), ``body`` (HTML) and ``sections``
-    (level, anchor and text of the headings of levels 2 and 3).
-    """
-    import nbformat
-
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = published_cells(notebook.cells)
-    body, _ = _exporter().from_notebook_node(notebook)
-    counts = {"Table": 0, "Figure": 0}
-
-    def numbered(match: re.Match) -> str:
-        counts[kind := match[1]] += 1
-        number = f"{prefix}.{counts[kind]}" if prefix else str(counts[kind])
-        return f'<b class="ser-number">{kind} {number}</b>'
-
-    body, headings = anchored(_NUMBER.sub(numbered, body))
-    first = re.search(r"<h1\b.*?</h1>", body, re.DOTALL)
-    titles = [heading["text"] for heading in headings if heading["level"] == 1]
-    return {
-        "title": titles[0] if titles else path.stem,
-        "opening": first[0] if first else "",
-        "body": body.replace(first[0], "", 1) if first else body,
-        "sections": [heading for heading in headings if heading["level"] in (2, 3)],
-    }
-
-
-def published_cells(cells: Sequence[Any]) -> list[Any]:
-    """Cells for the page: none tagged as one of ``NOT_PUBLISHED``, nor the words that lead to it alone.
-
-    Those are a Markdown cell without a heading right before it.
-    """
-    published: list[Any] = []
-    for cell in cells:
-        if not NOT_PUBLISHED.intersection(cell.metadata.get("tags", [])):
-            published.append(cell)
-        elif published and published[-1].cell_type == "markdown" and not _HAS_HEADING.search(published[-1].source):
-            published.pop()
-    return published
-
-
-def anchored(body: str) -> tuple[str, list[dict[str, Any]]]:
-    """Give every heading an anchor of its own and a link to it; the headings as level, anchor, text."""
-    headings: list[dict[str, Any]] = []
-
-    def heading(match: re.Match) -> str:
-        level, inner = int(match[1]), match[2].strip()
-        text = html.unescape(_TAG.sub("", inner)).strip()
-        base = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
-        same = sum(other["base"] == base for other in headings)
-        anchor = base if not same else f"{base}-{same + 1}"
-        headings.append({"level": level, "anchor": anchor, "text": text, "base": base})
-        link = (
-            f' <a class="anchor" href="#{anchor}" aria-label="Link to {html.escape(text)}">#</a>' if level > 1 else ""
-        )
-        return f'<h{level} id="{anchor}">{inner}{link}</h{level}>'
-
-    return _HEADING.sub(heading, body), headings
-
-
-def plain_table(content: str) -> str:
-    """HTML as pandas writes it without its style sheet, in a box that scrolls; any other HTML as it is."""
-    if 'class="dataframe"' not in content:
-        return content
-    bare = re.sub(r"<style scoped>.*?</style>|<div>|</div>", "", content, flags=re.DOTALL).strip()
-    return f'<div class="scroll pandas" role="region" tabindex="0" aria-label="Table">{bare}</div>'
-
-
-@cache
-def _exporter():
-    """nbconvert with our template; Markdown may hold HTML, and every wide table scrolls in its own box."""
-    from nbconvert.exporters import TemplateExporter
-    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    def prose(text: str) -> str:
-        written = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(text)
-        box = '<div class="scroll" role="region" tabindex="0" aria-label="Table"><table>'
-        return written.replace("<table>", box).replace("</table>", "</table></div>")
-
-    def code(text: str) -> str:
-        return highlight(text, PythonLexer(), HtmlFormatter(cssclass="source"))
-
-    exporter = TemplateExporter(
-        template_name=TEMPLATE.name, extra_template_basedirs=[str(TEMPLATE.parent)], template_file="cells.html.j2"
-    )
-    exporter.register_filter("prose", prose)
-    exporter.register_filter("code", code)
-    exporter.register_filter("plain_table", plain_table)
-    return exporter
 
 
 @cache
@@ -185,12 +78,16 @@ def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) 
     label = f"{title}: {word(chapter.corpus)}" if chapter.corpus else title
     return {
         "page": chapter.page,
-        "file": "index.html" if chapter.notebook.stem == FINDINGS else f"pages/{chapter.page}.html",
+        "file": _file(chapter),
         "number": _number(chapter),
         "label": label,
         "opening": text["opening"].replace(f">{title}</h1>", f">{html.escape(label)}</h1>"),
         "failed": facts.get("status") == "failed",
     }
+
+
+def _file(chapter: Chapter) -> str:
+    return "index.html" if chapter.notebook.stem == FINDINGS else f"pages/{chapter.page}.html"
 
 
 def _number(chapter: Chapter) -> str:
