@@ -56,6 +56,7 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
             "degradation": ["telephone", "telephone", "babble"],
             "level": [8.0, 8.0, 20.0],
             "change": [-0.5, -0.25, -0.1],
+            "n": [60, 50, 60],
         }
     )
     both = pd.concat([predictions(), predictions(answer=["sad"] * 10, role="validation")])
@@ -74,7 +75,7 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
     text = summary_text.finding(pd.DataFrame([row]), pairs)
     assert "of 10 angry clips 7.5 are found, and of 10 alarms 4.0 are false, where 40 % of the clips are angry" in text
     assert "it answers 40 % of the clips of CREMA-D and is right in 90 % of these" in text
-    assert "−25.0 points on a telephone line" in text
+    assert "mean over corpora (50 clips each): −25.0 points on a telephone line" in text
     assert "talking" not in text
     assert "median UAR .400 (within a corpus .850), confidence less accuracy +30 points" in text
 

@@ -14,9 +14,9 @@ from hostile_runs import in_process
 from report_sample import SETUP, notebook, project
 
 from ser_study.config import load
-from ser_study.parallel import side_by_side
 from ser_study.report import runner, turns
 from ser_study.report.chapters import Chapter, chapters
+from ser_study.report.side_by_side import side_by_side
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60  # s

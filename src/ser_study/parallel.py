@@ -9,11 +9,8 @@ import os
 import platform
 import re
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,63 +79,6 @@ def parallel_map(
         for chunk, values in zip(chunks, results):
             bar.update(len(chunk))
             yield from zip(chunk, values)
-
-
-def side_by_side(
-    function: Callable[[Any], Any], items: Sequence[Any], *, at_once: int, begun: Callable[[Any], None]
-) -> Iterator[tuple[Any, Any]]:
-    """``(item, function(item))`` as each is done, for few items that take minutes and start processes of their own.
-
-    Parameters
-    ----------
-    function : importable at top level, or a partial of one; what it raises is raised here
-    at_once : items in work at a time, each in a process; 1 runs here
-    begun : called here with each item when its turn comes
-
-    Raises
-    ------
-    RuntimeError
-        A process died.
-
-    Notes
-    -----
-    The processes, and those that they started, end when the caller stops reading, fails or dies.
-    """
-    if min(at_once, len(items)) <= 1:
-        for item in items:
-            begun(item)
-            yield item, function(item)
-        return
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    executor = ProcessPoolExecutor(at_once, initializer=_end_with, initargs=(os.getpid(),))
-    try:
-        waiting, running = list(items), {}
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                begun(item := waiting.pop(0))
-                running[executor.submit(function, item)] = item
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future.result()
-    except BrokenExecutor:
-        raise RuntimeError(
-            "A process that ran a notebook died, most often for want of memory; close other programs or use --jobs 1, "
-            "then run again: what is finished is kept."
-        ) from None
-    finally:
-        executor.shutdown(kill_workers=True)
-
-
-def _end_with(parent: int) -> None:
-    """Have this process end when its parent does, whatever ended that."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _apply(function: Callable, chunk: Sequence) -> list:

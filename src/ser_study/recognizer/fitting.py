@@ -27,7 +27,7 @@ from ser_study.models import classical, discriminant, registry
 from ser_study.models.linear_head import LinearHead
 from ser_study.store import Store
 
-VERSION = 1  # rises when the same experiment would get another head
+VERSION = 1  # rises when the same experiment would get another head; part of every key that rests on one
 ARRAYS = ("centre", "deviation", "coefficients", "intercepts")  # of a ``LinearHead``
 MODEL = "lda"  # a linear system is small, and quickly fitted anew
 PROTOCOLS = ("speaker_independent", "leave_one_speaker_out")  # whose validation rows teach how sure to be

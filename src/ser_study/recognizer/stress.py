@@ -105,7 +105,7 @@ def predictions(
         "experiments": [job.cache_key for job in jobs.values()],
         "clips": ids,
         "conditions": [list(condition) for condition in wanted],
-        "version": [VERSION, degraded.VERSION, degrade.VERSION],
+        "version": [VERSION, degraded.VERSION, degrade.VERSION, fitting.VERSION],
         "libraries": versions(["soundfile"]),
     }
 
@@ -118,7 +118,7 @@ def predictions(
 
     table = store.cached(f"stress/{part.name}", key, make)
     for one in experiments:
-        _log(one, table[table["experiment"] == one.name], wanted, n_clips, store)
+        _log(jobs[one], table[table["experiment"] == one.name], wanted, n_clips, store)
     return table
 
 
@@ -160,11 +160,12 @@ def _predicted(
     return (pd.concat(parts) if parts else rows).assign(degradation=kind, level=level)
 
 
-def _log(one: Experiment, table: pd.DataFrame, conditions: Sequence[Condition], n_clips: int, store: Store) -> None:
+def _log(job: execute.Job, table: pd.DataFrame, conditions: Sequence[Condition], n_clips: int, store: Store) -> None:
     """One line of the ledger: the mean UAR over conditions."""
+    one = job.experiment
     name = f"{one.name}/degraded"
     scores = [metrics.uar_of(rows) for _, rows in table.groupby(["degradation", "level"])]
     row = {"corpus": one.selection, "experiment": name, "metric": "uar", "value": float(np.mean(scores))}
-    declared = [one.declaration(), [list(condition) for condition in conditions], n_clips, VERSION]
+    declared = [ledger.declaration_of(job.cache_key), [list(condition) for condition in conditions], n_clips, VERSION]
     declarations = {name: ledger.declaration_hash(declared)}
     ledger.log_test_evaluations(declarations, pd.DataFrame([row | {"n": table["clip_id"].nunique()}]), store)

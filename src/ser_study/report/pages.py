@@ -153,8 +153,8 @@ def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> 
         notes.append({"kind": "demo", "title": "This is a demonstration.", "text": text})
     if config.preset == "quick":
         text = (
-            "Real recordings; fewer student projects, networks, ablations and repeats than in the preset “full”, and "
-            "no training times."
+            "Real recordings; fewer student projects, networks, ablations, degradations and repeats than in the preset "
+            "“full”."
         )
         notes.append({"kind": "quick", "title": "This is the quick run.", "text": text})
     stale = [page for page, one in run["chapters"].items() if not one.get("current", True)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
-from ser_study.parallel import n_workers, side_by_side
+from ser_study.parallel import n_workers
 from ser_study.report import pages, provenance, turns
 from ser_study.report.chapters import (
     Chapter,
@@ -24,6 +24,7 @@ from ser_study.report.chapters import (
     select,
 )
 from ser_study.report.execution import execute
+from ser_study.report.side_by_side import side_by_side
 from ser_study.store import Store, locked, write_json
 from ser_study.wording import duration
 

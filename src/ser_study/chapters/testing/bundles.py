@@ -22,7 +22,7 @@ from ser_study.chapters.testing.declare import MODEL, PROTOCOL
 from ser_study.evaluation import abstention, intervals, metrics
 from ser_study.experiments import benchmark, execute
 from ser_study.experiments.experiment import Experiment
-from ser_study.recognizer import Recognizer
+from ser_study.recognizer import Recognizer, fitting
 from ser_study.store import git, replacing
 from ser_study.study import Study
 
@@ -105,6 +105,7 @@ def export(study: Study) -> pd.DataFrame:
             path.unlink(missing_ok=True)
             continue
         one, validation = chosen[kind]
+        study.scores([one])  # the card shows them, also where it comes from the store: a look at test rows
         with replacing(path) as temporary:
             temporary.write_bytes(content(study, one))
         rows.append(described(path, one) | {"uar_validation": validation})
@@ -115,7 +116,8 @@ def content(study: Study, one: Experiment) -> bytes:
     """The file of a recogniser, from the store or fitted now; the same study gives the same bytes."""
     job = execute.make(one, study.selections, None, study.config, study.store)
     commit = git(study.store.project, "rev-parse", "HEAD")  # is part of the card
-    cache_key = {**job.cache_key, "evaluation": study.config.evaluation, "commit": commit, "bundle": VERSION}
+    versions = {"bundle": VERSION, "head": fitting.VERSION}
+    cache_key = {**job.cache_key, "evaluation": study.config.evaluation, "commit": commit, **versions}
 
     def make() -> pd.DataFrame:
         kept = recognizers.made(one, study.selections, config=study.config, store=study.store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,13 @@ Heads = Sequence[tuple[LinearHead, np.ndarray]]  # each with the names of its te
 
 
 def job_of(one: Experiment, study: Study) -> execute.Job:
-    """The job of an experiment, whose key holds all that its heads depend on."""
+    """The job of an experiment."""
     return runner.job_of(one, study.selections, config=study.config, store=study.store)
+
+
+def key_of(one: Experiment, study: Study) -> dict[str, Any]:
+    """All that the heads of an experiment depend on."""
+    return {**job_of(one, study).cache_key, "head": fitting.VERSION}
 
 
 def heads(one: Experiment, study: Study, *, number: int | None = None) -> Heads:

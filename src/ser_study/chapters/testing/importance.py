@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from ser_study import features
 from ser_study.chapters.testing import declare
-from ser_study.chapters.testing.heads import Heads, heads, job_of
+from ser_study.chapters.testing.heads import Heads, heads, job_of, key_of
 from ser_study.config import Config, rng
 from ser_study.evaluation import intervals, metrics, significance
 from ser_study.experiments import execute
@@ -45,11 +45,14 @@ FAMILY = ["corpus", "family", "emotion", "n_columns", "drop", "low", "high", "in
           "alone", "n"]  # fmt: skip
 COLUMNS = ["corpus", "emotion", "column", "family", "size", "direction", "own", "n"]
 HIGHER, LOWER = "(higher)", "(lower)"  # values that speak for an emotion
+NAMED = ("summary", "means184", "means180")  # features whose columns ``features.column_names`` knows
 TOP = 3  # columns of each emotion
 
 
 def explained(study: Study) -> dict[str, Experiment]:
-    """Selection → the experiment that is explained."""
+    """Selection → the experiment that is explained; none where the names of the columns say nothing of their family."""
+    if study.config.ladder.feature not in NAMED:
+        return {}
     return {name: kinds["classical"] for name, kinds in declare.systems(study).items() if "classical" in kinds}
 
 
@@ -112,7 +115,7 @@ def _one(one: Experiment, *, study: Study) -> dict[str, pd.DataFrame]:
     """Both tables of one selection; runs in any process. The heads are fitted once."""
     fitted = cache(partial(heads, one, study))
     makers = {"permuted": _permuted, "shapley": _shapley}
-    key = {"experiment": job_of(one, study).cache_key, "version": VERSION, "times": study.config.testing.permutations}
+    key = {"experiment": key_of(one, study), "version": VERSION, "times": study.config.testing.permutations}
     return {
         kind: study.store.cached(f"testing/{kind}_{one.selection}", key, lambda make=make: make(one, fitted(), study))
         for kind, make in makers.items()
@@ -152,7 +155,7 @@ def _by_family(corpus: str, table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Drop and what is left, of one selection."""
     if table.empty:
         return pd.DataFrame(columns=FAMILY)
-    classes = sorted(table["truth"].unique())
+    classes = sorted({*table["truth"], *table["prediction"]})  # a class may occur in training alone
     whole = table[table["what"] == NOTHING]
     known = study.clips(corpus).set_index("clip_id")["speaker"].reindex(whole["clip_id"])
     truth = metrics.encode(whole["truth"], classes, what="Truth")

@@ -20,7 +20,7 @@ from scipy.special import log_softmax
 from ser_study import corpora
 from ser_study.audio import prepare
 from ser_study.chapters.testing import declare
-from ser_study.chapters.testing.heads import heads, job_of
+from ser_study.chapters.testing.heads import heads, key_of
 from ser_study.config import rng
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import classes_of
@@ -84,7 +84,7 @@ def names_of(kind: str) -> list[str]:
 def _of_selection(one: Experiment, *, study: Study) -> pd.DataFrame:
     """Changes clip by clip, cached or computed now; runs in any process."""
     number = study.config.testing.occluded
-    key = {"experiment": job_of(one, study).cache_key, "version": VERSION, "clips": number, "parts": PARTS}
+    key = {"experiment": key_of(one, study), "version": VERSION, "clips": number, "parts": PARTS}
     return study.store.cached(f"testing/occluded_{one.selection}", key, lambda: _occluded(one, number, study))
 
 

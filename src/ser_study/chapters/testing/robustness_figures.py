@@ -11,10 +11,10 @@ from ser_study.audio.degrade import CLEAN, DEGRADATIONS
 from ser_study.chapters.testing import robustness_text as text
 from ser_study.chapters.testing.robustness import TITLES
 from ser_study.plotting.marks import chance_text, hide_rest, need
-from ser_study.plotting.palette import CYCLE, INK, MARKERS, canvas, styled
+from ser_study.plotting.palette import INK, MARKERS, canvas, colours, styled
 from ser_study.wording import sentence
 
-COLOURS = dict(zip(TITLES, CYCLE))
+COLOURS = dict(zip(TITLES, colours(TITLES.values()).values()))
 SHAPES = dict(zip(TITLES, MARKERS))
 COLUMNS = 3  # panels in a row
 

@@ -23,7 +23,7 @@ AIM = 0.9  # of the answers that are given, a share that is meant to be right
 LINE, CROWD = ("telephone", 8.0), ("babble", 10.0)  # conditions that calls bring
 COLUMNS = [
     *("corpus", "uar", "prevalence", "recall", "false_alarms", "coverage", "accuracy", "telephone", "babble", "n"),
-    "n_speakers",
+    *("n_degraded", "n_speakers"),
 ]
 
 
@@ -48,7 +48,7 @@ def table(
     -------
     ``prevalence``: share of ``ALARM`` among the clips; ``recall``: share of these that is found; ``false_alarms``:
     share of the alarms that is wrong, NaN without an alarm; ``coverage, accuracy``: at the threshold for ``AIM``;
-    ``telephone, babble``: change of UAR. What was not measured is NaN.
+    ``telephone, babble``: change of UAR over ``n_degraded`` clips. What was not measured is NaN.
     """
     name, rows = system(tables), []
     for (selection, title), predictions in tables.items():
@@ -58,7 +58,7 @@ def table(
             chosen = answers[(answers["corpus"] == selection) & (answers["system"] == name) & (answers["aim"] == AIM)]
             row |= chosen[["coverage", "accuracy"]].iloc[0].to_dict() if len(chosen) else {}
             for column, condition in (("telephone", LINE), ("babble", CROWD)):
-                row[column] = _change(degraded, selection, name, condition)
+                row |= _change(degraded, selection, name, condition, column)
             rows.append(row)
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
@@ -79,9 +79,9 @@ def alarms(test: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _change(degraded: pd.DataFrame, selection: str, title: str, condition: tuple[str, float]) -> float:
-    """Change of UAR under a condition; NaN where it was not tried."""
+def _change(degraded: pd.DataFrame, selection: str, title: str, condition: tuple[str, float], column: str) -> dict:
+    """Change of UAR under a condition, and of how many clips; empty where it was not tried."""
     kind = next((kind for kind, one in declare.TITLES.items() if one == title), "")
     own = degraded[(degraded["corpus"] == selection) & (degraded["system"] == kind)]
     own = own[(own["degradation"] == condition[0]) & (own["level"] == condition[1])]
-    return float(own["change"].iloc[0]) if len(own) else np.nan
+    return {column: float(own["change"].iloc[0]), "n_degraded": int(own["n"].iloc[0])} if len(own) else {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ser_study.chapters.testing.summary import AIM, ALARM
-from ser_study.wording import Caption, number, percent, sentence, share, signed, word
+from ser_study.chapters.testing.summary import AIM, ALARM, CROWD
+from ser_study.wording import Caption, number, percent, sentence, share, signed, span, word
 
 EMPTY = "No selection of this run allows a test on new speakers, so nothing can be promised to anybody."
 LABELS = {
@@ -15,7 +15,7 @@ LABELS = {
     "coverage": f"answered at {percent(AIM)} aim, %",
     "accuracy": "of these right, %",
     "telephone": "on the telephone, points",
-    "babble": "in babble at 10 dB, points",
+    "babble": f"in babble at {CROWD[1]:g} dB, points",
 }
 SHARES = ("prevalence", "recall", "false_alarms", "coverage", "accuracy")
 DECIMALS = dict.fromkeys(SHARES, 0) | {"telephone": 1, "babble": 1}
@@ -24,7 +24,7 @@ DECIMALS = dict.fromkeys(SHARES, 0) | {"telephone": 1, "babble": 1}
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of ``summary.table`` with shares in per cent and changes in points; columns nobody measured go."""
     scaled = table.assign(**{name: 100 * table[name] for name in (*SHARES, "telephone", "babble")})
-    return scaled.drop(columns="n").dropna(axis=1, how="all")
+    return scaled.drop(columns=["n", "n_degraded"]).dropna(axis=1, how="all")
 
 
 def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
@@ -38,13 +38,20 @@ def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
     """
     words = (
         f"{sentence(system)}, on new speakers of each corpus. False alarms: share of the clips predicted {ALARM} that "
-        "are not. Changes of UAR on the telephone (µ-law, 300 to 3,400 Hz) and in babble are from the same clips as "
-        "recorded."
+        f"are not.{_degraded(table)}"
     )
     columns = readable(table).columns
     labels = {name: label for name, label in LABELS.items() if name in columns}
     decimals = {name: places for name, places in DECIMALS.items() if name in columns}
     return Caption("in_short", words, empty=EMPTY, labels=labels, finding=finding(table, pairs), decimals=decimals)
+
+
+def _degraded(table: pd.DataFrame) -> str:
+    """What the changes are of; empty where none was measured."""
+    if table[["telephone", "babble"]].isna().all(axis=None):
+        return ""
+    few = span(table["n_degraded"].dropna())
+    return f" Changes of UAR are of {few} clips a corpus; the section on degraded recordings has their intervals."
 
 
 def finding(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -87,9 +94,10 @@ def _calls(table: pd.DataFrame) -> str:
     tried = table[["telephone", "babble"]].mean().dropna()
     if tried.empty:
         return ""
-    where = {"telephone": "on a telephone line", "babble": "with people talking behind (10 dB)"}
+    where = {"telephone": "on a telephone line", "babble": f"with people talking behind ({CROWD[1]:g} dB)"}
     parts = [f"{signed(100 * value)} points {where[name]}" for name, value in tried.items()]
-    return f"- **Calls.** Mean change of UAR: {', '.join(parts)}."
+    few = span(table["n_degraded"].dropna())
+    return f"- **Calls.** Change of UAR, mean over corpora ({few} clips each): {', '.join(parts)}."
 
 
 def _elsewhere(pairs: pd.DataFrame) -> str:

@@ -120,7 +120,7 @@ def predict(study: Study) -> dict[Experiment, dict[str, pd.DataFrame]]:
     for job, labels in items:
         table = done[job.experiment][labels] = work((job, labels))
         name = table["experiment"].iloc[0]
-        declared = ledger.declaration_hash([job.experiment.digest, labels, VERSION])
+        declared = ledger.declaration_hash([ledger.declaration_of(job.cache_key), labels, VERSION])
         ledger.log_test_evaluations({name: declared}, ledger.test_uar(table), study.store)
     return done
 
