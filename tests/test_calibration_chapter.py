@@ -176,7 +176,38 @@ def test_findings_count_what_the_tables_hold():
     finding = calibration_text.coverage(answers).finding
     assert finding.startswith("0 of 2 thresholds reach their aim on test speakers; 1 miss it by more")
     assert "and 1 let nothing be answered" in finding
+    assert "nothing to leave out" not in finding
+    whole = pd.concat([answers, answers.head(1).assign(accuracy=0.81, high=0.9, coverage=1.0)], ignore_index=True)
+    finding = calibration_text.coverage(whole).finding
+    assert finding.startswith("1 of 3 thresholds reach their aim on test speakers (1 of these answer every clip")
+    assert "80 %, 90 % and 95 % right answers" in calibration_text.coverage(whole).text
     assert "shortfall is 10.0 points. TESS: no validation speaker, so no threshold." in finding
     assert calibration_text.coverage_title(answers).startswith("No system is ever sure enough")
     sure = answers.assign(aim=0.9, accuracy=0.9, corpus=["emodb", "emodb", "tess"], coverage=[0.2, 0.6, 0.3])
     assert calibration_text.coverage_title(sure).endswith("the largest system answers 30 % to 60 % of the clips")
+
+
+def test_systems_without_a_scale_are_named_apart():
+    """Of TESS nothing is learned: 30 clips at .99 and 10 at .95 are .98 on average, and 20 of 40 are right."""
+    scores = pd.DataFrame(
+        {
+            **{"corpus": ["tess", "emodb", "crema_d"], "system": "two encoders", "ece": [0.48, 0.1, 0.05]},
+            **{"ece_if_calibrated": 0.02, "overconfidence": [0.48, -0.1, 0.02], "temperature": [np.nan, 1.0, 1.2]},
+            **{"log_loss": [9, 0.5, 0.7], "log_loss_after": [np.nan, 0.5, 0.721]},
+        }
+    )
+    bins = pd.DataFrame({"corpus": "tess", "system": "two encoders", "n": [30, 10], "confidence": [0.99, 0.95]})
+    bins = bins.assign(accuracy=[0.6, 0.2])
+    finding = calibration_text.reliability(bins, scores).finding
+    assert finding.startswith("TESS has no validation speaker to learn a scale of the probabilities from: mean")
+    assert (
+        "confidence is .980 there, accuracy .500. Of the other 2 systems, 1 is surer than right and 1 less" in finding
+    )
+    assert "furthest from calibrated is two encoders on EMO-DB: ECE .100" in finding
+    known = calibration_text.reliability(bins, scores.iloc[1:]).finding
+    assert known.startswith("Of 2 systems, 1 is surer than right")
+    assert calibration_text.reliability(bins, scores.iloc[:1]).finding.endswith("accuracy .500.")
+    change = calibration_text.scores(scores).finding
+    assert "The largest change is 0.021 for the worse (two encoders, CREMA-D). TESS: no" in change
+    better = scores.assign(log_loss_after=[np.nan, 0.45, 0.7])
+    assert "is 0.050 for the better (two encoders, EMO-DB)" in calibration_text.scores(better).finding

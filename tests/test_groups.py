@@ -208,3 +208,39 @@ def test_speech_and_song_are_compared_with_equal_options(small_study, monkeypatc
         ["ravdess", "channel", "speech", "song"]
     ]
     assert table["difference"].iloc[0] == pytest.approx(0)  # the same predictions for both
+
+
+def test_words_count_what_is_drawn_and_groups_of_speakers_first():
+    """Two systems with a gap of gender each, one also of intensity; the title counts the larger one alone."""
+    row = {"corpus": "crema_d", "attribute": "gender", "group": "male", "against": "female", "difference": -0.02}
+    row |= {"low": -0.05, "high": 0.01, "p_holm": 0.4, "listeners_difference": np.nan, "system": "two encoders"}
+    strong = {"attribute": "intensity", "group": "strong", "against": "normal", "difference": 0.1, "low": 0.05}
+    table = pd.DataFrame([row, row | strong | {"high": 0.15, "p_holm": 0.01}, row | {"system": "one encoder"}])
+    assert groups_text.gaps_title(table) == (
+        "Two encoders: of 2 gaps tested here, 1 is beyond chance after Holm's correction"
+    )
+    first, second = groups_text.gaps_finding(table).splitlines()
+    assert first == (
+        "- **Groups of speakers** (gender): none of 2 gaps tested over all systems is beyond chance after Holm's "
+        "correction."
+    )
+    assert second.startswith("- **CREMA-D**: 1 gap beyond chance; the largest is intensity strong − normal, two enc")
+    only = groups_text.gaps_finding(table.iloc[[0]])
+    assert only.endswith("no tested gap is beyond chance after Holm's correction.")
+    assert "of 1 gap tested here, none is beyond" in groups_text.gaps_title(table.iloc[[0]])
+
+
+def test_the_widest_spread_is_by_the_sd_of_enough_speakers():
+    rows = [
+        ("savee", "two encoders", 0.1, 0.5, 1.0, 0.4, 4),
+        ("emodb", "two encoders", 0.5, 0.8, 0.95, 0.11, 10),
+        ("crema_d", "two encoders", 0.2, 0.6, 0.9, 0.09, 91),
+        ("emodb", section.LISTENERS, 0.8, 0.9, 0.97, 0.04, 10),
+    ]
+    table = pd.DataFrame(rows, columns=list(section.SPREAD))
+    assert groups_text.spread(table).finding == (
+        "Of the selections with 10 speakers or more, the widest spread is that of two encoders on EMO-DB: .500 on the "
+        "worst and .950 on the best speaker of 10, sd .110. Listeners on the same speakers: .800 on the worst and .970 "
+        "on the best speaker."
+    )
+    assert "No selection has the 10 speakers" in groups_text.spread(table.iloc[:1]).finding

@@ -244,3 +244,27 @@ def test_without_encoder_or_new_speakers_the_page_says_so(small_study):
     assert importance_text.overall(empty).empty
     nothing = importance.strongest(pd.DataFrame(columns=importance.COLUMNS), small_study)
     assert not importance_text.columns(nothing).finding
+
+
+def test_words_on_families_say_how_many_and_how_much():
+    rows = [
+        (corpus, family, emotion, drop, low, per_column)
+        for corpus in ("emodb", "tess")
+        for family, drop, per_column in (("timbre", 0.2, 0.001), ("pitch", 0.1, 0.0055))
+        for emotion, low in ((importance.ALL, 0.01), ("sad", np.nan))
+    ]
+    table = pd.DataFrame(rows, columns=["corpus", "family", "emotion", "drop", "low", "per_column"])
+    assert importance_text.families_title(table) == (
+        "Without timbre UAR falls most (20 points on average); for its number of columns pitch counts most (0.55 "
+        "points a column)"
+    )
+    finding = importance_text.families_finding(table)
+    assert finding.startswith("The whole interval of the loss is above 0 for every family in all 2 selections.")
+    assert "timbre: sad (20.0 points) and pitch: sad (10.0 points)" in finding
+    unsure = table.assign(low=table["low"].where((table["family"] != "pitch") | (table["corpus"] != "tess"), -0.01))
+    finding = importance_text.families_finding(unsure)
+    assert finding.startswith(
+        "Of 2 selections, the whole interval of the loss is above 0 in 2 for timbre; in 1 for pitch."
+    )
+    none = importance_text.families_finding(table.assign(low=-0.01))
+    assert none.startswith("Of 2 selections, the whole interval of the loss is above 0 in 0 for timbre and pitch.")

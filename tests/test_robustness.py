@@ -261,7 +261,16 @@ def test_means_and_sentences_say_what_was_computed():
     assert "babble" not in set(short["degradation"]), "a mean over fewer selections is no mean of all"
     white = short[(short["degradation"] == "white") & (short["system"] == "small")].iloc[0]
     assert (white["uar"], white["change"]) == (pytest.approx(0.4), pytest.approx(-0.3))
-    assert robustness_text.title(short).startswith("White noise, 0 dB SNR takes 30 points of UAR")
+    title = robustness_text.title(short)
+    assert title.startswith("White noise, 0 dB SNR takes 30 points of UAR on average over the systems")
+    harmless = short.assign(change=short["change"].abs())
+    assert robustness_text.title(harmless) == (
+        "No degradation that was tried costs 1 point of UAR on average over the systems"
+    )
+    assert robustness_text.finding(harmless, 0.2).startswith("The mean UAR of no system falls")
+    assert robustness_text.curves(short, 0.2).text.endswith("unless the key says so.")
+    plain = short[short["system"] != "augmented"]
+    assert robustness_text.curves(plain, 0.2).text.endswith("trained on degraded clips.")
     finding = robustness_text.finding(short, 0.2)
     assert "hand-crafted features from .600 to .300 (white noise, 0 dB SNR)" in finding
     assert "one encoder from .700 to .400" in finding
@@ -271,6 +280,20 @@ def test_means_and_sentences_say_what_was_computed():
     assert "either way for any system: gain, 20 dB." in details
     assert "by −5.0 points on clips as recorded and by 0.0 on average" in details
     assert "white noise, 0 dB SNR +15.0" in details
+
+
+def test_a_system_that_answers_one_class_only_is_named():
+    table = hand_made().assign(n=40)
+    table = table.assign(low=table["uar"] - 0.05, high=table["uar"] + 0.05)
+    means = robustness.means(table)
+    caption = robustness_text.table(table, means, 0.2)
+    assert caption.text.endswith("At most 40 test clips of a selection are degraded.")
+    assert "one class only" not in caption.finding
+    flat = (table["corpus"] == "tess") & (table["system"] == "small") & table["degradation"].isin(["white", "gain"])
+    table.loc[flat, ["uar", "low", "high"]] = 0.2
+    assert robustness_text.table(table, means, 0.2).finding.endswith(
+        "At chance, because one class only is answered: one encoder on TESS (white noise, 0 dB SNR; gain, 20 dB)."
+    )
 
 
 # Exhibits
@@ -315,6 +338,7 @@ def test_captions_fit_their_tables(study, table, means):
     chance = robustness.chance(study, table)
     words = robustness.in_words(table)
     caption = robustness_text.table(table, means, chance)
+    assert f"At most {N_CLIPS} test clips" in caption.text
     assert set(caption.labels) <= set(words.columns)
     assert words["degradation"].iloc[0] == "as recorded"
     assert words["change"].to_numpy() == pytest.approx(100 * table["change"].to_numpy())

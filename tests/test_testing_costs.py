@@ -143,6 +143,9 @@ def test_words_name_the_front_and_the_processor():
     assert "79 % or more" in words
     assert "Chip 1" in cost_text.pareto(table).text
     assert "430 training clips" in cost_text.costs(table).text
+    assert "from scratch" not in cost_text.costs(table).text
+    network = table.tail(1).assign(model="mlp_head")
+    assert "Networks from scratch were trained on all cores." in cost_text.costs(network).text
     assert set(cost_text.costs(table).labels) <= set(cost_text.readable(table).columns)
     assert cost_text.title(table.iloc[:1]) == "summaries, LDA is both among the fastest and the best"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -195,3 +196,40 @@ def test_confusions_are_drawn_beside_each_other(alike):
     caption = mistakes_text.confusions(panels, judged)
     assert "CREMA-D" in caption.text
     assert "Listeners: happy taken for angry in 40 %" in caption.alt
+
+
+def listening_row(**changes) -> pd.DataFrame:
+    row = {"corpus": "emodb", "system": "small", "n_right": 400, "n_wrong": 100, "missed_right": 0.1}
+    row |= {"missed_wrong": 0.2, "difference": 0.1, "low": 0.05, "high": 0.15, "interval": "speaker bootstrap"}
+    return pd.DataFrame([row | changes])
+
+
+def test_harder_for_people_is_said_of_people_only():
+    finding = mistakes_text.listening_finding(listening_row())
+    assert "They do find them harder, and still name 80 % of the wrong ones. Its clips were kept because" in finding
+    assert "recall 93.0 %, against 84.9 % on all recordings." in finding
+    assert "Emotions are not held equal here" in finding
+    for changes in ({"interval": "clips of one speaker"}, {"low": -0.01}):
+        assert "harder is not certain" in mistakes_text.listening_finding(listening_row(**changes))
+    easier = listening_row(corpus="crema_d", missed_wrong=0.05, difference=-0.05, low=-0.08, high=-0.02)
+    assert "They find them easier" in mistakes_text.listening_finding(easier)
+    assert "kept" not in mistakes_text.listening_finding(easier)
+    assert mistakes_text.listening_finding(listening_row(missed_wrong=np.nan)) == ""
+
+
+def test_the_surest_mistakes_say_how_many_recognised_the_others():
+    votes = pd.Series([True, None, None, None], dtype=object)
+    judged = [SimpleNamespace(human_votes=None, listeners=share) for share in (0.95, 0.8, np.nan)]
+    answers = ["9 sad", *map(mistakes._in_words, judged)]
+    table = pd.DataFrame({"probability": [0.9, 0.99, 0.98, 0.97], "shared": votes, "listeners": answers})
+    finding = mistakes_text.surest_finding(table)
+    assert "In 1 of 1 with listeners' votes" in finding
+    assert "listeners of the 2 others that were judged, 80 % to 95 % named the acted emotion." in finding
+
+
+def test_intensity_is_named_for_each_selection():
+    table = pd.DataFrame({"corpus": ["ravdess-speech"] * 2 + ["crema_d"], "difference": [0.05, -0.01, 0.2]})
+    assert mistakes_text.intensity_title(table) == (
+        "Change of UAR from normal to strong intensity, in points: RAVDESS speech −1.0 to +5.0 and CREMA-D +20.0"
+    )
+    assert "without correction" in mistakes_text.intensity_table(table).text

@@ -114,4 +114,26 @@ def test_the_finding_says_how_far_the_threshold_helps():
     finding = transfer_text.table(frame).finding
     assert "+20.0 points in the median" in finding
     assert "they answer 50 % of the clips, of which 80 % are right" in finding
-    assert finding.endswith("1 of 2 pairs reach the aim.")
+    assert finding.endswith("1 of 2 cases (each a pair of corpora and a system) reach the aim.")
+
+
+def test_words_name_systems_chance_and_the_one_corpus_of_another_language():
+    names = ("crema_d", "tess", "emodb")
+    rows = []
+    for source in names:
+        for corpus in names:
+            spoken = ["de" if name == "emodb" else "en" for name in (source, corpus)]
+            uar = 0.5175 if source != corpus else 0.7
+            rows.append({"system": "two encoders", "source": source, "corpus": corpus, "uar": uar, "uar_within": 0.7,
+                         "languages": " → ".join(dict.fromkeys(spoken))})  # fmt: skip
+    frame = pd.DataFrame(rows)
+    title = transfer_text.title(frame)
+    assert title.startswith("Two encoders: in this run a median UAR of .517 on another corpus"), "as the tables round"
+    assert title.endswith(", and .700 on new speakers of their own")
+    finding = transfer_text.figure(frame).finding
+    assert "At chance" not in finding
+    assert finding.endswith("EMO-DB is the only one in another language, so corpus and language cannot be told apart.")
+    low = frame.assign(uar=frame["uar"].where((frame["source"] != "tess") | (frame["corpus"] == "tess"), 0.16))
+    assert "reaches too: two encoders on TESS → CREMA-D and TESS → EMO-DB." in transfer_text.figure(low).finding
+    english = frame.assign(languages="en")
+    assert "told apart" not in transfer_text.figure(english).finding

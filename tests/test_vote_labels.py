@@ -215,7 +215,13 @@ def test_words_and_figure_set_the_labels_side_by_side():
     last = vote_text.finding(table).splitlines()[1]
     assert "shares of the votes** instead of intended labels: summaries with LDA, −2.0 [−3.0, −1.0] points" in last
     assert "+6.0 [5.0, 7.0] on the plurality and −0.25 [−0.26, −0.24] nats" in last
-    assert vote_text.title(table).endswith("changes by +6.0 points")
+    assert vote_text.title(table) == (
+        "Trained on shares of the votes, UAR changes by +6.0 points on the plurality and −2.0 points on intended labels"
+    )
+    people = table.tail(1)
+    assert vote_text.readable(people)["labels"].tolist() == ["the votes themselves"]
+    assert vote_text.readable(people.assign(measure="uar_intended"))["labels"].tolist() == ["one listener"]
+    assert vote_text.readable(table)["labels"].tolist()[0] == "intended labels"
     assert set(vote_text.scores(table).labels) <= set(vote_text.readable(table).columns)
     figure = vote_figures.scores(table)
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(vote_text.MEASURES.values())

@@ -32,7 +32,7 @@ def brier(table: pd.DataFrame) -> Caption:
         "brier_parts",
         "Brier score (0 best, 2 worst) = reliability − resolution + uncertainty + within. Reliability is the cost of "
         "wrong probabilities, resolution the gain of telling clips apart, uncertainty the score of the class shares "
-        "alone, within the spread inside a bin.",
+        "alone, within the rest, from unequal probabilities inside a bin; it can be negative.",
         empty=NO_SYSTEM,
     )
 
@@ -41,11 +41,11 @@ def reliability(bins: pd.DataFrame, scores: pd.DataFrame) -> Caption:
     """Confidence against accuracy."""
     return Caption(
         "reliability",
-        "Accuracy against mean confidence in ten bins of equal size, on new speakers; bars: 95 % intervals over "
+        "Accuracy against mean confidence in bins of equal size, on new speakers; bars: 95 % intervals over "
         "speakers. Below the dotted line a system is surer than it is right.",
         alt=f"One panel per selection, one line per system. {reliability_title(scores)}." if len(bins) else "",
         empty=NO_SYSTEM,
-        finding=_reliability_finding(scores) if len(scores) else "",
+        finding=_reliability_finding(bins, scores) if len(scores) else "",
     )
 
 
@@ -53,22 +53,46 @@ def reliability_title(scores: pd.DataFrame) -> str:
     """How many systems are calibrated, as far as chance can tell."""
     near = int((scores["ece"] - scores["ece_if_calibrated"] <= NEAR).sum())
     return (
-        f"Of {_systems(len(scores))}, {near} {'is' if near == 1 else 'are'} within {minus(100 * NEAR, 0)} points of "
+        f"Of {_systems(len(scores))}, {near} {_are(near)} within {minus(100 * NEAR, 0)} points of "
         "the calibration error that chance alone would show"
     )
 
 
-def _reliability_finding(scores: pd.DataFrame) -> str:
-    """The most over- and the most underconfident system, and the furthest from its null."""
-    excess = scores["ece"] - scores["ece_if_calibrated"]
-    worst = scores.loc[excess.idxmax()]
-    over, under = (int((sign * scores["overconfidence"] > 0).sum()) for sign in (1, -1))
+def _reliability_finding(bins: pd.DataFrame, scores: pd.DataFrame) -> str:
+    """Whose probabilities have no scale, how many others are surer or less sure than right, and the worst of them."""
+    learned = scores[scores["temperature"].notna()]
+    text = _unscaled(bins, scores[scores["temperature"].isna()])
+    if learned.empty:
+        return text
+    excess = learned["ece"] - learned["ece_if_calibrated"]
+    worst = learned.loc[excess.idxmax()]
+    over, under = (int((sign * learned["overconfidence"] > 0).sum()) for sign in (1, -1))
     return (
-        f"{over} of the systems are surer than they are right and {under} less sure. The furthest from calibrated is "
+        f"{text} Of {'the other ' if text else ''}{_systems(len(learned))}, {over} {_are(over)} surer than right and "
+        f"{under} less sure. The furthest from calibrated is "
         f"{worst['system']} on {word(worst['corpus'])}: ECE {share(worst['ece'])} where chance alone would show "
         f"{share(worst['ece_if_calibrated'])}; confidence minus accuracy {signed(100 * worst['overconfidence'])} "
         "points."
-    )
+    ).strip()
+
+
+def _unscaled(bins: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The selections without a validation speaker to learn a scale from, and how sure their systems are."""
+    sentences = []
+    for name in dict.fromkeys(rows["corpus"]):
+        own = bins[bins["corpus"] == name]
+        totals = own[["confidence", "accuracy"]].mul(own["n"], axis=0).groupby(own["system"]).sum()
+        means = totals.div(own.groupby("system")["n"].sum(), axis=0)
+        sentences.append(
+            f"{word(name)} has no validation speaker to learn a scale of the probabilities from: mean confidence is "
+            f"{_range(means['confidence'])} there, accuracy {_range(means['accuracy'])}."
+        )
+    return " ".join(sentences)
+
+
+def _range(values: pd.Series) -> str:
+    low, high = share(values.min()), share(values.max())
+    return low if low == high else f"{low} to {high}"
 
 
 def _temperature_finding(scores: pd.DataFrame) -> str:
@@ -80,7 +104,9 @@ def _temperature_finding(scores: pd.DataFrame) -> str:
     change = learned["log_loss_after"] - learned["log_loss"]
     same = int((change.abs() < UNCHANGED).sum())
     most = learned.loc[change.abs().idxmax()]
-    rest = f" The largest change is {signed(change[most.name], 3)} ({most['system']}, {word(most['corpus'])})."
+    better = "better" if change[most.name] < 0 else "worse"
+    case = f"{most['system']}, {word(most['corpus'])}"
+    rest = f" The largest change is {minus(abs(change[most.name]), 3)} for the {better} ({case})."
     return (
         "The experiments scale their probabilities on validation rows already; a further temperature leaves the log "
         f"loss of {same} of {_systems(len(learned))} as it is.{rest if same < len(learned) else ''}{none}"
@@ -93,6 +119,10 @@ def _without(rows: pd.DataFrame, what: str) -> str:
     return f" {listed(names)}: no validation speaker, so no {what}." if names else ""
 
 
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
 def _systems(n: int) -> str:
     return f"{n} system{'s' if n != 1 else ''}"
 
@@ -102,7 +132,7 @@ def coverage(answers: pd.DataFrame) -> Caption:
     return Caption(
         "risk_coverage",
         "Accuracy of the answers on new speakers when only the surest clips are answered. Hollow: where the thresholds "
-        "learned on validation speakers for 80, 90 and 95 % right end up.",
+        f"learned on validation speakers for {listed(map(percent, AIMS))} right answers end up.",
         alt=f"One panel per selection, one falling line per system. {coverage_title(answers)}." if len(answers) else "",
         empty=NO_SYSTEM,
         finding=_coverage_finding(answers) if len(answers) else "",
@@ -140,9 +170,11 @@ def _coverage_finding(answers: pd.DataFrame) -> str:
     if given.empty:
         return f"No threshold answers any test clip.{none}"
     reached, missed = int((given["accuracy"] >= given["aim"]).sum()), int((given["high"] < given["aim"]).sum())
+    idle = int(((given["accuracy"] >= given["aim"]) & (given["coverage"] >= 1)).sum())
+    trivial = f" ({idle} of these answer every clip, so had nothing to leave out)" if idle else ""
     silent, shortfall = int((known["note"] == NEVER).sum()), (given["aim"] - given["accuracy"]).max()
     return (
-        f"{reached} of {len(known)} thresholds reach their aim on test speakers; {missed} miss it by more than the "
-        f"interval allows, and {silent} let nothing be answered. The largest shortfall is "
+        f"{reached} of {len(known)} thresholds reach their aim on test speakers{trivial}; {missed} miss it by more "
+        f"than the interval allows, and {silent} let nothing be answered. The largest shortfall is "
         f"{minus(100 * max(shortfall, 0))} points.{none}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ser_study.models import registry
 from ser_study.wording import Caption, interval, listed, number, percent, share, voices, word
 
 EMPTY = "No selection of this run has sound, new speakers to test on and three or more of them, so nothing is timed."
@@ -53,9 +54,11 @@ def costs(table: pd.DataFrame) -> Caption:
     )  # fmt: skip
     words = (
         "What every system costs: extraction and answer are medians over clips, training is one fit of the first fold, "
-        "memory is the peak of a process that reads a clip and answers, the study's own libraries included. Networks "
-        "from scratch were trained on all cores." + where
+        "memory is the peak of a process that reads a clip and answers, the study's own libraries included."
     )
+    if "model" in table and any(registry.get(name).family == "deep" for name in table["model"]):
+        words += " Networks from scratch were trained on all cores."
+    words += where
     labels = {
         **{"ms": "file to answer, ms", "extract_ms": "features, ms", "predict_ms": "answer, ms"},
         **{"batch_ms": "answer in a batch, ms per clip", "fit_s": "training, s", "model_kb": "model, kB"},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ser_study.chapters.testing.declare import TITLES
-from ser_study.chapters.testing.groups import LISTENERS, MIN_SPEAKERS, OTHERS
-from ser_study.wording import Caption, listed, minus, p_text, share, signed, word
+from ser_study.chapters.testing.groups import LISTENERS, MIN_SPEAKERS, OF_SPEAKERS, OTHERS
+from ser_study.wording import Caption, listed, minus, p_text, sentence, share, signed, word
 
 NO_GROUPS = "The clips of this run say nothing of their speakers or of how they were spoken that would make two groups."
 ALPHA = 0.05
@@ -26,7 +26,8 @@ def gaps(table: pd.DataFrame) -> Caption:
         "subgroups",
         "UAR of a group minus that of the group it is set against, on new speakers, over the classes and sentences of "
         "both; in brackets 95 % intervals over speakers. Groups of speakers are tested by permuting them, others by "
-        f"flipping signs of the speakers' own gaps; Holm per selection. Fewer than {MIN_SPEAKERS} speakers: no test.",
+        "flipping signs of the speakers' own gaps. Holm corrects the p values within each selection; intervals are not "
+        f"corrected. Fewer than {MIN_SPEAKERS} speakers: no test.",
         empty=NO_GROUPS,
         labels={"value": "UAR", "value_against": "UAR, against", "difference": "gap",
                 "listeners_difference": "listeners' gap", "n": "clips, smaller side", "n_speakers": "speakers"},
@@ -40,8 +41,8 @@ def gaps_figure(table: pd.DataFrame) -> Caption:
     return Caption(
         "subgroup_gaps",
         "Gap in UAR between groups, of the largest system of each selection and of listeners on the same clips; bars: "
-        "95 % intervals over speakers. Hollow: too few speakers to claim anything. Sentences are in the table where "
-        "there are more than two.",
+        "95 % intervals over speakers, not corrected for the number of gaps. Hollow: too few speakers to claim "
+        "anything. Sentences are in the table where there are more than two.",
         alt=f"One row per pair of groups, its gap in points. {'; '.join(rows)}." if rows else "",
         empty=NO_GROUPS,
         finding=gaps_finding(table),
@@ -57,30 +58,53 @@ def drawn_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps_title(table: pd.DataFrame) -> str:
-    """How many tested gaps are more than chance explains."""
-    tested = table[table["p_holm"].notna()]
+    """How many tested gaps of the figure are more than chance explains."""
+    drawn = drawn_rows(table)
+    tested = drawn[drawn["p_holm"].notna()]
     if tested.empty:
         return f"Gaps between groups; none has the {MIN_SPEAKERS} speakers on each side that a claim needs"
     beyond = int((tested["p_holm"] < ALPHA).sum())
-    return f"{beyond} of {len(tested)} tested gaps between groups are larger than chance explains"
+    systems = sentence(listed(dict.fromkeys(tested["system"])))
+    return (
+        f"{systems}: of {_gaps(len(tested))} tested here, {beyond or 'none'} {'are' if beyond > 1 else 'is'} beyond "
+        "chance after Holm's correction"
+    )
 
 
 def gaps_finding(table: pd.DataFrame) -> str:
-    """The largest gap that chance does not explain, in each selection, and the listeners' beside it."""
+    """How many gaps between groups of speakers chance does not explain; in each selection the largest of all gaps
+    that it does not, and the listeners' beside it."""
+    if not table["p_holm"].notna().any():
+        return ""
+    lines = _of_speakers(table)
     if not (table["p_holm"] < ALPHA).any():
-        return "No gap that was tested is larger than chance explains." if table["p_holm"].notna().any() else ""
-    lines = []
+        return "\n".join([*lines, "- **All groups**: no tested gap is beyond chance after Holm's correction."])
     for corpus, rows in table[table["p_holm"] < ALPHA].groupby("corpus", sort=False):
         best = rows.loc[rows["difference"].abs().idxmax()]
         human = ""
         if best["listeners_difference"] == best["listeners_difference"]:
             human = f"; listeners {signed(100 * best['listeners_difference'])}"
         lines.append(
-            f"- **{word(corpus)}**: {len(rows)} {'gap' if len(rows) == 1 else 'gaps'} beyond chance; the largest is "
+            f"- **{word(corpus)}**: {_gaps(len(rows))} beyond chance; the largest is "
             f"{pair(best)}, {best['system']}: {signed(100 * best['difference'])} points "
             f"[{minus(100 * best['low'])}, {minus(100 * best['high'])}], p (Holm) {p_text(best['p_holm'])}{human}."
         )
     return "\n".join(lines)
+
+
+def _of_speakers(table: pd.DataFrame) -> list[str]:
+    """One line on the tested gaps between groups of speakers, of all systems; none without such a gap."""
+    tested = table[table["attribute"].isin(OF_SPEAKERS) & table["p_holm"].notna()]
+    if tested.empty:
+        return []
+    kinds = listed(kind for kind in OF_SPEAKERS if kind in set(tested["attribute"]))
+    beyond = int((tested["p_holm"] < ALPHA).sum())
+    count = f"{beyond or 'none'} of {_gaps(len(tested))} tested over all systems {'are' if beyond > 1 else 'is'}"
+    return [f"- **Groups of speakers** ({kinds}): {count} beyond chance after Holm's correction."]
+
+
+def _gaps(n: int) -> str:
+    return f"{n} gap{'s' * (n != 1)}"
 
 
 def spread(table: pd.DataFrame) -> Caption:
@@ -96,17 +120,16 @@ def spread(table: pd.DataFrame) -> Caption:
 
 
 def _spread_finding(table: pd.DataFrame) -> str:
-    """The widest range of a system, and how many systems have a speaker below half of the median."""
-    systems = table[table["system"] != LISTENERS]
-    several = systems[systems["n_speakers"] > 1]
+    """The system that differs most from speaker to speaker, where there are enough of them, and its listeners."""
+    several = table[(table["system"] != LISTENERS) & (table["n_speakers"] >= MIN_SPEAKERS)]
     if several.empty:
-        return ""
-    widest = several.loc[(several["best"] - several["worst"]).idxmax()]
+        return f"No selection has the {MIN_SPEAKERS} speakers that a comparison of spreads needs."
+    widest = several.loc[several["sd"].idxmax()]
     human = table[(table["system"] == LISTENERS) & (table["corpus"] == widest["corpus"])]
     beside = f" Listeners on the same speakers: {_range(human.iloc[0])}." if len(human) else ""
     return (
-        f"The widest spread is that of {widest['system']} on {word(widest['corpus'])}: {_range(widest)} over "
-        f"{widest['n_speakers']} speakers.{beside}"
+        f"Of the selections with {MIN_SPEAKERS} speakers or more, the widest spread is that of {widest['system']} on "
+        f"{word(widest['corpus'])}: {_range(widest)} of {widest['n_speakers']}, sd {share(widest['sd'])}.{beside}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from ser_study import features
 from ser_study.chapters.testing import declare, occlusion
 from ser_study.chapters.testing.importance import ALL, TOP
 from ser_study.study import Study
-from ser_study.wording import Caption, listed, share, signed, word
+from ser_study.wording import Caption, listed, minus, number, sentence, share, word
 
 NOT_TESTED = "No selection of this run allows a test on new speakers, so there is no system to explain."
 NO_ENCODER = "The small encoder is not in this run, or no sound is here that it could listen to."
@@ -27,7 +28,7 @@ def families_title(table: pd.DataFrame) -> str:
     most, dense = means["drop"].idxmax(), means["per_column"].idxmax()
     return (
         f"Without {most} UAR falls most ({100 * means.loc[most, 'drop']:.0f} points on average); for its number of "
-        f"columns {dense} counts most"
+        f"columns {dense} counts most ({number(100 * means.loc[dense, 'per_column'], 2)} points a column)"
     )
 
 
@@ -38,7 +39,7 @@ def families_figure(table: pd.DataFrame) -> Caption:
     words = (
         "The system on hand-crafted features: what UAR on new speakers loses when all columns of one family are "
         "permuted together over the test clips (points; left), and what the recall of each emotion loses, averaged "
-        "over the corpora (right). A negative number: the family misled the system."
+        "over the corpora that have it (right). A negative number: the family misled the system."
     )
     return Caption("importance", words, alt=f"{families_title(table)}.", finding=families_finding(table))
 
@@ -46,16 +47,25 @@ def families_figure(table: pd.DataFrame) -> Caption:
 def families_finding(table: pd.DataFrame) -> str:
     """Which families matter surely, and to which emotion most."""
     whole = overall(table)
-    sure = whole[whole["low"] > 0].groupby("family", sort=False).size()
-    n = whole["corpus"].nunique()
-    kinds = [f"{family} in {sure.get(family, 0)}" for family in dict.fromkeys(whole["family"])]
     means = table[table["emotion"] != ALL].groupby(["family", "emotion"], sort=False)["drop"].mean()
-    each = [f"{family}: {word(part.idxmax()[1])} ({signed(-100 * part.max())} points)"
+    each = [f"{family}: {word(part.idxmax()[1])} ({minus(100 * part.max())} points)"
             for family, part in means.groupby("family", sort=False)]  # fmt: skip
     return (
-        f"Of {n} selection{'s' * (n != 1)}, the whole interval of the loss is above 0 for {listed(kinds)}. What two "
-        f"families share neither loses by itself. The emotion that loses most without each: {listed(each)}."
+        f"{_sure(whole)} What two families have in common is lost by neither alone. The emotion that loses most "
+        f"without each, over the corpora that have it: {listed(each)}."
     )
+
+
+def _sure(whole: pd.DataFrame) -> str:
+    """In how many selections each family loses surely; families that are alike in this stand together."""
+    n = whole["corpus"].nunique()
+    counts = (whole["low"] > 0).groupby(whole["family"], sort=False).sum()
+    text = "the whole interval of the loss is above 0"
+    if (counts == n).all():
+        return f"{sentence(text)} for every family in {f'all {n} selections' if n > 1 else 'the one selection'}."
+    alike = sorted(counts.groupby(counts), key=itemgetter(0), reverse=True)
+    each = "; ".join(f"in {count} for {listed(part.index)}" for count, part in alike)
+    return f"Of {n} selection{'s' * (n != 1)}, {text} {each}."
 
 
 def families(table: pd.DataFrame) -> Caption:

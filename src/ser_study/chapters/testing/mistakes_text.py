@@ -11,12 +11,21 @@ import pandas as pd
 from ser_study.chapters.testing import declare
 from ser_study.chapters.testing.claims import PEOPLE
 from ser_study.chapters.testing.mistakes import MEASURES, NUMBER
+from ser_study.corpora import emodb
 from ser_study.plotting import matrices
 from ser_study.study import Study
 from ser_study.wording import Caption, interval, listed, p_text, percent, sentence, share, signed, voices, word
 
 NOT_TESTED = "No selection of this run allows a test on new speakers, so there are no predictions to look at."
 NOT_JUDGED = "No clip of this run was judged by listeners, so mistakes cannot be compared with theirs."
+FIGURES = emodb.INFO.human_figures
+KEPT = {  # corpus → what kept its clips in it
+    "emodb": (
+        "Its clips were kept because listeners recognised them: recall "
+        f"{percent(FIGURES['mean class recall, released clips'], 1)}, against "
+        f"{percent(FIGURES['mean class recall, all 816 recordings'], 1)} on all recordings"
+    )
+}
 Panel = tuple[str, np.ndarray, Sequence[str]]
 
 
@@ -114,7 +123,9 @@ def surest_figure(pictures: Sequence[Mapping[str, Any]], table: pd.DataFrame, st
         f"{item['clip']} of {word(item['corpus'])}, {word(item['truth'])} taken for {word(item['prediction'])}"
         for item in pictures
     ]
-    words = "Log-mel spectrograms of mistakes with the highest probability, one of each corpus first: "
+    alone = len({item["corpus"] for item in pictures}) == len(pictures)
+    which = "at most one of each corpus" if alone else "one of each corpus before a second"
+    words = f"Log-mel spectrograms of mistakes with the highest probability, {which}: "
     return Caption("surest_spectrograms", f"{words}{listed(each)}.", alt=f"{surest_title(pictures)}. {listed(each)}.")
 
 
@@ -140,6 +151,11 @@ def surest_finding(table: pd.DataFrame) -> str:
         words += (
             f" In {int(votes.sum())} of {len(votes)} with listeners' votes, no class has more of them than that one."
         )
+    other = table.loc[table["shared"].isna(), "listeners"].dropna()
+    if len(other):
+        shares = other.str.extract(r"^(\d+) %", expand=False).astype(float) / 100
+        many = percent(shares.min()) if shares.nunique() == 1 else f"{percent(shares.min())} to {percent(shares.max())}"
+        words += f" Of the listeners of the {len(other)} others that were judged, {many} named the acted emotion."
     return words
 
 
@@ -161,21 +177,35 @@ def listening_finding(table: pd.DataFrame) -> str:
         row = rows.iloc[-1]
         if row["missed_wrong"] != row["missed_wrong"] or row["missed_right"] != row["missed_right"]:
             continue
-        more = row["low"] > 0
+        kept = f". {KEPT[corpus]}" if corpus in KEPT else ""
         lines.append(
             f"- **{word(corpus)}**: listeners miss {percent(row['missed_wrong'])} of the clips that "
             f"{declare.TITLES[row['system']]} get wrong, and {percent(row['missed_right'])} of those right "
             f"({signed(100 * row['difference'])} points). "
-            + ("They do find them harder" if more else "That they find them harder is not certain")
-            + f", and still name {percent(1 - row['missed_wrong'])} of the wrong ones."
+            f"{_harder(row)}, and still name {percent(1 - row['missed_wrong'])} of the wrong ones{kept}."
         )
-    return "\n".join(lines)
+    if not lines:
+        return ""
+    unlike = "\n\nEmotions are not held equal here, unlike in the table above: an emotion that is hard for both counts."
+    return "\n".join(lines) + unlike
+
+
+def _harder(row: pd.Series) -> str:
+    """What the interval allows to say of other people; one over clips says nothing of them."""
+    if not voices(row["interval"]) and row["low"] > 0:
+        return "They do find them harder"
+    if not voices(row["interval"]) and row["high"] < 0:
+        return "They find them easier"
+    return "That they find them harder is not certain"
 
 
 def intensity_title(table: pd.DataFrame) -> str:
-    """The range of the gain."""
-    points = dict.fromkeys(signed(100 * change) for change in (table["difference"].min(), table["difference"].max()))
-    return f"Strong intensity changes UAR by {' to '.join(points)} points against normal intensity"
+    """The range of the gain over the systems, of each selection."""
+    each = []
+    for corpus, changes in table.groupby("corpus", sort=False)["difference"]:
+        points = dict.fromkeys(signed(100 * change) for change in (changes.min(), changes.max()))
+        each.append(f"{word(corpus)} {' to '.join(points)}")
+    return f"Change of UAR from normal to strong intensity, in points: {listed(each)}"
 
 
 def intensity_figure(table: pd.DataFrame) -> Caption:
@@ -191,7 +221,10 @@ def intensity_figure(table: pd.DataFrame) -> Caption:
 
 def intensity_table(table: pd.DataFrame) -> Caption:
     """The same with intervals."""
-    words = "The same with the interval of the change, and the p value of flipping its sign over speakers."
+    words = (
+        "The same with the interval of the change, and the p value of flipping its sign over speakers: for this one "
+        "comparison, without correction. The section on subgroups corrects (Holm)."
+    )
     labels = {"uar_normal": "UAR, normal", "uar_strong": "UAR, strong", "low": "change, from", "high": "change, to"}
     return Caption("intensity", words, empty=_no_intensity(), labels=labels)
 

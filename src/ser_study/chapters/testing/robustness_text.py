@@ -10,7 +10,7 @@ import pandas as pd
 from ser_study.audio.degrade import CLEAN
 from ser_study.chapters.testing import robustness
 from ser_study.chapters.testing.robustness import AUGMENTED, TITLES
-from ser_study.wording import Caption, listed, percent, sentence, share, signed, span, word
+from ser_study.wording import Caption, listed, minus, percent, sentence, share, signed, word
 
 EMPTY = (
     "No selection of this run has recordings of speakers on whom a test of new speakers is possible, with every "
@@ -19,6 +19,7 @@ EMPTY = (
 SMALL = 1.0  # points; a smaller mean change is called none
 EXAMPLES = (("telephone", 8.0), ("babble", 10.0), ("reverberation", 0.6))  # of the second sentence
 SHORT = 1.0  # s
+TINY = 1e-6  # of an interval without width
 LABELS = {
     "change": "change, points",
     "change_low": "change from",
@@ -40,10 +41,11 @@ def curves(means: pd.DataFrame, chance: float, left_out: Iterable[str] = ()) -> 
     if means.empty:
         return Caption("degraded_curves", "", empty=EMPTY)
     words = (
-        "UAR on test clips of new speakers, mean over selections, against the level of each degradation. Recordings "
-        "are degraded as they are read, before silence is trimmed; only the clips of “first part only” are cut after "
-        "it, and shorter ones stay whole. Nothing is trained on degraded clips unless the key says so."
+        "UAR on some test clips of new speakers (their number is in the table below), mean over selections, against "
+        "the level of each degradation. Recordings are degraded as they are read, before silence is trimmed; only the "
+        "clips of “first part only” are cut after it, and shorter ones stay whole. Nothing is trained on degraded clips"
     )
+    words += " unless the key says so." if (means["system"] == AUGMENTED).any() else "."
     if left_out:
         words += f" Not in it, for want of audio or of an emotion in some training part: {listed(left_out)}."
     return Caption("degraded_curves", words, alt=_alt(means), finding=finding(means, chance), empty=EMPTY)
@@ -57,7 +59,9 @@ def table(scores: pd.DataFrame, means: pd.DataFrame, chance: float) -> Caption:
     )
     if means.empty:
         return Caption("degraded", words, empty=EMPTY)
-    return Caption("degraded", words, empty=EMPTY, labels=LABELS, finding=details(means, chance))
+    words += f" At most {scores['n'].max()} test clips of a selection are degraded."
+    finding = " ".join([details(means, chance), *_one_class(scores)])
+    return Caption("degraded", words, empty=EMPTY, labels=LABELS, finding=finding)
 
 
 def _alt(means: pd.DataFrame) -> str:
@@ -69,11 +73,14 @@ def _alt(means: pd.DataFrame) -> str:
 
 
 def title(means: pd.DataFrame) -> str:
-    """What costs the systems without augmentation most."""
+    """What costs the systems without augmentation most on average."""
     changes = _changes(means)
-    worst = changes.mean(axis=1).idxmin()
-    points = -100 * changes.loc[worst]
-    return f"{sentence(robustness.title(worst))} takes {span(points)} points of UAR, the most of all that was tried"
+    costs = -100 * changes.mean(axis=1)
+    over = " on average over the systems" if changes.shape[1] > 1 else ""
+    if costs.max() < SMALL:
+        return f"No degradation that was tried costs {SMALL:g} point of UAR{over}"
+    worst = sentence(robustness.title(costs.idxmax()))
+    return f"{worst} takes {minus(costs.max(), 0)} points of UAR{over}, the most of all that was tried"
 
 
 def finding(means: pd.DataFrame, chance: float) -> str:
@@ -84,8 +91,10 @@ def finding(means: pd.DataFrame, chance: float) -> str:
         f"{TITLES[name]} from {share(as_read[name])} to {share(as_read[name] + column.min())} "
         f"({robustness.title(column.idxmin())})"
         for name, column in changes.items()
+        if column.min() < 0
     ]
-    lines = [f"At worst the mean UAR falls for {listed(worst)}; chance is {share(chance)}."]
+    falls = f"At worst the mean UAR falls for {listed(worst)}" if worst else "The mean UAR of no system falls"
+    lines = [f"{falls}; chance is {share(chance)}."]
     examples = [f"{robustness.title(one)} {_points(changes.loc[one])}" for one in EXAMPLES if one in changes.index]
     if examples:
         lines.append(f"Change in points for {' / '.join(TITLES[name] for name in changes)}: {'; '.join(examples)}.")
@@ -100,6 +109,21 @@ def details(means: pd.DataFrame, chance: float) -> str:
     if harmless:
         lines.append(f"Less than {SMALL:g} point of mean UAR either way for any system: {listed(harmless)}.")
     return " ".join([*lines, *_cure(means)])
+
+
+def _one_class(scores: pd.DataFrame) -> list[str]:
+    """Which systems answer one class only, and where: then every resample of the speakers has one and the same UAR.
+
+    Parameters
+    ----------
+    scores : of ``robustness.table``
+    """
+    flat = scores[(scores["uar"] < 0.5 + TINY) & (scores["high"] - scores["low"] < TINY)]
+    each = []
+    for (system, corpus), rows in flat.groupby(["system", "corpus"], sort=False):
+        conditions = [robustness.title((row.degradation, row.level)) for row in rows.itertuples()]
+        each.append(f"{TITLES[system]} on {word(corpus)} ({'; '.join(conditions)})")
+    return [f"At chance, because one class only is answered: {', '.join(each)}."] if each else []
 
 
 def _as_read(means: pd.DataFrame) -> pd.Series:

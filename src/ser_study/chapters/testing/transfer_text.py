@@ -6,9 +6,12 @@ import pandas as pd
 
 from ser_study.chapters.testing.transfer import between, crosses_language
 from ser_study.evaluation.abstention import ANSWERS_AT
-from ser_study.wording import Caption, listed, percent, share, signed, word
+from ser_study.wording import Caption, listed, percent, sentence, share, signed, word
 
 ONE_CORPUS = "This run holds only one corpus, so none can be tested by a system of another."
+CHANCE = 1 / 6  # UAR of guessing among the six classes
+NEAR = 0.01  # of chance
+UNKNOWN = "?"  # of ``transfer.language``
 
 
 def table(frame: pd.DataFrame) -> Caption:
@@ -30,9 +33,8 @@ def figure(frame: pd.DataFrame) -> Caption:
     """UAR and overconfidence of every pair."""
     return Caption(
         "transfer_matrices",
-        f"Left: UAR on six classes (chance {share(1 / 6)}). Right: mean confidence minus accuracy, in points. Rows: "
-        "trained on; columns: tested on; outlined: new speakers of the same corpus. The language stands behind the "
-        "corpus.",
+        f"Left: UAR on six classes (chance {share(CHANCE)}). Right: mean confidence minus accuracy, in points. Rows: "
+        "trained on; columns: tested on; outlined: new speakers of the same corpus. Behind each corpus: its language.",
         alt=title(frame) if len(frame) else "",
         empty=ONE_CORPUS,
         finding=_score_finding(frame) if len(frame) else "",
@@ -42,8 +44,14 @@ def figure(frame: pd.DataFrame) -> Caption:
 def title(frame: pd.DataFrame) -> str:
     """Median UAR between corpora and within."""
     crossing, within = between(frame), frame[frame["source"] == frame["corpus"]]
-    rest = f", and {share(within['uar'].median())} on new speakers of its own" if len(within) else ""
-    return f"On another corpus a system has a UAR of {share(crossing['uar'].median())} in the median{rest}"
+    rest = f", and {_score(within['uar'].median())} on new speakers of their own" if len(within) else ""
+    systems = sentence(listed(dict.fromkeys(crossing["system"])))
+    return f"{systems}: in this run a median UAR of {_score(crossing['uar'].median())} on another corpus{rest}"
+
+
+def _score(value: float) -> str:
+    """A score rounded as in the tables: a Python float, for NumPy rounds its own halves the other way."""
+    return share(float(value))
 
 
 def _score_finding(frame: pd.DataFrame) -> str:
@@ -58,8 +66,35 @@ def _score_finding(frame: pd.DataFrame) -> str:
             lines.append(f"{system}: {listed(parts)}")
     change = f"Against the same system within the tested corpus, in the median: {'; '.join(lines)}." if lines else ""
     pair = crossing.loc[crossing["uar"].idxmax()]
-    best = f"The best pair is {word(pair['source'])} → {word(pair['corpus'])} ({pair['system']}, {share(pair['uar'])})."
-    return f"{change} {best}".strip()
+    best = f"The best pair is {_pair(pair)} ({pair['system']}, {_score(pair['uar'])})."
+    return " ".join(filter(None, [change, best, _at_chance(crossing), _one_language(frame)]))
+
+
+def _pair(row) -> str:
+    return f"{word(row['source'])} → {word(row['corpus'])}"
+
+
+def _at_chance(crossing: pd.DataFrame) -> str:
+    """The pairs at chance, by system; empty without any."""
+    low = crossing[(crossing["uar"] - CHANCE).abs() <= NEAR]
+    each = [
+        f"{system} on {listed(_pair(row) for _, row in rows.iterrows())}"
+        for system, rows in low.groupby("system", sort=False)
+    ]
+    return f"At chance, which always answering the same class reaches too: {'; '.join(each)}." if each else ""
+
+
+def _one_language(frame: pd.DataFrame) -> str:
+    """Whether a single corpus stands for all of another language; empty where none does."""
+    spoken = {}
+    for row in frame.itertuples():
+        sides = row.languages.split(" → ")
+        spoken |= {row.source: sides[0], row.corpus: sides[-1]}
+    counts = pd.Series(spoken).value_counts()
+    alone = [name for name, language in spoken.items() if counts[language] == 1]
+    if len(counts) != 2 or len(alone) != 1 or UNKNOWN in counts:
+        return ""
+    return f"{word(alone[0])} is the only one in another language, so corpus and language cannot be told apart."
 
 
 def _calibration_finding(frame: pd.DataFrame) -> str:
@@ -81,5 +116,5 @@ def _calibration_finding(frame: pd.DataFrame) -> str:
     return (
         f"{text} At the source's threshold for {percent(ANSWERS_AT)} right answers they answer {percent(given)} of the "
         f"clips, of which {percent(right)} are right (medians; {percent(plain)} of all clips are); {reached} of "
-        f"{len(known)} pairs reach the aim."
+        f"{len(known)} cases (each a pair of corpora and a system) reach the aim."
     )

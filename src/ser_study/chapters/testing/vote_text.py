@@ -16,8 +16,8 @@ LABELS = {
     "intended": "intended labels",
     "plurality": "listeners' plurality",
     "votes": "shares of the votes",
-    LISTENER: "one listener",
 }
+REFERENCES = {"cross_entropy": "the votes themselves"}  # of ``LISTENER``; of any other measure one listener
 MEASURES = {
     "uar_intended": "UAR, intended labels",
     "uar_plurality": "UAR, listeners' plurality",
@@ -35,19 +35,32 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of ``vote_scores.table`` with names that readers know, one row a system and kind of labels."""
     named = table.drop(columns=["interval"])
     system = [f"{word(row.feature)}, {word(row.model)}" if row.feature else "–" for row in table.itertuples()]
-    named = named.assign(labels=named["labels"].map(LABELS), measure=named["measure"].map(MEASURES), system=system)
+    labels = [_trained_on(row) for row in table.itertuples()]
+    named = named.assign(labels=labels, measure=named["measure"].map(MEASURES), system=system)
     first = ["corpus", "system", "labels", "measure"]
     return named[first + [name for name in named if name not in (*first, "feature", "model")]]
 
 
+def _trained_on(row) -> str:
+    """What a system was trained on, or who is no system."""
+    return LABELS.get(row.labels) or REFERENCES.get(row.measure, "one listener")
+
+
 def title(table: pd.DataFrame) -> str:
-    """What shares of votes do to the score on the plurality, over the systems."""
-    gains = 100 * _differences(table, "votes", "uar_plurality")
-    if not len(gains):
+    """What shares of votes do to the scores on the plurality and on intended labels, over the systems."""
+    changes = {
+        on: 100 * _differences(table, "votes", measure)
+        for on, measure in (("the plurality", "uar_plurality"), ("intended labels", "uar_intended"))
+    }
+    each = [f"{_range(points)} points on {on}" for on, points in changes.items() if len(points)]
+    if not each:
         return "Trained on intended labels, and on listeners' votes"
-    low, high = signed(gains.min()), signed(gains.max())
-    change = low if low == high else f"{low} to {high}"
-    return f"Trained on shares of the votes, the UAR on the listeners' plurality changes by {change} points"
+    return f"Trained on shares of the votes, UAR changes by {listed(each)}"
+
+
+def _range(points: np.ndarray) -> str:
+    low, high = signed(points.min()), signed(points.max())
+    return low if low == high else f"{low} to {high}"
 
 
 def figure(table: pd.DataFrame) -> Caption:
