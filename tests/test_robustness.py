@@ -246,6 +246,23 @@ def test_a_stopped_run_goes_on_with_the_next_condition(study, monkeypatch):
     assert all(one["means184"].clip_id.tolist() == ids for one in values.values())
 
 
+def test_a_damaged_table_is_made_again_alone(study, monkeypatch):
+    part, ids = study.selections["synthetic"], study.clips("synthetic")["clip_id"].iloc[:3].tolist()
+    clips = part.clips.set_index("clip_id", drop=False).loc[ids]
+    options = {"config": study.config, "store": study.store}
+    conditions = [("gain", 1.5), ("gain", 2.5), ("gain", 3.5)]
+    whole = dict(degraded.load(["means184"], part, ids, conditions[:2], **options))
+    artefact = degraded._artefact(["means184"], part, clips, conditions[1], study.config)
+    study.store.path(*artefact).write_bytes(b"damaged")
+    made = []
+    plain = degraded._extracted
+    monkeypatch.setattr(degraded, "_extracted", lambda *given: made.append(given[3]) or plain(*given))
+    values = dict(degraded.load(["means184"], part, ids, conditions, **options))
+    assert list(values) == conditions
+    assert made == [[conditions[1]], [conditions[2]]]
+    assert np.array_equal(values[conditions[1]]["means184"].values, whole[conditions[1]]["means184"].values)
+
+
 def test_a_fold_without_a_class_in_training_makes_a_selection_unable(study):
     part, folds = study.selections["synthetic"], study.folds("synthetic", "speaker_independent")
     assert stress.able(part, folds)

@@ -87,7 +87,9 @@ def load(
     made = _made(names, part, clips, todo, config, store)
     for condition in conditions:
         name, key, _ = _artefact(names, part, clips, condition, config)
-        table = store.cached(name, key, partial(_next, made, condition))
+        # what is damaged was there, so it is not to do, and is made alone
+        source = made if condition in todo else _made(names, part, clips, [condition], config, store)
+        table = store.cached(name, key, partial(_next, source, condition))
         yield condition, {feature: _set_of(table, feature, clip_ids) for feature in names}
 
 
