@@ -115,7 +115,7 @@ def test_any_experiment_of_the_registries_is_scored_by_its_name(small_study):
     for name in ("synthetic/random/means184/logistic", "synthetic/leave_one_speaker_out/summary/knn/fixed"):
         one = named.parse(name)
         assert one.name == name
-        declared = one in benchmark.published(small_study.config, small_study.possible)
+        declared = one in benchmark.published(small_study.config, small_study.possible, small_study.selections)
         answer = small_study.score(name)
         scores = small_study.scores([one])
         value = scores.loc[scores["metric"] == "uar", "value"].item()

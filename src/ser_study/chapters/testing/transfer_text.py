@@ -8,7 +8,9 @@ from ser_study.chapters.testing.transfer import between, crosses_language
 from ser_study.evaluation.abstention import ANSWERS_AT
 from ser_study.wording import Caption, listed, percent, share, signed, word
 
-ONE_CORPUS = "This run holds only one corpus, so none can be tested by a system of another."
+ONE_CORPUS = (
+    "This run holds fewer than two corpora with all six common classes, so none can be tested by a system of another."
+)
 
 
 def table(frame: pd.DataFrame) -> Caption:
@@ -32,7 +34,7 @@ def figure(frame: pd.DataFrame) -> Caption:
         "transfer_matrices",
         f"Left: UAR on six classes (chance {share(1 / 6)}). Right: mean confidence minus accuracy, in points. Rows: "
         "trained on; columns: tested on; outlined: new speakers of the same corpus. The language stands behind the "
-        "corpus.",
+        "corpus. Corpora that lack one of the classes are left out.",
         alt=title(frame) if len(frame) else "",
         empty=ONE_CORPUS,
         finding=_score_finding(frame) if len(frame) else "",
