@@ -107,6 +107,15 @@ def test_the_section_on_two_corpora(two_corpora):
     assert "mean confidence minus accuracy" in transfer_text.table(frame).finding
 
 
+def test_every_feature_has_a_title_of_its_own(two_corpora):
+    features = (two_corpora.config.ladder.feature, "campplus", "campplus+moonshine", "smart_turn")
+    titles = [transfer.title(Experiment("emodb", "cross_corpus", one, "lda"), two_corpora) for one in features]
+    assert titles == ["hand-crafted features", "one encoder", "two encoders", "smart-turn"]
+    rows = [{"system": one, "source": "emodb", "corpus": "emodb", "uar": place} for place, one in enumerate(titles)]
+    frame = pd.DataFrame(rows)
+    assert [transfer.matrix(frame, one, "uar").loc["emodb", "emodb"] for one in titles] == [0, 1, 2, 3]
+
+
 def test_a_source_without_named_speakers_has_no_threshold(two_corpora):
     one = Experiment("emodb", "cross_corpus", "means184", "lda", scheme="6_common", sources=("crema_d",))
     rows, part = two_corpora.predictions(one), two_corpora.selections["crema_d"]

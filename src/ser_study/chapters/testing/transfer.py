@@ -20,6 +20,7 @@ from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.study import Study
+from ser_study.wording import word
 
 COLUMNS = (
     *("system", "source", "corpus", "languages", "uar", "low", "high", "uar_within", "log_loss", "ece"),
@@ -60,8 +61,9 @@ def source_of(one: Experiment) -> str:
 
 
 def title(one: Experiment, study: Study) -> str:
-    """Title of the system, as the other sections of the chapter give it."""
-    return declare.TITLES["classical" if one.feature == study.config.ladder.feature else "large"]
+    """Title of the system as the other sections of the chapter give it; of another, its feature in words."""
+    kinds = declare.features_of(study.config).items()
+    return next((declare.TITLES[kind] for kind, feature in kinds if feature == one.feature), word(one.feature))
 
 
 def language(part: Selection) -> str:
