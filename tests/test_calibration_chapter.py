@@ -116,6 +116,31 @@ def test_a_share_has_a_jackknife_interval_by_hand():
     assert np.isnan([nothing, span.low, span.high]).all()
 
 
+def test_a_share_of_one_speaker_has_no_jackknife_limits():
+    """Without the only speaker who is answered there is no share; a bootstrap has resamples with that speaker."""
+    unit, weights = np.array([0, 0, 1, 2, 3]), 1.0 - np.eye(4)
+    hits, among = np.array([True, False, True, True, True]), np.array([True, True, False, False, False])
+    for kind in (intervals.JACKKNIFE, intervals.CLIPS):
+        value, span = intervals.share(hits, among, intervals.Resamples(unit, weights, kind))
+        assert value == 0.5
+        assert np.isnan([span.low, span.high]).all()
+    _, span = intervals.share(hits, among, intervals.Resamples(unit, weights, intervals.BOOTSTRAP))
+    assert (span.low, span.high) == (0.5, 0.5)
+
+
+def test_answers_without_limits_have_sentences_and_a_figure():
+    head = {"corpus": "emodb", "system": "one encoder", "aim": 0.9, "coverage": 0.2, "accuracy": 0.8, "note": ""}
+    answers = pd.DataFrame([head | {"low": np.nan, "high": np.nan}])
+    curves = pd.DataFrame({"corpus": "emodb", "system": "one encoder", "coverage": [0.2, 1], "accuracy": [0.8, 0.6]})
+    finding = calibration_text.coverage(answers).finding
+    assert "0 miss it by more than the interval allows" in finding
+    assert "nan" not in finding
+    assert calibration_figures.coverage(curves, answers) is not None
+    bins = curves.rename(columns={"coverage": "confidence"}).assign(low=np.nan, high=np.nan)
+    scores = pd.DataFrame([head | {"ece": 0.1, "ece_if_calibrated": 0.05, "overconfidence": 0.1}])
+    assert calibration_figures.reliability(bins, scores) is not None
+
+
 def test_bins_start_where_the_confidence_changes():
     """Three bins of two clips: the second would begin among equal confidences, so it joins the first."""
     proba = np.array([0.9, 0.6, 0.7, 0.6, 0.8, 0.6])

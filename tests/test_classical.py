@@ -158,7 +158,7 @@ def test_published_columns_come_from_fields_and_not_from_names():
 def test_published_predictions_give_the_published_scores(small_study, published):
     run = small_study.store.run
     predictions = pd.read_parquet(run / "predictions.parquet")
-    declared = [e.name for e in benchmark.published(small_study.config, small_study.possible)]
+    declared = [e.name for e in benchmark.published(small_study.config, small_study.possible, small_study.selections)]
     assert predictions["experiment"].unique().tolist() == declared
     uar = published[published["metric"] == "uar"].set_index("experiment")["value"]
     for name, rows in predictions[(predictions["role"] == "test") & (predictions["variant"] == 0)].groupby(

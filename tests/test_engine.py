@@ -35,7 +35,7 @@ def make_folds(experiment: Experiment, study: Study) -> pd.DataFrame:
 
 
 def test_names_are_unique_and_hold_only_what_differs(small_study):
-    published = benchmark.published(small_study.config, small_study.possible)
+    published = benchmark.published(small_study.config, small_study.possible, small_study.selections)
     names = [experiment.name for experiment in published]
     assert len(set(names)) == len(names) == len(set(published))
     assert Experiment("tess", "random", "egemaps", "logistic").name == "tess/random/egemaps/logistic"

@@ -36,6 +36,21 @@ def test_a_gap_by_hand():
     assert np.isnan([nobody.value_b, nobody.difference, nobody.interval.low]).all()
 
 
+def test_a_gap_from_a_group_of_one_speaker_has_no_jackknife_limits():
+    unit = np.array([0, 0, 0, 0, 1, 2, 3, 3])
+    gap = groups.gap(answers(), IN_A, ~IN_A, intervals.Resamples(unit, 1.0 - np.eye(4), intervals.JACKKNIFE))
+    assert gap.difference == pytest.approx(-0.5)
+    assert np.isnan([gap.interval.low, gap.interval.high]).all()
+
+
+def test_a_gap_without_limits_has_a_sentence_and_a_mark(small_study):
+    table = several_speakers(small_study, 24, gap=0.3).assign(corpus="emodb", system="two encoders")
+    table = table.assign(low=np.nan, high=np.nan)
+    finding = groups_text.gaps_finding(table)
+    assert "points, p (Holm)" in finding
+    assert groups_figures.gaps(table) is not None
+
+
 def test_several_answers_a_clip_are_weighed():
     """Of one class, 3 of 4 and 1 of 4 answers are right: 4 of 8, and the other class 1 of 2."""
     given = Answers(np.array([0, 0, 1]), np.array([3.0, 1, 1]), np.array([4.0, 4, 2]))

@@ -37,7 +37,7 @@ def test_in_order_with_failures_in_their_place():
     results = list(parallel_map(spectrum, list(range(20)), jobs=2, batch=3))
     assert [item for item, _ in results] == list(range(20))
     failed = [(item, value) for item, value in results if isinstance(value, Failure)]
-    assert failed == [(5, Failure("Clip 5 is silent; leave it out."))]
+    assert failed == [(5, Failure("Clip 5 is silent; leave it out.", "ValueError"))]
 
 
 def test_one_worker_and_two_and_any_batch_give_equal_bytes():
@@ -61,6 +61,7 @@ def test_a_crashing_clip_fails_alone():
     results = dict(parallel_map(crash, list(range(12)), jobs=2, batch=4))
     assert isinstance(results[3], Failure)
     assert "crashed" in results[3].reason
+    assert results[3].kind == ""
     assert [results[item] for item in range(12) if item != 3] == [0, 1, 2, *range(4, 12)]
 
 

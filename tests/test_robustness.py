@@ -15,6 +15,7 @@ from ser_study.audio.degrade import CLEAN
 from ser_study.chapters.testing import robustness, robustness_figures, robustness_text
 from ser_study.evaluation import metrics
 from ser_study.experiments import ledger
+from ser_study.parallel import Failure
 from ser_study.plotting.palette import svg_text
 from ser_study.recognizer import degraded, stress
 from ser_study.schema import probability_columns
@@ -181,6 +182,53 @@ def test_a_clip_that_cannot_be_degraded_is_left_out_and_named(study, monkeypatch
     assert [row["n"] for row in scored] == [6, 5]
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("no memory"), OSError("no such disk")])
+def test_a_fault_that_is_not_of_the_clip_ends_the_run_and_is_not_kept(study, monkeypatch, fault):
+    part, ids = study.selections["synthetic"], study.clips("synthetic")["clip_id"].iloc[:3].tolist()
+    plain, faulty = degraded._values, [ids[1]]
+
+    def failing(item, **options):
+        if item[1]["clip_id"] in faulty:
+            raise fault
+        return plain(item, **options)
+
+    monkeypatch.setattr(degraded, "_values", failing)
+    config = dataclasses.replace(study.config, run=dataclasses.replace(study.config.run, jobs=1))
+    conditions = [("gain", 8.0 + len(str(fault)))]
+    with pytest.raises(RuntimeError, match=f"{ids[1]} in gain .*{fault}"):
+        list(degraded.load(["means184"], part, ids, conditions, config=config, store=study.store))
+    faulty.clear()
+    ((_, values),) = degraded.load(["means184"], part, ids, conditions, config=config, store=study.store)
+    assert values["means184"].clip_id.tolist() == ids
+
+
+def test_a_crashed_worker_ends_the_run(study, monkeypatch):
+    part, ids = study.selections["synthetic"], study.clips("synthetic")["clip_id"].iloc[:2].tolist()
+    crashed = [((("gain", 9.0), {"clip_id": one}), Failure("The worker process crashed on this clip.")) for one in ids]
+    monkeypatch.setattr(degraded, "parallel_map", lambda *given, **options: iter(crashed))
+    with pytest.raises(RuntimeError, match=f"{ids[0]} in gain 9: The worker process crashed"):
+        list(degraded.load(["means184"], part, ids, [("gain", 9.0)], config=study.config, store=study.store))
+
+
+def test_another_libsndfile_makes_the_values_anew(study, monkeypatch):
+    part = study.selections["synthetic"]
+    given = ["means184"], part, part.clips.iloc[:2], ("opus", 16.0), study.config
+    before = degraded._artefact(*given)
+    monkeypatch.setattr("soundfile.__libsndfile_version__", "0.0.1")
+    assert degraded._artefact(*given) != before
+
+
+def test_a_clip_that_lacks_as_recorded_is_in_no_change(study, predicted):
+    lost = predicted["clip_id"].iloc[0]
+    rows = predicted[(predicted["clip_id"] != lost) | (predicted["degradation"] != CLEAN)]
+    options = {"evaluation": study.config.evaluation, "rng": np.random.default_rng(0)}
+    scored = robustness.scores(rows, study.clips("synthetic"), **options)
+    assert {row["n"] for row in scored} == {N_CLIPS - 1}
+    nothing = rows[rows["clip_id"].eq(lost) | rows["degradation"].eq(CLEAN)]
+    scored = robustness.scores(nothing, study.clips("synthetic"), **options)
+    assert {row["degradation"] for row in scored} == {CLEAN}
+
+
 def test_a_stopped_run_goes_on_with_the_next_condition(study, monkeypatch):
     part, clips = study.selections["synthetic"], study.clips("synthetic")
     ids, names = clips["clip_id"].iloc[:3].tolist(), ["means184"]
@@ -196,6 +244,23 @@ def test_a_stopped_run_goes_on_with_the_next_condition(study, monkeypatch):
     assert made == [[("gain", 3.0)]]
     assert list(values) == conditions
     assert all(one["means184"].clip_id.tolist() == ids for one in values.values())
+
+
+def test_a_damaged_table_is_made_again_alone(study, monkeypatch):
+    part, ids = study.selections["synthetic"], study.clips("synthetic")["clip_id"].iloc[:3].tolist()
+    clips = part.clips.set_index("clip_id", drop=False).loc[ids]
+    options = {"config": study.config, "store": study.store}
+    conditions = [("gain", 1.5), ("gain", 2.5), ("gain", 3.5)]
+    whole = dict(degraded.load(["means184"], part, ids, conditions[:2], **options))
+    artefact = degraded._artefact(["means184"], part, clips, conditions[1], study.config)
+    study.store.path(*artefact).write_bytes(b"damaged")
+    made = []
+    plain = degraded._extracted
+    monkeypatch.setattr(degraded, "_extracted", lambda *given: made.append(given[3]) or plain(*given))
+    values = dict(degraded.load(["means184"], part, ids, conditions, **options))
+    assert list(values) == conditions
+    assert made == [[conditions[1]], [conditions[2]]]
+    assert np.array_equal(values[conditions[1]]["means184"].values, whole[conditions[1]]["means184"].values)
 
 
 def test_a_fold_without_a_class_in_training_makes_a_selection_unable(study):

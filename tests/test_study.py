@@ -115,7 +115,7 @@ def test_any_experiment_of_the_registries_is_scored_by_its_name(small_study):
     for name in ("synthetic/random/means184/logistic", "synthetic/leave_one_speaker_out/summary/knn/fixed"):
         one = named.parse(name)
         assert one.name == name
-        declared = one in benchmark.published(small_study.config, small_study.possible)
+        declared = one in benchmark.published(small_study.config, small_study.possible, small_study.selections)
         answer = small_study.score(name)
         scores = small_study.scores([one])
         value = scores.loc[scores["metric"] == "uar", "value"].item()
@@ -152,6 +152,10 @@ def test_a_name_that_is_no_experiment_says_which_part_is_wrong(small_study, name
         ("benchmark.large_features", ["Compare"], "did you mean 'compare'?"),
         ("benchmark.models", "dummy,forrest", "model 'forrest', did you mean 'forest'?"),
         ("benchmark.large_corpora", "ravdes-speech", "selection 'ravdes-speech', did you mean 'ravdess-speech'?"),
+        ("testing.transfer_features", ["campplus+moonshin"], "encoder 'moonshin', did you mean 'moonshine'?"),
+        ("testing.transfer_features", ["summary"], "testing.transfer_features: Unknown encoder 'summary'"),
+        ("testing.conditions", ["whit:10"], "testing.conditions: Unknown degradation 'whit', did you mean 'white'?"),
+        ("testing.conditions", ["white:loud"], "testing.conditions: The level in 'white:loud' is no number"),
         ("ladder.feature", "nope", "feature 'nope'"),
         ("corpora", "RAVDESS", "corpus 'RAVDESS', did you mean 'ravdess'?"),
         ("baselines.systems", "E0000", "student project 'E0000', did you mean 'E000'?"),

@@ -15,10 +15,21 @@ from ser_study.chapters.testing import calibration, transfer, transfer_figures, 
 from ser_study.evaluation import abstention
 from ser_study.experiments import benchmark, execute
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import Selection
+from ser_study.schema import COMMON_EMOTIONS
 from ser_study.store import Store
 from ser_study.study import Study
 
 POSSIBLE = {name: ["speaker_independent"] for name in ("ravdess-speech", "ravdess-song", "emodb")} | {"own": []}
+
+
+def selections(**lacking: tuple[str, ...]) -> dict[str, Selection]:
+    """Selections of one clip a common class, without those that are given."""
+    parts = {}
+    for name in (*POSSIBLE, "jl"):
+        clips = pd.DataFrame({"emotion": [one for one in COMMON_EMOTIONS if one not in lacking.get(name, ())]})
+        parts[name] = Selection(name, clips, clips.iloc[:0])
+    return parts
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +37,34 @@ def two_corpora(tmp_path_factory) -> Study:
     """CREMA-D and EMO-DB of made-up voices, three speakers each."""
     folder = tmp_path_factory.mktemp("transfer")
     for name in ("crema_d", "emodb"):
-        small_corpora.MAKERS[name](folder / "raw" / name, 3)
+        small_corpora.MAKERS[name](folder / "raw" / name, 3, dict.fromkeys(COMMON_EMOTIONS, 4))
     config = settings.load("quick", chapter_cells.FEW)
     return Study(config, Store(folder / "raw", folder / "derived", folder / "reports" / "run", folder))
 
 
 def test_every_corpus_is_paired_with_every_other_and_with_itself_where_it_can_be():
     config = settings.load("quick")
-    pairs = [(one.sources or (one.selection,), one.selection) for one in benchmark.transfer(config, POSSIBLE)]
+    pairs = [
+        (one.sources or (one.selection,), one.selection) for one in benchmark.transfer(config, POSSIBLE, selections())
+    ]
     tested = ["ravdess-speech", "emodb", "own"]
     wanted = {((a,), b) for a in tested for b in tested if a != b or a != "own"}
     assert len(pairs) == len(set(pairs)) == 8
     assert set(pairs) == wanted
-    assert set(benchmark.transfer(config, POSSIBLE)) <= set(benchmark.published(config, POSSIBLE))
-    assert benchmark.transfer(config, {"emodb": ["speaker_independent"]}) == []
+    assert set(benchmark.transfer(config, POSSIBLE, selections())) <= set(
+        benchmark.published(config, POSSIBLE, selections())
+    )
+    assert benchmark.transfer(config, {"emodb": ["speaker_independent"]}, selections()) == []
+
+
+def test_a_selection_without_one_of_the_common_classes_is_in_no_pair():
+    config, possible = settings.load("quick"), POSSIBLE | {"jl": ["speaker_independent"]}
+    given = possible, selections(jl=("disgust", "fearful"))
+    names = {name for one in benchmark.transfer(config, *given) for name in (one.selection, *one.sources)}
+    assert names == {"ravdess-speech", "emodb", "own"}
+    assert "jl" in {one.selection for one in benchmark.cross_corpus(config, possible)}
+    two = {name: possible[name] for name in ("jl", "emodb")}
+    assert benchmark.transfer(config, two, given[1]) == []
 
 
 def test_validation_rows_of_one_other_corpus_are_kept():
@@ -80,6 +105,15 @@ def test_the_section_on_two_corpora(two_corpora):
     assert caption.alt == transfer_text.title(frame)
     assert "between languages" in caption.finding
     assert "mean confidence minus accuracy" in transfer_text.table(frame).finding
+
+
+def test_every_feature_has_a_title_of_its_own(two_corpora):
+    features = (two_corpora.config.ladder.feature, "campplus", "campplus+moonshine", "smart_turn")
+    titles = [transfer.title(Experiment("emodb", "cross_corpus", one, "lda"), two_corpora) for one in features]
+    assert titles == ["hand-crafted features", "one encoder", "two encoders", "smart-turn"]
+    rows = [{"system": one, "source": "emodb", "corpus": "emodb", "uar": place} for place, one in enumerate(titles)]
+    frame = pd.DataFrame(rows)
+    assert [transfer.matrix(frame, one, "uar").loc["emodb", "emodb"] for one in titles] == [0, 1, 2, 3]
 
 
 def test_a_source_without_named_speakers_has_no_threshold(two_corpora):

@@ -23,6 +23,7 @@ class Failure:
     """What went wrong with one item."""
 
     reason: str
+    kind: str = ""  # class of the error; empty where there was none, such as when the worker crashed
 
 
 def n_workers(jobs: int) -> int:
@@ -88,7 +89,7 @@ def _apply(function: Callable, chunk: Sequence) -> list:
         try:
             values.append(function(item))
         except Exception as error:  # any error of one clip is reported with that clip, none ends the run
-            values.append(Failure(_reason(error)))
+            values.append(Failure(_reason(error), type(error).__name__))
     return values
 
 

@@ -247,7 +247,7 @@ class Study:
         if runner.needs_transfer(one, study.selections):
             study = self  # hyperparameters come from the other corpora
         study.check_allowed(one)
-        declared = one in benchmark.published(study.config, study.possible)
+        declared = one in benchmark.published(study.config, study.possible, study.selections)
         options = {"config": study.config, "store": study.store, "undeclared": not declared}
         table = runner.scores([one], study.selections, **options)
         row = table[table["metric"] == "uar"].iloc[0]

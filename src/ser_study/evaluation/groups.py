@@ -86,10 +86,8 @@ def gap(given: Answers, in_a: np.ndarray, in_b: np.ndarray, drawn: Resamples, *,
     parts = [tally(given, chosen, drawn.unit, n_units) for chosen in (in_a, in_b)]
     value_a, value_b = (float(uar(part.sum(axis=1))) for part in parts)
     resampled = np.subtract(*(uar(drawn.weights @ part) for part in reversed(parts)))
-    resampled = resampled[np.isfinite(resampled)]
-    difference, span = value_b - value_a, Interval(np.nan, np.nan, drawn.kind)
-    if np.isfinite(difference) and len(resampled):
-        span = intervals.limits(difference, resampled, drawn.kind, level=level, bounds=(-1.0, 1.0))
+    difference = value_b - value_a
+    span = intervals.limits_where_defined(difference, resampled, drawn.kind, level=level, bounds=(-1.0, 1.0))
     return Gap(value_a, value_b, difference, span)
 
 

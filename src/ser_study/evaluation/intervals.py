@@ -235,7 +235,7 @@ def mean_scores(draws: Sequence[Totals], weights: np.ndarray, only: str = "") ->
 
 
 def share(hits: np.ndarray, among: np.ndarray, drawn: Resamples, *, level: float = 0.95) -> tuple[float, Interval]:
-    """Share of hits among some of the clips, and its interval; resamples without any of them are left out.
+    """Share of hits among some of the clips, and its interval, see ``limits_where_defined``.
 
     Parameters
     ----------
@@ -244,14 +244,26 @@ def share(hits: np.ndarray, among: np.ndarray, drawn: Resamples, *, level: float
 
     Returns
     -------
-    The share and its interval, NaN where there is no such clip.
+    The share and its interval; NaN where there is no such clip, limits also where only one speaker has any.
     """
     n_units = drawn.weights.shape[1]
     above, below = (
         drawn.weights @ np.bincount(drawn.unit, part.astype(float), minlength=n_units) for part in (hits & among, among)
     )
-    known = below > 0
-    if not among.any() or not known.any():
+    if not among.any():
         return np.nan, Interval(np.nan, np.nan, drawn.kind)
+    shares = np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
     value = float(hits[among].mean())
-    return value, limits(value, above[known] / below[known], drawn.kind, level=level, bounds=(0.0, 1.0))
+    return value, limits_where_defined(value, shares, drawn.kind, level=level, bounds=(0.0, 1.0))
+
+
+def limits_where_defined(
+    value: float, resampled: np.ndarray, kind: str, *, level: float = 0.95, bounds: tuple[float, float]
+) -> Interval:
+    """``limits`` where some resamples have no value (NaN): a bootstrap goes on without them, a jackknife has no limits,
+    since it needs the value without every single unit."""
+    if kind == BOOTSTRAP:
+        resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled) or not np.isfinite(resampled).all():
+        return Interval(np.nan, np.nan, kind)
+    return limits(value, resampled, kind, level=level, bounds=bounds)

@@ -15,6 +15,7 @@ from ser_study import corpora, features, splits
 from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
+from ser_study.schema import COMMON_EMOTIONS
 
 BENCHMARK_PROTOCOLS = ("random", "speaker_independent")
 LADDER = ("random", "take_disjoint", "sentence_independent", "speaker_independent", "speaker_and_sentence")
@@ -156,17 +157,27 @@ def cross_corpus(config: Config, possible: Mapping[str, Iterable[str]]) -> list[
     ]
 
 
-def transfer(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
-    """The pairs of ``cross_corpus`` tuned inside, so that their validation rows say how sure to be elsewhere."""
+def transfer(
+    config: Config, possible: Mapping[str, Iterable[str]], selections: Mapping[str, Selection]
+) -> list[Experiment]:
+    """The pairs of ``cross_corpus`` tuned inside, so that their validation rows say how sure to be elsewhere.
+
+    Only of selections with all six common classes: a system that lacks one has other chances, and never gives it.
+    """
     encoders = available_encoders(config)
+    whole = {name: possible[name] for name in possible if _has_common_classes(selections[name])}
     chosen = [config.ladder.feature, *(name for name in config.testing.transfer_features if name in encoders)]
     return [
         Experiment(target, "speaker_independent", feature, "lda", scheme="6_common")
         if source == target
         else Experiment(target, "cross_corpus", feature, "lda", scheme="6_common", sources=(source,))
         for feature in dict.fromkeys(chosen)
-        for target, source in _pairs(possible)
+        for target, source in _pairs(whole)
     ]
+
+
+def _has_common_classes(part: Selection) -> bool:
+    return set(COMMON_EMOTIONS) <= set(part.clips["emotion"])
 
 
 def _pairs(possible: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
@@ -186,12 +197,14 @@ def _pairs(possible: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
     ]
 
 
-def published(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+def published(
+    config: Config, possible: Mapping[str, Iterable[str]], selections: Mapping[str, Selection]
+) -> list[Experiment]:
     """Experiments whose predictions a run publishes, and that may be scored by name."""
     return [
         *benchmark(config, possible),
         *joint(config, possible),
         *ladder(config, possible),
         *cross_corpus(config, possible),
-        *transfer(config, possible),
+        *transfer(config, possible, selections),
     ]

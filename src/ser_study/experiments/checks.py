@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ser_study import corpora, features, splits
+from ser_study.audio import degrade
 from ser_study.config import Config, unknown
 from ser_study.experiments import baselines
 from ser_study.models import registry
@@ -18,7 +19,8 @@ def check(config: Config, store: Store, data: str) -> None:
 
 
 def check_names(config: Config) -> None:
-    """Raise ``ValueError`` at the first feature, model, selection, corpus or project of the settings that there is not.
+    """Raise ``ValueError`` at the first name in the settings that there is not: of a feature, model, selection, corpus,
+    project or degradation.
 
     The settings themselves stand below the registries and cannot know.
     """
@@ -36,6 +38,7 @@ def check_names(config: Config) -> None:
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "testing.timed_models": ("classical model", config.testing.timed_models, registry.CLASSICAL),
         "testing.vote_models": ("classical model", config.testing.vote_models, registry.CLASSICAL),
+        "testing.transfer_features": ("encoder", config.testing.transfer_features, _encoders()),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),
         "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
@@ -46,11 +49,19 @@ def check_names(config: Config) -> None:
         for name in (part for whole in given for part in whole.split("+")):  # two features side by side
             if name not in known:
                 raise ValueError(f"{setting}: {unknown(what, name, known)}")
+    try:
+        degrade.conditions(config.testing.conditions)
+    except ValueError as error:
+        raise ValueError(f"testing.conditions: {error}") from None
 
 
 def _both(pairs: tuple[str, ...]) -> list[str]:
     """The parts of ``feature/model``."""
     return [part for pair in pairs for part in pair.split("/")]
+
+
+def _encoders() -> list[str]:
+    return [name for name in features.REGISTRY if features.is_pretrained(name)]
 
 
 def _registered() -> list[str]:

@@ -54,7 +54,7 @@ def card_of(
     reported with one learned anew in each fold.
     """
     options = {"config": config, "store": store}
-    declared = one in benchmark.published(config, benchmark.possible(selections, config))
+    declared = one in benchmark.published(config, benchmark.possible(selections, config), selections)
     scores = runner.scores([one], selections, **options, undeclared=not declared)
     predictions = runner.predictions(one, selections, **options)
     learned = predictions if fold is None else of_fold(predictions, *fold)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import soundfile
 
 from ser_study import corpora, features
 from ser_study.audio import degrade, prepare, reading
@@ -75,13 +76,20 @@ def load(
     Yields
     ------
     Condition, and feature → values. A clip that a condition cannot be made of is absent and named on stderr.
+
+    Raises
+    ------
+    RuntimeError
+        A clip failed for another reason than what it holds, such as a crashed worker; nothing of the condition is kept.
     """
     clips = part.clips.set_index("clip_id", drop=False).loc[list(clip_ids)]
     todo = [one for one in conditions if not store.is_fresh(store.path(*_artefact(names, part, clips, one, config)))]
     made = _made(names, part, clips, todo, config, store)
     for condition in conditions:
         name, key, _ = _artefact(names, part, clips, condition, config)
-        table = store.cached(name, key, partial(_next, made, condition))
+        # what is damaged was there, so it is not to do, and is made alone
+        source = made if condition in todo else _made(names, part, clips, [condition], config, store)
+        table = store.cached(name, key, partial(_next, source, condition))
         yield condition, {feature: _set_of(table, feature, clip_ids) for feature in names}
 
 
@@ -96,9 +104,14 @@ def _artefact(names, part: Selection, clips: pd.DataFrame, condition: Condition,
         "features": [features.get(name).settings(config) for name in names],
         "voices": config.audio if uses_others else None,
         "version": [VERSION, degrade.VERSION],
-        "libraries": execute.made_with(names, config) | versions(["soundfile"]),
+        "libraries": execute.made_with(names, config) | libraries(),
     }
     return f"degraded/{part.name}_{kind}_{level:g}", key, ".parquet"
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what reads and codes the clips, for cache keys."""
+    return versions(["soundfile"]) | {"libsndfile": soundfile.__libsndfile_version__}
 
 
 def _made(names, part, clips, conditions, config, store) -> Iterator[tuple[Condition, pd.DataFrame]]:
@@ -127,7 +140,9 @@ def _extracted(names, part, clips, conditions, config, store) -> Iterator[tuple[
     done = parallel_map(work, items, jobs=config.run.jobs, cluster=config.run.cluster, label=label, apart=apart)
     for condition in conditions:
         each = [(row["clip_id"], values) for (_, row), values in (next(done) for _ in range(len(clips)))]
-        _report([(clip, values) for clip, values in each if isinstance(values, Failure)], condition, len(clips))
+        failures = [(clip, values) for clip, values in each if isinstance(values, Failure)]
+        _refuse(failures, condition)
+        _report(failures, condition, len(clips))
         rows = [
             (clip, name, values[name]) for clip, values in each if not isinstance(values, Failure) for name in names
         ]
@@ -168,6 +183,14 @@ def _signals(condition: Condition, row: dict, sections: Sequence[str], root: Pat
     voices = [prepare.load(root / voice, as_recorded) for voice in row.get("voices", ())]
     changed = change(reading.to_mono(samples), rate, voices=voices)
     return {section: prepare.prepare(changed, rate, audio) for section, audio in audios.items()}
+
+
+def _refuse(failures: list[tuple[str, Failure]], condition: Condition) -> None:
+    """Raise at a failure that is not of what a clip holds: another run may not have it, so it is never kept."""
+    for clip, failure in failures:
+        if failure.kind != ValueError.__name__:
+            kind, level = condition
+            raise RuntimeError(f"{clip} in {kind} {level:g}: {failure.reason.rstrip('.')}. Mend this, then run again.")
 
 
 def _report(failures: list[tuple[str, Failure]], condition: Condition, n_clips: int) -> None:

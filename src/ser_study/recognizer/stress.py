@@ -24,7 +24,7 @@ from ser_study.models.linear_head import LinearHead
 from ser_study.parallel import Failure, parallel_map
 from ser_study.recognizer import degraded, fitting
 from ser_study.schema import FeatureSet, probability_columns, side_by_side
-from ser_study.store import Store, versions
+from ser_study.store import Store
 
 VERSION = 1  # rises when the predictions of a condition change
 AS_READ: Condition = (CLEAN, 0.0)
@@ -106,7 +106,7 @@ def predictions(
         "clips": ids,
         "conditions": [list(condition) for condition in wanted],
         "version": [VERSION, degraded.VERSION, degrade.VERSION, fitting.VERSION],
-        "libraries": versions(["soundfile"]),
+        "libraries": degraded.libraries(),
     }
 
     def make() -> pd.DataFrame:

@@ -37,7 +37,7 @@ def all_scores(study: Study) -> pd.DataFrame:
         *full,
         *benchmark.equal_size(config, full, sizes),
         *benchmark.cross_corpus(config, possible),
-        *benchmark.transfer(config, possible),
+        *benchmark.transfer(config, possible, study.selections),
     ]
     scores = study.scores(experiments).merge(_declarations(experiments), on="experiment", how="left")
     return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)
@@ -69,7 +69,7 @@ def publish(scores: pd.DataFrame, study: Study) -> None:
         scores.to_csv(temporary, index=False, float_format="%.6g")
     with replacing(run / "clips.parquet") as temporary:
         study.clips().drop(columns=["path"]).to_parquet(temporary, index=False)
-    _write_predictions(benchmark.published(study.config, study.possible), study)
+    _write_predictions(benchmark.published(study.config, study.possible, study.selections), study)
 
 
 def _write_predictions(experiments: Iterable[Experiment], study: Study) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ser_study import features
+from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.study import Study
 
@@ -24,13 +25,17 @@ TITLES: Mapping[str, str] = {
 }
 
 
+def features_of(config: Config) -> dict[str, str]:
+    """Key of ``TITLES`` → feature, whether or not its weights are here."""
+    return {"classical": config.ladder.feature, "small": "campplus", "large": "campplus+moonshine"}
+
+
 def systems(study: Study) -> dict[str, dict[str, Experiment]]:
     """Selection → key of ``TITLES`` → experiment, for every selection that allows a test on new speakers."""
-    kinds = {"classical": study.config.ladder.feature, "small": "campplus", "large": "campplus+moonshine"}
     encoders = study.config.benchmark.encoders
     here = {
         kind: feature
-        for kind, feature in kinds.items()
+        for kind, feature in features_of(study.config).items()
         if not features.is_pretrained(feature) or (feature in encoders and not features.unavailable(feature))
     }
     return {

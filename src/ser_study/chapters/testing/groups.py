@@ -29,7 +29,7 @@ from ser_study.schema import probability_columns
 from ser_study.study import Study
 from ser_study.wording import voices
 
-VERSION = 1  # rises when gaps are taken in another way
+VERSION = 2  # rises when gaps are taken in another way
 MIN_SPEAKERS = 10  # on each side, below which nothing is claimed
 MAX_SENTENCES = 12  # of which each is set against the others
 OF_SPEAKERS = ("gender", "age", "race", "ethnicity")

@@ -84,10 +84,11 @@ def gaps_finding(table: pd.DataFrame) -> str:
         human = ""
         if best["listeners_difference"] == best["listeners_difference"]:
             human = f"; listeners {signed(100 * best['listeners_difference'])}"
+        limits = f" [{minus(100 * best['low'])}, {minus(100 * best['high'])}]" if best["low"] == best["low"] else ""
         lines.append(
             f"- **{word(corpus)}**: {_gaps(len(rows))} beyond chance; the largest is "
-            f"{pair(best)}, {best['system']}: {signed(100 * best['difference'])} points "
-            f"[{minus(100 * best['low'])}, {minus(100 * best['high'])}], p (Holm) {p_text(best['p_holm'])}{human}."
+            f"{pair(best)}, {best['system']}: {signed(100 * best['difference'])} points"
+            f"{limits}, p (Holm) {p_text(best['p_holm'])}{human}."
         )
     return "\n".join(lines)
 

@@ -80,7 +80,8 @@ def scores(
 
     Parameters
     ----------
-    predicted : test rows with ``degradation, level, system``; a clip that a condition lacks is left out of its change
+    predicted : test rows with ``degradation, level, system``; a clip that a condition lacks, or that is lacking as
+        recorded, is left out of its change
     clips : clips table
     """
     speakers, classes = clips.set_index("clip_id")["speaker"], classes_in(predicted)
@@ -88,7 +89,9 @@ def scores(
     for system, own in predicted.groupby("system", sort=False):
         as_read = own[own["degradation"] == CLEAN].set_index("clip_id")
         for (kind, level), changed in own.groupby(["degradation", "level"], sort=False):
-            changed = changed.set_index("clip_id")
+            changed = changed[changed["clip_id"].isin(as_read.index)].set_index("clip_id")
+            if changed.empty:
+                continue
             before = as_read.loc[changed.index]
             random = np.random.default_rng(seed)  # equal clips have equal resamples
             score = _score(before, changed, speakers.loc[changed.index], classes, evaluation, random)

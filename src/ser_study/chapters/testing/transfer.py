@@ -3,7 +3,8 @@ knows when to be silent there.
 
 Conventions
 -----------
-Every system is trained on one corpus (*source*) and tested on another (*corpus*), on the six classes that all share.
+Every system is trained on one corpus (*source*) and tested on another (*corpus*), on the six classes that most share;
+selections that lack one of these are left out.
 Temperatures and thresholds come from validation speakers of the source, so nothing of the tested corpus is known. The
 pairs of a corpus with itself are tested on new speakers. All are declared in ``experiments.benchmark.transfer``.
 """
@@ -19,6 +20,7 @@ from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.study import Study
+from ser_study.wording import word
 
 COLUMNS = (
     *("system", "source", "corpus", "languages", "uar", "low", "high", "uar_within", "log_loss", "ece"),
@@ -29,13 +31,14 @@ MIN_SOURCE_SPEAKERS = 2  # one in validation, one in training; the tested speake
 
 
 def table(study: Study) -> pd.DataFrame:
-    """Every pair of corpora and system (``COLUMNS``); empty with fewer than two corpora.
+    """Every pair of corpora and system (``COLUMNS``); empty with fewer than two corpora that have all
+    six classes.
 
     ``uar_within`` is the same system's score on new speakers of the tested corpus, trained on its other speakers.
     ``coverage`` and ``accuracy`` are those at the threshold for ``ANSWERS_AT`` right answers on the source's validation
     speakers.
     """
-    declared = benchmark.transfer(study.config, study.possible)
+    declared = benchmark.transfer(study.config, study.possible, study.selections)
     if not declared:
         return pd.DataFrame(columns=list(COLUMNS))
     predictions, scored = study.predict(declared), study.scores(declared)
@@ -58,8 +61,9 @@ def source_of(one: Experiment) -> str:
 
 
 def title(one: Experiment, study: Study) -> str:
-    """Title of the system, as the other sections of the chapter give it."""
-    return declare.TITLES["classical" if one.feature == study.config.ladder.feature else "large"]
+    """Title of the system as the other sections of the chapter give it; of another, its feature in words."""
+    kinds = declare.features_of(study.config).items()
+    return next((declare.TITLES[kind] for kind, feature in kinds if feature == one.feature), word(one.feature))
 
 
 def language(part: Selection) -> str:

@@ -8,7 +8,9 @@ from ser_study.chapters.testing.transfer import between, crosses_language
 from ser_study.evaluation.abstention import ANSWERS_AT
 from ser_study.wording import Caption, listed, percent, sentence, share, signed, word
 
-ONE_CORPUS = "This run holds only one corpus, so none can be tested by a system of another."
+ONE_CORPUS = (
+    "This run holds fewer than two corpora with all six common classes, so none can be tested by a system of another."
+)
 CHANCE = 1 / 6  # UAR of guessing among the six classes
 NEAR = 0.01  # of chance
 UNKNOWN = "?"  # of ``transfer.language``
@@ -34,7 +36,8 @@ def figure(frame: pd.DataFrame) -> Caption:
     return Caption(
         "transfer_matrices",
         f"Left: UAR on six classes (chance {share(CHANCE)}). Right: mean confidence minus accuracy, in points. Rows: "
-        "trained on; columns: tested on; outlined: new speakers of the same corpus. Behind each corpus: its language.",
+        "trained on; columns: tested on; outlined: new speakers of the same corpus. Behind each corpus: its language. "
+        "Corpora that lack one of the classes are left out.",
         alt=title(frame) if len(frame) else "",
         empty=ONE_CORPUS,
         finding=_score_finding(frame) if len(frame) else "",
