@@ -21,6 +21,7 @@ from matplotlib import pyplot
 from ser_study import corpora
 from ser_study.chapters.networks import declare
 from ser_study.chapters.networks import tables as networks
+from ser_study.chapters.testing import costs
 from ser_study.models import deep
 from ser_study.report import chapters, exhibits
 
@@ -53,6 +54,8 @@ FEW = {  # every kind of work, little of each
     "baselines.training_seeds": 1,
     "testing.timed_models": "lda",
     "testing.timed_clips": 2,
+    "testing.permutations": 1,
+    "testing.conditions": "white:10,telephone,length:1",
 }
 
 
@@ -95,7 +98,8 @@ def _execute(notebook: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of one layer, and figures that are composed but not drawn; other tests train and draw."""
+    """A network of one layer, figures that are composed but not drawn, and costs that are taken in this process; other
+    tests train, draw and start processes."""
 
     def one_layer(shape, n_classes, params):
         import keras
@@ -108,6 +112,7 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.utils.clear_session", lambda: None)  # it walks through all that the tests hold
     monkeypatch.setattr("gc.collect", lambda *_: 0)
     monkeypatch.setattr(networks, "_count", lambda name: 1)  # five large networks, built to be counted
+    monkeypatch.setattr(costs, "parallel_map", lambda work, items, **options: [(one, work(one)) for one in items])
     monkeypatch.setattr(exhibits, "_saved", lambda fig, name, folder: '<svg width="1pt"></svg>')
 
 
