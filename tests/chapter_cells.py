@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -19,6 +20,7 @@ import small_corpora
 from matplotlib import pyplot
 
 from ser_study import corpora
+from ser_study.chapters.ablations import selection as rankings
 from ser_study.chapters.networks import declare
 from ser_study.chapters.networks import tables as networks
 from ser_study.chapters.testing import costs
@@ -98,8 +100,8 @@ def _execute(notebook: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of one layer, figures that are composed but not drawn, and costs that are taken in this process; other
-    tests train, draw and start processes."""
+    """A network of one layer, few draws of a control, figures that are composed but not drawn, and costs that are taken
+    in this process; other tests train, draw and start processes."""
 
     def one_layer(shape, n_classes, params):
         import keras
@@ -112,6 +114,8 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.utils.clear_session", lambda: None)  # it walks through all that the tests hold
     monkeypatch.setattr("gc.collect", lambda *_: 0)
     monkeypatch.setattr(networks, "_count", lambda name: 1)  # five large networks, built to be counted
+    monkeypatch.setattr(rankings, "_REPEATS", 1)
+    monkeypatch.setattr(rankings, "curve", functools.partial(rankings.curve, draws=2))
     monkeypatch.setattr(costs, "parallel_map", lambda work, items, **options: [(one, work(one)) for one in items])
     monkeypatch.setattr(exhibits, "_saved", lambda fig, name, folder: '<svg width="1pt"></svg>')
 
