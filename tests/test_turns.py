@@ -54,6 +54,7 @@ def refuse_two(number: int) -> int:
 
 
 def sleep_side_by_side(folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     list(side_by_side(partial(sleep, folder=folder), [1, 2], at_once=2, begun=str))
 
 
