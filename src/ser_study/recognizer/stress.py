@@ -6,8 +6,9 @@ speakers, whom it was not fitted on. The clean clips go the same way, so that th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,8 +80,8 @@ def predictions(
 
     Parameters
     ----------
-    clean : experiments of one selection, see ``fitting.check``, that may have augmented copies of their training
-        clips, with their predictions in the study
+    clean : experiments of one selection, see ``fitting.check``, with their predictions in the study; their training
+        clips may have augmented copies
     selections : name → clips, all of the study
     conditions : of ``audio.degrade``; the clips as they are come first in any case
     n_clips : test clips of the first repeat that are degraded, at most
@@ -88,11 +89,7 @@ def predictions(
     Returns
     -------
     Test rows of the predictions, with ``degradation`` and ``level``: those of ``AS_READ`` are the study's.
-
-    Raises
-    ------
-    RuntimeError
-        A head could not be fitted.
+    ``RuntimeError`` where a head could not be fitted.
     """
     experiments = list(clean)
     part = selections[experiments[0].selection]
@@ -101,25 +98,23 @@ def predictions(
     rows = {one: table[table["clip_id"].isin(ids)] for one, table in rows.items()}
     wanted = [AS_READ, *(one for one in conditions if one != AS_READ)]
     jobs = {one: runner.job_of(one, selections, config=config, store=store) for one in experiments}
-    key = {
-        "experiments": [job.cache_key for job in jobs.values()],
-        "clips": ids,
-        "conditions": [list(condition) for condition in wanted],
-        "version": [VERSION, degraded.VERSION, degrade.VERSION, fitting.VERSION],
-        "libraries": degraded.libraries(),
-    }
-
-    def make() -> pd.DataFrame:
-        heads = _heads(list(jobs.values()), rows, selections, config, store)
-        names = sorted({name for one in experiments for name in execute.feature_names(one)})
-        load = degraded.load(names, part, ids, wanted, config=config, store=store)
-        parts = [_predicted(one, rows[one], heads, condition, sets) for condition, sets in load for one in experiments]
-        return pd.concat(parts, ignore_index=True)
-
-    table = store.cached(f"stress/{part.name}", key, make)
+    heads = partial(_heads, list(jobs.values()), rows, selections, config, store)
+    make = partial(_in_every_condition, heads, rows, part, ids, wanted, config, store)
+    table = store.cached(f"stress/{part.name}", _key(jobs.values(), ids, wanted), make)
     for one in experiments:
         _log(jobs[one], table[table["experiment"] == one.name], wanted, n_clips, store)
     return table
+
+
+def _key(jobs: Iterable[execute.Job], ids: Sequence[str], conditions: Sequence[Condition]) -> dict[str, Any]:
+    """All that the predictions depend on."""
+    return {
+        "experiments": [job.cache_key for job in jobs],
+        "clips": list(ids),
+        "conditions": [list(condition) for condition in conditions],
+        "version": [VERSION, degraded.VERSION, degrade.VERSION, fitting.VERSION],
+        "libraries": degraded.libraries(),
+    }
 
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +137,15 @@ def _heads(jobs: list[execute.Job], rows: Mapping[Experiment, pd.DataFrame], sel
 def _head(item: tuple[Experiment, int], *, selections, config: Config, store: Store) -> LinearHead:
     one, fold = item
     return fitting.fit(one, selections, config=config, store=store, fold=(0, fold)).head
+
+
+def _in_every_condition(heads: Callable[[], Heads], rows, part: Selection, ids, conditions, config, store):
+    """Predictions of all systems in all conditions; the heads are fitted only here, where they are needed."""
+    fitted = heads()
+    names = sorted({name for one in rows for name in execute.feature_names(one)})
+    load = degraded.load(names, part, ids, conditions, config=config, store=store)
+    parts = [_predicted(one, some, fitted, condition, sets) for condition, sets in load for one, some in rows.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _predicted(

@@ -10,7 +10,6 @@ intervals resample speakers (``intervals.resample``). Ranks of clips are those o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from scipy import stats
 from ser_study import config as settings
 from ser_study.chapters.testing import declare
 from ser_study.evaluation import intervals, metrics, mistakes
-from ser_study.evaluation.comparisons import LABELLED_BY_VOTE
+from ser_study.evaluation.comparisons import LABELLED_BY_VOTE, votes_of
 from ser_study.evaluation.intervals import Interval, Resamples
 from ser_study.features.column_names import mel_centres
 from ser_study.features.inspection import analysis_of
@@ -93,7 +92,7 @@ def confusions(table: pd.DataFrame, study: Study) -> list[tuple[str, np.ndarray,
 
 def _answers(rows: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
     """Votes for each class in the row of the clip's true class, (n, C, C)."""
-    votes = [json.loads(text) for text in rows["human_votes"]]
+    votes = [votes_of(text, clip) for text, clip in zip(rows["human_votes"], rows["clip_id"])]
     counts = np.array([[vote.get(name, 0) for name in classes] for vote in votes], dtype=float)
     truth = metrics.encode(rows["truth"], classes, what="Truth")
     return np.eye(len(classes))[truth][:, :, None] * counts[:, None, :]
@@ -230,7 +229,7 @@ def surest(table: pd.DataFrame, study: Study, *, number: int = NUMBER) -> pd.Dat
 def _in_words(row: Any) -> str | None:
     """What listeners answered: ``6 neutral, 3 sad``, or the share that recognised the clip; None where unknown."""
     if isinstance(row.human_votes, str) and row.human_votes:
-        votes = sorted(json.loads(row.human_votes).items(), key=lambda item: (-item[1], item[0]))
+        votes = sorted(votes_of(row.human_votes, row.clip_id).items(), key=lambda item: (-item[1], item[0]))
         return listed(f"{count:.0f} {word(name)}" for name, count in votes if count)
     return f"{100 * row.listeners:.0f} % recognised it" if row.listeners == row.listeners else None
 
@@ -238,7 +237,7 @@ def _in_words(row: Any) -> str | None:
 def _is_shared(row: Any) -> bool | None:
     if not (isinstance(row.human_votes, str) and row.human_votes):
         return None
-    votes = json.loads(row.human_votes)
+    votes = votes_of(row.human_votes, row.clip_id)
     return votes.get(row.prediction, 0) == max(votes.values())
 
 
