@@ -57,10 +57,8 @@ def run_study(
     story = chapters(store.project / "notebooks", corpora)
     chosen = select(story, only=only, start=start) if execute_any else []
     n_files = n_clips(corpora, config, store) if chosen else 0
-    run = _Run(config, store, tuple(story), tuple(corpora), data, n_files)
-    _execute(run, chosen)
-    rows = audit()
-    list_audio = cache(listing)
+    _execute(run := _Run(config, store, tuple(story), tuple(corpora), data, n_files), chosen)
+    rows, list_audio = audit(), cache(listing)
     with locked(store.run / "run.json"):  # of two runs that end at once, the second renders the pages of both
         facts = run.facts()
         for chapter in (each for each in story if each.page in facts):
