@@ -27,12 +27,13 @@ FRAME, HOP = 0.04, 0.02  # s
 BAND = (100.0, 4_000.0)  # Hz
 PITCH = (75.0, 450.0)  # Hz, of voices
 N_BANDS = 8
-QUIETEST = -90.0  # dB re full scale; nothing below it is told from silence
-LOUD = 8.0  # dB over the floor
+QUIETEST = -100.0  # dB re full scale; nothing below it is told from silence
+LOUD = 6.0  # dB over the floor
 VOICED = 0.5  # normalised autocorrelation
 MOVING = 2.0  # dB, mean change of the bands within ``LAG``
 LAG = 0.2  # s
 REACH = 0.2  # s, between an unvoiced sound and its syllable
+PAUSE = 0.16  # s, closures within words
 SHORTEST = 0.06  # s of voiced frames within ``REACH``; less is a click
 MEMORY = 10.0  # s, over which the floor is sought
 
@@ -101,13 +102,21 @@ def speech(measured: np.ndarray) -> np.ndarray:
     loud = (level >= _smooth(level, 5).min() + LOUD) & (level > QUIETEST + LOUD)
     lag = round(LAG / HOP)
     padded = np.pad(bands, ((lag, lag), (0, 0)), mode="edge")
-    change = np.maximum(np.abs(padded[2 * lag :] - bands).mean(axis=1), np.abs(padded[: -2 * lag] - bands).mean(axis=1))
+    after, before = (np.abs(there - bands).mean(axis=1) for there in (padded[2 * lag :], padded[: -2 * lag]))
+    change = np.minimum(after, before)  # a hum that sets in has changed on one side only
     voiced = loud & (voicing >= VOICED) & (change >= MOVING)
     reach = round(REACH / HOP)
-    near = np.convolve(voiced, np.ones(2 * reach + 1), "same" if len(voiced) > 2 * reach else "full")
-    if len(near) > len(voiced):
-        near = near[reach : reach + len(voiced)]
-    return loud & (near >= round(SHORTEST / HOP))
+    near = np.convolve(voiced, np.ones(2 * reach + 1))[reach : reach + len(voiced)]
+    spoken = loud & (near >= round(SHORTEST / HOP))
+    return _closed(spoken, round(PAUSE / HOP)) & (level > QUIETEST)
+
+
+def _closed(spoken: np.ndarray, longest: int) -> np.ndarray:
+    """With the gaps of up to so many frames between two that are speech."""
+    place = np.arange(len(spoken))
+    last = np.maximum.accumulate(np.where(spoken, place, -len(spoken)))
+    following = np.minimum.accumulate(np.where(spoken, place, 2 * len(spoken))[::-1])[::-1]
+    return following - last <= longest + 1
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:
