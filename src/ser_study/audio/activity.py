@@ -35,6 +35,7 @@ LAG = 0.2  # s
 REACH = 0.2  # s, between an unvoiced sound and its syllable
 PAUSE = 0.16  # s, closures within words
 SHORTEST = 0.06  # s of voiced frames within ``REACH``; less is a click
+NOISE = 0.1  # share of the frames that are taken for noise
 MEMORY = 10.0  # s, over which the floor is sought
 
 
@@ -67,6 +68,48 @@ class Activity:
     def speech(self, seconds: float) -> np.ndarray:
         """Which of the frames of the last seconds are speech, bool (t,); all that came before helps to tell."""
         return speech(self._measures)[-max(1, round(seconds / HOP)) :]
+
+    def levels(self, n_frames: int) -> np.ndarray:
+        """Levels of the last frames, dB re full scale (t,)."""
+        return self._measures[len(self._measures) - n_frames :, 0]
+
+
+class Levels:
+    """How loud speech and the rest of a recording are, in constant memory."""
+
+    def __init__(self):
+        self._counts = np.zeros((2, 1 - int(QUIETEST)), int)  # frames without and with speech, by whole dB
+
+    def add(self, level: np.ndarray, spoken: np.ndarray) -> None:
+        """Take frames: their levels in dB re full scale, and whether they are speech."""
+        place = np.clip(np.rint(level - QUIETEST).astype(int), 0, self._counts.shape[1] - 1)
+        for kind in (0, 1):
+            self._counts[kind] += np.bincount(place[spoken == kind], minlength=self._counts.shape[1])
+
+    @property
+    def speech(self) -> float:
+        """Seconds of speech."""
+        return float(HOP * self._counts[1].sum())
+
+    @property
+    def level(self) -> float:
+        """Mean power of speech in dB re full scale; NaN where there is none."""
+        if not self._counts[1].any():
+            return np.nan
+        return float(10 * np.log10(np.average(10 ** (self._decibels / 10), weights=self._counts[1])))
+
+    @property
+    def snr(self) -> float:
+        """Level of speech over that which a tenth of all frames lies below, in dB; digital silence does not count."""
+        counts = self._counts.sum(axis=0)[1:]
+        if not self._counts[1].any() or not counts.any():
+            return np.nan
+        floor = self._decibels[1:][np.searchsorted(np.cumsum(counts), NOISE * counts.sum())]
+        return self.level - float(floor)
+
+    @property
+    def _decibels(self) -> np.ndarray:
+        return QUIETEST + np.arange(self._counts.shape[1])
 
 
 def frames_of(signal: Signal, sample_rate: int) -> np.ndarray:

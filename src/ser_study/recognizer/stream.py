@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser_study.audio.activity import HOP, Activity
+from ser_study.audio.activity import HOP, Activity, Levels
 from ser_study.recognizer.checks import UNSURE
 from ser_study.recognizer.recognizer import Recognizer
 
@@ -40,6 +40,101 @@ class Window:
     probabilities: tuple[float, ...]  # one a class of the recogniser; NaN without speech
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """The samples of a window, before anything is made of them."""
+
+    start: float  # s
+    end: float
+    speech: float  # share
+    level: float  # dBFS
+    samples: np.ndarray  # float32 (s,)
+
+    @property
+    def has_speech(self) -> bool:
+        """Whether there is enough of it to say more."""
+        return self.speech * (self.end - self.start) >= LEAST_SPEECH - 1e-9
+
+
+class Excerpts:
+    """The excerpts of one channel of sound, as it comes in.
+
+    Parameters
+    ----------
+    sample_rate : Hz, of the samples to come
+    every : s from one window to the next
+    length : s of a window
+
+    Raises
+    ------
+    ValueError
+        A rate, step or length that no stream can have.
+    """
+
+    def __init__(self, sample_rate: int, *, every: float, length: float):
+        if not RATES[0] <= sample_rate <= RATES[1]:
+            raise ValueError(f"The sample rate is {sample_rate} Hz; give one from {RATES[0]:,} to {RATES[1]:,}.")
+        if not (0.05 <= every <= 60 and EARLIEST <= length <= 60):
+            raise ValueError(
+                f"A window of {length:g} s every {every:g} s cannot be made; give 0.05 to 60 s from one to the next, "
+                f"and windows of {EARLIEST:g} to 60 s."
+            )
+        self.sample_rate, self.every, self.length = sample_rate, every, length
+        self.n_samples = 0  # in windows and before them
+        self.levels = Levels()
+        self._activity = Activity(sample_rate, memory=length + every)
+        self._last = np.empty(0, np.float32)  # the last ``length`` seconds
+        self._waiting: list[np.ndarray] = []
+        self._n_waiting = 0
+        self._number = math.ceil(round(EARLIEST / every, 9))  # of the next window
+
+    def push(self, samples: np.ndarray) -> list[Excerpt]:
+        """Take the next samples, and give the excerpts that they complete; see ``Stream.push``."""
+        samples = np.asarray(samples)
+        if samples.dtype.kind != "f" or samples.ndim != 1:
+            raise ValueError(
+                f"Samples are {samples.dtype} of shape {samples.shape}; give floats between -1 and 1 of one channel."
+            )
+        samples = samples.astype(np.float32)  # a copy: the caller may fill its buffer anew
+        if n_bad := len(samples) - np.count_nonzero(np.isfinite(samples)):
+            raise ValueError(f"{n_bad} of {len(samples)} samples are NaN or infinite; leave the chunk out.")
+        excerpts, start = [], 0
+        while (wanted := self._next_end() - self.n_samples - self._n_waiting) <= len(samples) - start:
+            self._wait_for(samples[start : start + wanted])
+            excerpts.append(self._excerpt())
+            start, self._number = start + wanted, self._number + 1
+        self._wait_for(samples[start:])
+        return excerpts
+
+    def finish(self) -> list[Excerpt]:
+        """The excerpt that ends with the stream, where the last one ended before it."""
+        return [self._excerpt()] if self._n_waiting else []
+
+    def _next_end(self) -> int:
+        return round(self._number * self.every * self.sample_rate)
+
+    def _wait_for(self, samples: np.ndarray) -> None:
+        if len(samples):
+            self._waiting.append(samples)
+            self._n_waiting += len(samples)
+
+    def _excerpt(self) -> Excerpt:
+        """The one that ends with what has come in."""
+        fresh = np.concatenate(self._waiting)
+        self.n_samples += len(fresh)
+        self._waiting, self._n_waiting = [], 0
+        self._last = np.concatenate([self._last, fresh])[-round(self.length * self.sample_rate) :]
+        before = self._activity.n_frames
+        self._activity.push(fresh)
+        seconds, end = len(self._last) / self.sample_rate, self.n_samples / self.sample_rate
+        n_fresh = self._activity.n_frames - before
+        spoken = self._activity.speech(seconds + n_fresh * HOP)
+        self.levels.add(self._activity.levels(n_fresh), spoken[len(spoken) - n_fresh :])
+        within = spoken[-max(1, round(seconds / HOP)) :]
+        share = float(within.mean()) if len(within) else 0.0
+        return Excerpt(end - seconds, end, share, level(self._last), self._last)
+
+
 class Stream:
     """The windows of one channel of sound, as it comes in.
 
@@ -57,21 +152,13 @@ class Stream:
     """
 
     def __init__(self, recognizer: Recognizer, sample_rate: int, *, every: float = 0.5, length: float = 3.0):
-        if not RATES[0] <= sample_rate <= RATES[1]:
-            raise ValueError(f"The sample rate is {sample_rate} Hz; give one from {RATES[0]:,} to {RATES[1]:,}.")
-        if not (0.05 <= every <= 60 and EARLIEST <= length <= 60):
-            raise ValueError(
-                f"A window of {length:g} s every {every:g} s cannot be made; give 0.05 to 60 s from one to the next, "
-                f"and windows of {EARLIEST:g} to 60 s."
-            )
-        self.recognizer, self.sample_rate, self.every, self.length = recognizer, sample_rate, every, length
-        self.n_samples = 0  # in windows and before them
-        self.speech = 0.0  # s of speech so far, each counted once
-        self._activity = Activity(sample_rate, memory=length)
-        self._last = np.empty(0, np.float32)  # the last ``length`` seconds
-        self._waiting: list[np.ndarray] = []
-        self._n_waiting = 0
-        self._number = math.ceil(round(EARLIEST / every, 9))  # of the next window
+        self.recognizer, self.sample_rate = recognizer, sample_rate
+        self._excerpts = Excerpts(sample_rate, every=every, length=length)
+
+    @property
+    def speech(self) -> float:
+        """Seconds of speech so far, each counted once."""
+        return self._excerpts.levels.speech
 
     def push(self, samples: np.ndarray) -> list[Window]:
         """Take the next samples, and give the windows that they complete.
@@ -85,58 +172,30 @@ class Stream:
         ValueError
             They are no floats, have more than one channel, or are not finite.
         """
-        samples = np.asarray(samples)
-        if samples.dtype.kind != "f" or samples.ndim != 1:
-            raise ValueError(
-                f"Samples are {samples.dtype} of shape {samples.shape}; give floats between -1 and 1 of one channel."
-            )
-        samples = samples.astype(np.float32)  # a copy: the caller may fill its buffer anew
-        if n_bad := len(samples) - np.count_nonzero(np.isfinite(samples)):
-            raise ValueError(f"{n_bad} of {len(samples)} samples are NaN or infinite; leave the chunk out.")
-        windows, start = [], 0
-        while (wanted := self._next_end() - self.n_samples - self._n_waiting) <= len(samples) - start:
-            self._wait_for(samples[start : start + wanted])
-            windows.append(self._window())
-            start, self._number = start + wanted, self._number + 1
-        self._wait_for(samples[start:])
-        return windows
+        return [window_of(self.recognizer, one, self.sample_rate)[0] for one in self._excerpts.push(samples)]
 
     def finish(self) -> list[Window]:
         """The window that ends with the stream, where the last one ended before; also of a stream shorter than any."""
-        return [self._window()] if self._n_waiting else []
+        return [window_of(self.recognizer, one, self.sample_rate)[0] for one in self._excerpts.finish()]
 
-    def _next_end(self) -> int:
-        return round(self._number * self.every * self.sample_rate)
 
-    def _wait_for(self, samples: np.ndarray) -> None:
-        if len(samples):
-            self._waiting.append(samples)
-            self._n_waiting += len(samples)
+def window_of(recognizer: Recognizer, excerpt: Excerpt, sample_rate: int) -> tuple[Window, float]:
+    """A window, and how far its features lie from those of the training clips; NaN without speech."""
+    proba, emotion, distance = np.full(len(recognizer.classes), np.nan), NO_SPEECH, math.nan
+    if excerpt.has_speech:
+        proba, distance = probabilities_of(recognizer, excerpt.samples, sample_rate)
+        emotion = answer(recognizer, proba)
+    times = {"start": excerpt.start, "end": excerpt.end, "speech": excerpt.speech, "level": excerpt.level}
+    confidence, proba = float(proba.max()), tuple(proba.tolist())
+    return Window(**times, emotion=emotion, confidence=confidence, probabilities=proba), distance
 
-    def _window(self) -> Window:
-        """The window that ends with what has come in."""
-        fresh = np.concatenate(self._waiting)
-        self.n_samples += len(fresh)
-        self._waiting, self._n_waiting = [], 0
-        self._last = np.concatenate([self._last, fresh])[-round(self.length * self.sample_rate) :]
-        before = self._activity.n_frames
-        self._activity.push(fresh)
-        seconds = len(self._last) / self.sample_rate
-        frames = self._activity.speech(seconds)
-        self.speech += HOP * np.count_nonzero(frames[len(frames) - (self._activity.n_frames - before) :])
-        share = float(frames.mean()) if len(frames) else 0.0
-        proba = np.full(len(self.recognizer.classes), np.nan)
-        emotion = NO_SPEECH
-        if share * seconds >= LEAST_SPEECH:
-            emotion, proba = self._emotion(self._last)
-        end = self.n_samples / self.sample_rate
-        times = {"start": end - seconds, "end": end, "speech": share, "level": level(self._last)}
-        return Window(**times, emotion=emotion, confidence=float(proba.max()), probabilities=tuple(proba.tolist()))
 
-    def _emotion(self, samples: np.ndarray) -> tuple[str, np.ndarray]:
-        values = self.recognizer.values_of(samples, self.sample_rate)
-        proba = self.recognizer.probabilities(values[None])[0]
-        return answer(self.recognizer, proba), proba
+def probabilities_of(recognizer: Recognizer, samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, float]:
+    """Probabilities (C,) of one recording, as ``predict_samples`` has them, and the distance of its features: the root
+    mean square of their standard scores among the training clips."""
+    values = recognizer.values_of(samples, sample_rate)
+    scores = (values - recognizer.head.centre) / recognizer.head.deviation
+    return recognizer.probabilities(values[None])[0], float(np.sqrt(np.mean(np.square(scores))))
 
 
 def answer(recognizer: Recognizer, proba: np.ndarray) -> str:
@@ -148,5 +207,5 @@ def answer(recognizer: Recognizer, proba: np.ndarray) -> str:
 
 def level(samples: np.ndarray) -> float:
     """Mean power in dB re full scale, ``SILENT`` at least."""
-    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    power = float(samples @ samples) / max(1, len(samples))
     return max(SILENT, 10 * math.log10(power)) if power else SILENT
