@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from threadpoolctl import threadpool_limits
 
 from ser_study import __version__
 from ser_study.live import answers, logs, schema, uploads
@@ -25,6 +26,7 @@ from ser_study.live.limits import Limits, Places, Rate
 from ser_study.live.refusals import Refused
 from ser_study.live.security import COOKIE, Access, Guarded
 from ser_study.live.sessions import EVERY, LENGTH, Opening, Pump, Session
+from ser_study.live.worker import warm_up
 from ser_study.live.workers import Workers
 from ser_study.recognizer import Recognizer
 
@@ -83,12 +85,14 @@ class Service:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Start the workers and threads; end them and remove all files."""
         self.pool = ThreadPoolExecutor(_n_threads(), thread_name_prefix="predict")
-        try:
-            await self.workers.start()
-            yield
-        finally:
-            await self.workers.stop()
-            self.pool.shutdown(wait=False, cancel_futures=True)
+        with threadpool_limits(1):  # threads of ours, not of each call: sums over several threads round otherwise
+            try:
+                self.pool.submit(warm_up, self.recognizer)
+                await self.workers.start()
+                yield
+            finally:
+                await self.workers.stop()
+                self.pool.shutdown(cancel_futures=True)
 
     async def page(self, request: Request) -> Response:
         """The page; the token in its address becomes a cookie, so that it does not stay there."""

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ser_study.live.limits import Limits
@@ -71,21 +71,26 @@ def serve(
     listener = _listener(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
     print(f"Listening at {address}{f'?token={token}' if token else ''} (Ctrl+C ends it)", file=sys.stderr, flush=True)
-    options = {"ws_max_size": limits.message, "ws_max_queue": 4, "ws_ping_interval": 20.0, "ws_ping_timeout": 20.0}
-    settings = uvicorn.Config(
-        app,
-        **options,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE,
-        ws_per_message_deflate=False,
-        limit_concurrency=4 * (limits.streams + limits.waiting),
-        h11_max_incomplete_event_size=16_384,
-    )
-    uvicorn.Server(settings).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(app, **_settings(limits))).run(sockets=[listener])
+
+
+def _settings(limits: Limits) -> dict[str, Any]:
+    """What the server beneath the application keeps to."""
+    return {
+        "ws_max_size": limits.message,
+        "ws_max_queue": 4,
+        "ws_ping_interval": 20.0,
+        "ws_ping_timeout": 20.0,
+        "ws_per_message_deflate": False,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": _GRACE,
+        "limit_concurrency": 4 * (limits.streams + limits.waiting),
+        "h11_max_incomplete_event_size": 16_384,
+    }
 
 
 def is_loopback(host: str) -> bool:

@@ -39,7 +39,7 @@ def main() -> None:
     options = json.loads(sys.stdin.readline())
     try:
         recognizer = Recognizer.load(options["bundle"])
-        recognizer.predict_samples(np.random.default_rng(0).normal(0, 0.1, round(WARM_UP * 16_000)), 16_000)
+        warm_up(recognizer)
         _limit(options["memory"])
         _reply(replies, {"ready": True})
         for line in sys.stdin:
@@ -47,6 +47,11 @@ def main() -> None:
             _reply(replies, _answer(recognizer, json.loads(line), options["duration"]))
     finally:
         shutil.rmtree(options["folder"], ignore_errors=True)
+
+
+def warm_up(recognizer: Recognizer) -> None:
+    """Let it predict noise once, so that no client waits for what is loaded when first used."""
+    recognizer.predict_samples(np.random.default_rng(0).normal(0, 0.1, round(WARM_UP * 16_000)), 16_000)
 
 
 def _reply(replies: TextIO, content: Mapping[str, Any]) -> None:

@@ -57,7 +57,7 @@ export function detailOf(row, threshold) {
 export function voiceOf(row) {
   if (row.pitch == null) return "";
   const gender = row.gender === "unclear" ? "too much in between to guess a gender" : `perhaps ${row.gender}`;
-  return `Voice of about ${Math.round(row.pitch)} Hz: ${gender} (a rough guess from pitch alone).`;
+  return `Voice of about ${Math.round(row.pitch)} Hz: ${gender} (a rough guess from pitch alone, often wrong for raised voices).`;
 }
 
 /** The rows of bars of one answer: a list to put on the page, and a function that sets it. */
