@@ -12,6 +12,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import hostile_inputs
 import numpy as np
 import pytest
 import soundfile
@@ -24,6 +25,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from ser_study.live import uploads
 from ser_study.live.limits import Limits, Places, Rate
+from ser_study.live.pitch import VoicePitch
 from ser_study.live.refusals import Refused
 from ser_study.live.security import LOOPBACK, Access
 from ser_study.live.serve import is_loopback, serve
@@ -484,3 +486,30 @@ def test_access_of_this_machine_alone():
     for host in ("", "localhost.evil.example", "127.0.0.1.nip.io", "[::2]"):
         with pytest.raises(Refused, match="This server is not"):
             access.check("/", "", {"host": host})
+
+
+def test_sound_is_handed_over_when_a_window_is_complete(recogniser):
+    session = Session(recogniser, Opening(11_025))
+    ends = []
+    for _ in range(5):
+        assert session.push(np.zeros((session.n_wanted - 1, 1), np.float32)) == []
+        assert session.n_wanted == 1
+        rows = session.push(np.zeros((1, 1), np.float32))
+        ends += [row["end"] for row in rows]
+        assert session.push(np.zeros((1, 1), np.float32)) == []
+    np.testing.assert_allclose(ends, [0.5, 1.0, 1.5, 2.0, 2.5], atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize(("pitch", "gender"), [(110.0, "male"), (220.0, "female")])
+def test_pitch_and_the_rough_guess(rate, pitch, gender):
+    voice = VoicePitch(rate)
+    assert voice.guess() == {"pitch": None, "gender": "unclear"}
+    sound = hostile_inputs.voice(2.0, rate=rate, pitch=pitch).astype(np.float32)
+    for start in range(0, len(sound), 777):
+        voice.push(sound[start : start + 777])
+    assert voice.guess()["pitch"] == pytest.approx(pitch, rel=0.01)
+    assert voice.guess()["gender"] == gender
+    silent = VoicePitch(rate)
+    silent.push(np.zeros(rate, np.float32))
+    assert silent.guess()["pitch"] is None

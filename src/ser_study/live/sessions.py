@@ -76,7 +76,14 @@ class Session:
         rate = opening.sample_rate
         self._channels = [Excerpts(rate, every=EVERY, length=LENGTH) for _ in range(opening.channels)]
         self._voices = [VoicePitch(rate) for _ in range(opening.channels)]
-        self.n_windows = self.n_dropped = 0
+        self.n_samples = self.n_windows = self.n_dropped = 0
+
+    @property
+    def n_wanted(self) -> int:
+        """Samples that complete the next window; 1 or more."""
+        number = int(self.n_samples / (EVERY * self.opening.sample_rate)) + 1
+        ends = (round(n * EVERY * self.opening.sample_rate) for n in (number, number + 1))  # one half is rounded down
+        return next(end for end in ends if end > self.n_samples) - self.n_samples
 
     def samples(self, data: bytes) -> np.ndarray:
         """The samples (s, channels), float32, of a binary message; ``Refused`` (422) where it holds something else."""
@@ -91,6 +98,7 @@ class Session:
 
     def push(self, samples: np.ndarray) -> list[dict[str, Any]]:
         """Take samples, shape (s, channels), and give the answers to send; computes."""
+        self.n_samples += len(samples)
         return list(self._answers(samples, last=False))
 
     def finish(self) -> list[dict[str, Any]]:
@@ -124,7 +132,7 @@ class Pump:
     def __init__(self, session: Session, limits: Limits, pool: Executor):
         self.session, self.limits, self.pool = session, limits, pool
         self._waiting: list[np.ndarray] = []
-        self._seconds = 0.0
+        self._n_waiting, self._most = 0, limits.backlog * session.opening.sample_rate
         self._ended = False
         self._changed = asyncio.Condition()
 
@@ -160,10 +168,10 @@ class Pump:
             samples = self.session.samples(message) if isinstance(message, bytes) else None
             ended = samples is None
             async with self._changed:
-                await self._changed.wait_for(lambda: self._seconds < self.limits.backlog)
+                await self._changed.wait_for(lambda: self._n_waiting < self._most)
                 if samples is not None and len(samples):
                     self._waiting.append(samples)
-                    self._seconds += len(samples) / self.session.opening.sample_rate
+                    self._n_waiting += len(samples)
                 self._ended = ended
                 self._changed.notify_all()
 
@@ -171,8 +179,8 @@ class Pump:
         loop = asyncio.get_running_loop()
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting or self._ended)
-                parts, self._waiting, self._seconds = self._waiting, [], 0.0
+                await self._changed.wait_for(lambda: self._ended or self._n_waiting >= self.session.n_wanted)
+                parts, self._waiting, self._n_waiting = self._waiting, [], 0
                 ended = self._ended
                 self._changed.notify_all()
             rows = await loop.run_in_executor(self.pool, self.session.push, np.concatenate(parts)) if parts else []
