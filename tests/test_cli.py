@@ -75,7 +75,7 @@ def test_unknown_option_is_usage():
     assert stop.value.code == 2
 
 
-def test_options_become_settings(study):
+def test_options_become_settings(study, monkeypatch):
     Path("my.toml").write_text("[audio]\nsample_rate = 22050\n[ladder]\ndraws = 2\n")
     words = [
         "--config",
@@ -89,12 +89,8 @@ def test_options_become_settings(study):
         "--force",
     ]
     seen = {}
-    parser_defaults = cli._run
-    try:
-        cli._run = lambda options: seen.update(cli._overrides(options)) or 0
-        assert cli.run_all(words) == 0
-    finally:
-        cli._run = parser_defaults
+    monkeypatch.setattr(cli.study, "run", lambda given: seen.update(cli.study.overrides_of(given)) or 0)
+    assert cli.run_all(words) == 0
     assert 0 <= time.time() - seen.pop("run.started") < 60
     assert seen == {
         "audio.sample_rate": "8000",
@@ -119,7 +115,7 @@ def test_errors_on_the_way_are_one_message(study, capsys, monkeypatch, error, co
     def fail(options):
         raise error
 
-    monkeypatch.setattr(cli, "_corpora", fail)
+    monkeypatch.setattr(cli.data, "list_corpora", fail)
     assert cli.main(["corpora"]) == code
     assert words in (printed := capsys.readouterr().err)
     assert "Traceback" not in printed

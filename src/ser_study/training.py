@@ -30,7 +30,8 @@ from threadpoolctl import threadpool_limits
 from ser_study.config import Models, Training
 from ser_study.evaluation import metrics
 from ser_study.models import classical, deep, registry
-from ser_study.models.model import margins, probabilities
+from ser_study.models.linear_head import probabilities
+from ser_study.models.model import margins
 from ser_study.schema import FeatureSet, probability_columns
 
 FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]

@@ -93,16 +93,17 @@ def header(path: Path | str) -> Sound:
     return about
 
 
-def blocks(path: Path | str, about: Sound) -> Iterator[np.ndarray]:
+def blocks(path: Path | str, about: Sound, *, size: int = 0) -> Iterator[np.ndarray]:
     """The samples of a file in blocks, shape (s, channels) each; what is wrong with the whole is raised at its end.
 
     Parameters
     ----------
     about : its ``header``
+    size : samples of a block, a channel; 0: ``BLOCK`` seconds
 
     Raises as ``read`` does.
     """
-    path, size = Path(path), BLOCK * about.sample_rate
+    path, size = Path(path), size or BLOCK * about.sample_rate
     n_read = n_bad = n_values = 0
     try:
         with soundfile.SoundFile(path) as sound:

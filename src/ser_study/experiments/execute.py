@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -67,7 +67,8 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "seed": config.seed,
         "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
         "version": VERSION,
-        "libraries": made_with(feature_names(experiment), treated) | versions(["scikit-learn", *model.libraries]),
+        "libraries": features.made_with(feature_names(experiment), treated)
+        | versions(["scikit-learn", *model.libraries]),
     }
     if experiment.leak or experiment.variants:
         cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
@@ -111,11 +112,6 @@ def inner_folds(job: Job, truth: pd.Series, config: Config) -> training.InnerFol
         return splits.inner_masks(part, classes, experiment.protocol, n=config.tuning.inner_folds, rng=random)
 
     return masks
-
-
-def made_with(names: Iterable[str], config: Config) -> dict[str, str]:
-    """Versions of the libraries that make some features."""
-    return {library: known for name in names for library, known in features.get(name).made_with(config).items()}
 
 
 def treated_config(config: Config, experiment: Experiment) -> Config:

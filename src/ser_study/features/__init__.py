@@ -7,6 +7,7 @@ its decoded samples), so ten new files cost ten extractions, and a killed extrac
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import cache as cached
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "extract_signal",
     "get",
     "load",
+    "made_with",
     "names",
     "unavailable",
     "width",
@@ -211,6 +213,11 @@ def _columns(feature: Feature, slice_: dict, config: Config) -> tuple[str, ...]:
 
 def _names_of(name: str, options: list) -> tuple[str, ...]:
     return tuple(REGISTRY[name].columns(*options))
+
+
+def made_with(names: Iterable[str], config: Config) -> dict[str, str]:
+    """Versions of the libraries that make some features."""
+    return {library: known for name in names for library, known in get(name).made_with(config).items()}
 
 
 def describe(config: Config) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ser_study.config import Models
 from ser_study.models.classical import SpanRotation
+from ser_study.models.linear_head import Discriminant
 from ser_study.models.model import Decision, Params
 
 _SINGLE_FROM = 1e-5  # least share of the largest variance that the smallest may be
@@ -90,22 +91,6 @@ class Moments:
         syrk = get_blas_funcs("syrk", [self.products])
         # the transpose of a symmetric matrix is itself, in the order of columns that BLAS and LAPACK work in
         return syrk(-1.0, root.T, beta=1.0, c=self.products.T.copy(order="F"), lower=True, overwrite_c=True)
-
-
-@dataclass(frozen=True)
-class Discriminant:
-    """Linear functions of the columns: coefficients (C, d) and intercepts (C,)."""
-
-    coefficients: np.ndarray
-    intercepts: np.ndarray
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Log-posteriors but for a constant of each row, (n, C); those of a row do not depend on what other rows are
-        there, bit for bit, as they would in a product of matrices."""
-        rows, columns = np.ascontiguousarray(values), np.ascontiguousarray(self.coefficients)
-        if rows.shape[1] != columns.shape[1]:  # one column alone would count for all
-            raise ValueError(f"Values have {rows.shape[1]} columns; the coefficients have {columns.shape[1]}.")
-        return np.einsum("nd,cd->nc", rows, columns) + self.intercepts
 
 
 def solved(

@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
-from ser_study.models.discriminant import Discriminant
-from ser_study.models.model import probabilities
+
+@dataclass(frozen=True)
+class Discriminant:
+    """Linear functions of the columns: coefficients (C, d) and intercepts (C,)."""
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Log-posteriors but for a constant of each row, (n, C); those of a row do not depend on what other rows are
+        there, bit for bit, as they would in a product of matrices."""
+        rows, columns = np.ascontiguousarray(values), np.ascontiguousarray(self.coefficients)
+        if rows.shape[1] != columns.shape[1]:  # one column alone would count for all
+            raise ValueError(f"Values have {rows.shape[1]} columns; the coefficients have {columns.shape[1]}.")
+        return np.einsum("nd,cd->nc", rows, columns) + self.intercepts
+
+
+def probabilities(margins: np.ndarray) -> np.ndarray:
+    """Softmax of margins (n, C), as float32: the form in which predictions are kept."""
+    return np.exp(margins - logsumexp(margins, axis=1, keepdims=True)).astype(np.float32)
 
 
 @dataclass(frozen=True)

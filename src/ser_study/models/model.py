@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
 from ser_study.config import Models
@@ -62,8 +61,3 @@ def margins(estimator: BaseEstimator, values: np.ndarray) -> np.ndarray:
         return np.log(np.clip(estimator.predict_proba(values), 1e-12, None))
     decision = estimator.decision_function(values)
     return np.stack([-decision, decision], axis=1) if decision.ndim == 1 else decision
-
-
-def probabilities(margins: np.ndarray) -> np.ndarray:
-    """Softmax of margins (n, C), as float32: the form in which predictions are kept."""
-    return np.exp(margins - logsumexp(margins, axis=1, keepdims=True)).astype(np.float32)

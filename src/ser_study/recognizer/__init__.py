@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ser_study.config import Config
-from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.selections import Selection
-from ser_study.recognizer.card import card_of
 from ser_study.recognizer.checks import UNSURE
-from ser_study.recognizer.fitting import check, fit
 from ser_study.recognizer.recognizer import Recognizer
-from ser_study.store import Store
+
+if TYPE_CHECKING:
+    from ser_study.config import Config
+    from ser_study.experiments.experiment import Experiment
+    from ser_study.experiments.selections import Selection
+    from ser_study.store import Store
 
 __all__ = ["UNSURE", "Recognizer", "made"]
 
@@ -37,6 +38,9 @@ def made(
     ValueError
         The experiment cannot be kept, see ``fitting.fit``, or its features need a process of their own.
     """
+    from ser_study.recognizer.card import card_of  # fitting brings scikit-learn, which predicting does without
+    from ser_study.recognizer.fitting import check, fit
+
     check(one)
     options = {"config": config, "store": store}
     fitted = fit(one, selections, **options, fold=fold)

@@ -15,6 +15,7 @@ from ser_study.evaluation import abstention
 from ser_study.experiments import benchmark, execute, runner
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
+from ser_study.features import made_with
 from ser_study.recognizer.checks import described
 from ser_study.recognizer.fitting import Fit, of_fold
 from ser_study.store import Store, git
@@ -77,7 +78,7 @@ def card_of(
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
         "made_with": {"ser_study": __version__, "commit": git(store.project, "rev-parse", "HEAD")}
-        | execute.made_with(features, config),
+        | made_with(features, config),
         "declaration": one.digest,
     }
 

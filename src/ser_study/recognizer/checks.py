@@ -11,7 +11,6 @@ import numpy as np
 from ser_study import config as settings
 from ser_study import features
 from ser_study.config import Config
-from ser_study.experiments import execute
 from ser_study.models.linear_head import LinearHead
 
 UNSURE = "unsure"  # the answer below the threshold
@@ -109,7 +108,7 @@ def _check_shapes(head: LinearHead, card: Mapping[str, Any], config: Config) -> 
 
 def _warn_of_versions(card: Mapping[str, Any], config: Config) -> None:
     """Say so where other libraries would make the features than those that made the training clips'."""
-    before, now = card.get("made_with"), execute.made_with([known["feature"] for known in card["features"]], config)
+    before, now = card.get("made_with"), features.made_with([known["feature"] for known in card["features"]], config)
     changed = [name for name, version in now.items() if not isinstance(before, dict) or before.get(name) != version]
     if changed:
         warnings.warn(

@@ -23,7 +23,6 @@ from ser_study import corpora, features
 from ser_study.audio import degrade, prepare, reading
 from ser_study.audio.degrade import CLEAN, DEGRADATIONS, N_VOICES, Condition
 from ser_study.config import Config
-from ser_study.experiments import execute
 from ser_study.experiments.selections import Selection
 from ser_study.parallel import Failure, parallel_map
 from ser_study.schema import FeatureSet, Signal
@@ -104,7 +103,7 @@ def _artefact(names, part: Selection, clips: pd.DataFrame, condition: Condition,
         "features": [features.get(name).settings(config) for name in names],
         "voices": config.audio if uses_others else None,
         "version": [VERSION, degrade.VERSION],
-        "libraries": execute.made_with(names, config) | libraries(),
+        "libraries": features.made_with(names, config) | libraries(),
     }
     return f"degraded/{part.name}_{kind}_{level:g}", key, ".parquet"
 

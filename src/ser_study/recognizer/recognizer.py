@@ -119,13 +119,23 @@ class Recognizer:
         samples : floats between −1 and 1, shape (s,) or (s, channels)
         sample_rate : Hz
         """
+        return self._table([self.values_of(samples, sample_rate)])
+
+    def values_of(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Features (d,) of samples, side by side in the order of the card; see ``predict_samples``.
+
+        Raises
+        ------
+        ValueError
+            They are no floats, have a shape that cannot be, are silent or not finite.
+        """
         samples = np.asarray(samples)
         if samples.dtype.kind != "f" or (samples.ndim == 2 and samples.shape[1] > samples.shape[0]):
             raise ValueError(
                 f"Samples are {samples.dtype} of shape {samples.shape}; give floats between -1 and 1, (samples,) or "
                 "(samples, channels)."
             )
-        return self._table([self._values(lambda audio: prepare.prepare(samples, sample_rate, audio), "the recording")])
+        return self._values(lambda audio: prepare.prepare(samples, sample_rate, audio), "the recording")
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Probabilities (n, C), float32, of features (n, d) side by side in the order of the card.

@@ -30,8 +30,8 @@ from ser_study.wording import duration
 
 FINDINGS = "09_findings"  # reads tables only; becomes the front page
 PARAMETERS = ("preset", "overrides", "data")
-RENDER_ONLY = (  # sources that change no number
-    *("cli.py", "report/chapters.py", "report/pages.py", "report/provenance.py"),
+RENDER_ONLY = (  # sources, and folders of them, that change no number
+    *("cli/", "report/chapters.py", "report/pages.py", "report/provenance.py"),
     *("report/articles.py", "report/runner.py", "report/side_by_side.py", "report/turns.py"),
 )
 MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
@@ -218,7 +218,7 @@ def _sources() -> str:
     """One hash over the package's sources, without those that only render."""
     package = Path(__file__).resolve().parents[1]
     modules = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
-    lines = [f"{name} {file_hash(package / name)}" for name in modules if name not in RENDER_ONLY]
+    lines = [f"{name} {file_hash(package / name)}" for name in modules if not name.startswith(RENDER_ONLY)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
