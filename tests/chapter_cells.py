@@ -28,6 +28,7 @@ from ser_study.models import deep
 from ser_study.report import chapters, exhibits
 
 PROJECT = Path(__file__).resolve().parents[1]
+PARAMETERS_OF = functools.cache(chapters.parameters_of)  # the notebooks stay as they are while the tests run
 FEW = {  # every kind of work, little of each
     "run.jobs": 1,
     "benchmark.features": "means184",
@@ -106,7 +107,9 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
     def one_layer(shape, n_classes, params):
         import keras
 
-        return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(n_classes)])
+        net = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(n_classes)])
+        net.compile = functools.partial(net.compile, run_eagerly=True)  # its few steps are done before a graph is traced
+        return net
 
     monkeypatch.setattr(declare, "SMALL", declare.SMALL[:1])
     for _, name in declare.SMALL:
@@ -114,6 +117,7 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.utils.clear_session", lambda: None)  # it walks through all that the tests hold
     monkeypatch.setattr("gc.collect", lambda *_: 0)
     monkeypatch.setattr(networks, "_count", lambda name: 1)  # five large networks, built to be counted
+    monkeypatch.setattr(chapters, "parameters_of", PARAMETERS_OF)
     monkeypatch.setattr(rankings, "_REPEATS", 1)
     monkeypatch.setattr(rankings, "curve", functools.partial(rankings.curve, draws=2))
     monkeypatch.setattr(costs, "parallel_map", lambda work, items, **options: [(one, work(one)) for one in items])

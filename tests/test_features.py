@@ -216,8 +216,8 @@ def test_values_made_with_another_version_of_a_library_are_made_again(monkeypatc
     gated = settings.load("demo", {"audio.denoise": True})
     assert set(features.get("summary").made_with(gated)) - set(made["summary"]) == {"noisereduce"}
     old = execute_key(store, config)
-    real = ser_study.store.metadata.version
-    monkeypatch.setattr(ser_study.store.metadata, "version", lambda name: "99" if name == "librosa" else real(name))
+    real = ser_study.store._version
+    monkeypatch.setattr(ser_study.store, "_version", lambda name: "99" if name == "librosa" else real(name))
     assert features.get("summary").made_with(config)["librosa"] == "99"
     new = execute_key(store, config)
     assert old != new

@@ -10,6 +10,7 @@ there is whole; ``cached`` holds a lock while it makes one, so two runs can shar
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -209,12 +210,15 @@ def git(project: Path, *words: str) -> str:
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
     """Library → installed version, for cache keys: under its own name or that of its build for CPUs, or ``absent``."""
-    installed = {}
-    for library in sorted(set(libraries)):
-        installed[library] = "absent"
-        for name in (f"{library}-cpu", library):
-            with suppress(metadata.PackageNotFoundError):
-                installed[library] = metadata.version(name)
+    return {library: _version(library) for library in sorted(set(libraries))}
+
+
+@functools.cache  # searching the folder of packages takes 10 ms a library, and every key asks for several
+def _version(library: str) -> str:
+    installed = "absent"
+    for name in (f"{library}-cpu", library):
+        with suppress(metadata.PackageNotFoundError):
+            installed = metadata.version(name)
     return installed
 
 

@@ -56,7 +56,9 @@ def rows_of(
     """Rows of the own clips, and of each other corpus those that may join them; see ``predict``."""
     joins = joining_classes(store)
     options = {"names": names, "scheme": scheme, "config": config, "store": store}
-    return _rows(own, None, **options), {name: _rows(part, joins, **options) for name, part in others.items()}
+    return rows_of_one(own, None, **options), {
+        name: rows_of_one(part, joins, **options) for name, part in others.items()
+    }
 
 
 def joining_classes(store: Store) -> set[tuple[str, str]]:
@@ -72,7 +74,7 @@ def may_join(corpus: str, emotion: str, joins: set[tuple[str, str]]) -> bool:
     return (corpus, emotion) in joins or corpus not in {known for known, _ in joins}
 
 
-def _rows(part: Selection, joins: set[tuple[str, str]] | None, *, names, scheme: str, config, store) -> Rows:
+def rows_of_one(part: Selection, joins: set[tuple[str, str]] | None, *, names, scheme: str, config, store) -> Rows:
     """Clips with features and a class; of another corpus those whose class joins in (a user's own corpora: all)."""
     clips = part.clips
     if joins is not None:

@@ -28,7 +28,7 @@ class Limits:
     streams: int = 32  # at the same time
     streams_per_client: int = 32
     message: int = MIB  # bytes of one message of a stream
-    backlog: float = 2.0  # s of sound of a stream that wait (a window is 0.5); with more, nothing is read from it
+    backlog: float = 10.0  # s of sound of a stream that wait while others are computed; with more, none is read
     idle: float = 30.0  # s without a message that end a stream
 
 

@@ -70,10 +70,10 @@ def card_of(
         "threshold": level if np.isfinite(level) else None,
         "params": dict(fit.params),
         "n_train": fit.n_train,
-        "corpora": [_corpus(name, selections[name]) | {"trained_on": name in used} for name in names],
+        "corpora": [corpus_of(name, selections[name]) | {"trained_on": name in used} for name in names],
         "protocol": one.protocol,
         "scheme": one.scheme,
-        "scores": _scores(scores),
+        "scores": scores_of(scores),
         "thresholds": abstention.coverage_by_aim(predictions),
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
@@ -83,14 +83,14 @@ def card_of(
     }
 
 
-def _scores(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def scores_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Metric → value with its interval, and over how many clips and speakers."""
     rows = table[table["metric"].isin(METRICS)].replace({np.nan: None})
     facts = ["value", "low", "high", "interval", "n", "n_speakers"]
     return {row["metric"]: {name: row[name] for name in facts} for row in rows.to_dict("records")}
 
 
-def _corpus(name: str, part: Selection) -> dict[str, Any]:
+def corpus_of(name: str, part: Selection) -> dict[str, Any]:
     """What a corpus is, and under which licence."""
     info = corpora.module(corpora.corpus_of(name)).INFO
     return {

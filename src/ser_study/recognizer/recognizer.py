@@ -1,6 +1,6 @@
 """``Recognizer``: a fitted system that hears a clip and says which emotion it holds, or that it is not sure.
 
->>> recognizer = Recognizer.load("small.npz")                           # doctest: +SKIP
+>>> recognizer = Recognizer.default()                                   # doctest: +SKIP
 >>> recognizer.predict(["clip.wav"])                                    # doctest: +SKIP
 
 The signal is prepared and described by the study's own functions, so a clip gets the values, and the probabilities,
@@ -81,6 +81,13 @@ class Recognizer:
             raise ValueError(f"{Path(path).name} holds no linear recogniser; export it again.")
         fields = {name: arrays[name] for name in ARRAYS[:-1]} | {"scale": float(arrays["scale"])}
         return cls(LinearHead(tuple(card["classes"]), **fields), card)
+
+    @classmethod
+    def default(cls, name: str = "") -> Recognizer:
+        """The recogniser that comes with the package, or another one of its, by name; see ``shipped.default``."""
+        from ser_study.recognizer import shipped  # which loads recognisers
+
+        return shipped.default(name)
 
     def predict(self, paths: Iterable[Path | str]) -> pd.DataFrame:
         """What is heard in files, one row a file, in order.
