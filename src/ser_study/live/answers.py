@@ -9,7 +9,7 @@ from typing import Any
 
 from ser_study.recognizer import Recognizer
 
-CORPUS_FACTS = ("title", "licence", "citation", "language", "clips", "speakers", "trained_on")
+CORPUS_FACTS = ("selection", "title", "licence", "citation", "language", "clips", "speakers", "trained_on")
 
 
 def as_json(content: Mapping[str, Any]) -> str:
@@ -56,12 +56,19 @@ def model(recognizer: Recognizer) -> dict[str, Any]:
         "threshold": card["threshold"],
         "features": recognizer.features,
         "scores": card.get("scores", {}),
+        "scores_by_corpus": _shortened(card.get("scores_by_corpus")),
+        "scores_of_unknown_corpus": _shortened(card.get("scores_of_unknown_corpus")),
         "coverage": card.get("thresholds", []),
         "protocol": card.get("protocol"),
         "corpora": corpora,
         "intended_use": card.get("intended_use", ""),
         "limits": card.get("limits", ""),
     }
+
+
+def _shortened(scores: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Corpus → its mean recall and interval, of a card that has them."""
+    return {name: one["uar"] for name, one in (scores or {}).items() if "uar" in one}
 
 
 def model_summary(recognizer: Recognizer) -> dict[str, Any]:
