@@ -108,7 +108,7 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
         import keras
 
         net = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(n_classes)])
-        net.compile = functools.partial(net.compile, run_eagerly=True)  # its few steps are done before a graph is traced
+        net.compile = functools.partial(net.compile, run_eagerly=True)  # a few steps are done before a graph is
         return net
 
     monkeypatch.setattr(declare, "SMALL", declare.SMALL[:1])

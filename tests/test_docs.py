@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from ser_study import corpora, features
+from ser_study.recognizer import bundle, shipped
 from ser_study.wording import share, word
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -87,6 +88,20 @@ def test_student_systems_equal_the_published_table():
         row = wanted.loc[name]
         scores = [share(row[column]) for column in ("published", "rebuild", "ours", "fresh_mean", "honest")]
         assert cells == [f"{int(row['n']):,}", *scores]
+
+
+def test_recognisers_equal_their_cards():
+    block = README[README.index("<!-- recognisers") : README.index("<!-- /recognisers -->")].splitlines()[3:]
+    lines = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in block}
+    cards = {name: bundle.read(shipped.FOLDER / f"{name}.npz")[1] for name in shipped.FEATURES}
+    kinds = ("scores_by_corpus", "scores_of_unknown_corpus")
+    assert set(lines) == {word(name) for name in cards["campplus"][kinds[0]]}
+    for corpus in cards["campplus"][kinds[0]]:
+        uar = [cards[name][kind][corpus]["uar"] for name in cards for kind in kinds]
+        texts = [f"{share(one['value'])} [{share(one['low'])}, {share(one['high'])}]" for one in uar]
+        cells = [cell.replace("*", "") for cell in lines[word(corpus)]]
+        assert [cells[0], *cells[2:]] == texts
+        assert cells[1] == share(cards["campplus"][kinds[0]][corpus]["ece"]["value"])
 
 
 def test_headline_equals_the_published_tables():

@@ -28,6 +28,7 @@ from ser_study.models.linear_head import LinearHead
 from ser_study.training import Block, as_table, in_columns, temperature
 
 VERSION = 1  # rises when fitting or choosing gives other numbers
+FEW = 0.01  # of the training clips, which are called far from the others
 NEVER = -1  # part of a clip that is only trained on
 POWERS = (0.5, 0.0, 1.0)  # of a corpus's clips, by which it weighs: from all corpora alike to all clips alike
 Parts = frozenset[int]
@@ -54,6 +55,7 @@ class Fitted:
     params: dict[str, Any]
     n_train: int
     validation: pd.DataFrame
+    limit: float  # distance from the centre (root mean square of standard scores) that few training clips exceed
 
 
 def predict(pool: Pool, *, models: Models) -> pd.DataFrame:
@@ -124,7 +126,9 @@ class _Fits:
             )
         self.classes, codes = np.unique(pool.truth.astype(str), return_inverse=True)
         self.points = list(itertools.product(POWERS, models.covariance_shrinkage))
-        self.centre = pool.values.mean(axis=0)  # for smaller sums of squares; it teaches nothing
+        self.centre = pool.values.mean(axis=0)  # for smaller sums of squares; neither it nor the deviation teaches
+        deviation = pool.values.std(axis=0)
+        self.deviation = np.where(deviation > 0, deviation, 1.0)
         values, self.moments = pool.values - self.centre, {}
         for corpus, part in itertools.product(np.unique(pool.corpus).tolist(), [NEVER, *self.parts]):
             mask = (pool.corpus == corpus) & (pool.part == part)
@@ -140,10 +144,17 @@ class _Fits:
         scale = temperature(tried[best], rows.truth, self.classes)
         n_train, known, heads = self.heads(away)
         one, names = heads[best], tuple(self.classes[known].tolist())
-        head = LinearHead(names, self.centre, np.ones_like(self.centre), one.coefficients, one.intercepts, scale)
+        coefficients = one.coefficients * self.deviation
+        head = LinearHead(names, self.centre, self.deviation, coefficients, one.intercepts, scale)
         params = dict(zip(("power", "shrinkage"), self.points[best]))
         table = as_table(tried[best] * scale, self.classes, rows, "validation", n_train, params)
-        return Fitted(head, params, n_train, table.assign(corpus=rows.corpus))
+        return Fitted(head, params, n_train, table.assign(corpus=rows.corpus), self._limit(away))
+
+    def _limit(self, away: Parts) -> float:
+        """The distance that ``FEW`` of the training clips exceed."""
+        values = self.pool.values[~np.isin(self.pool.part, sorted(away))]
+        scores = (values - self.centre) / self.deviation
+        return float(np.quantile(np.sqrt(np.mean(np.square(scores), axis=1)), 1 - FEW))
 
     def _validated(self, away: Parts) -> tuple[np.ndarray, list[np.ndarray]]:
         """Places of the clips of all parts but some, and the margins of each point, by fits without these and the

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_study.cli import data, predict, study
+from ser_study.cli import data, models, predict, study
 from ser_study.cli.options import FAILED, USAGE
 
 COMMANDS = {  # name → its options, and what it is for
     "run": (study.run_options, "run the study and write its report (the same as run_all.py)"),
     "predict": (predict.options, "say which emotion is heard in recordings of your own"),
+    "fit": (models.fit_options, "fit the recognisers that come with the package, on the corpora at hand"),
     "validate": (data.validate_options, "check the recordings: counts, defects, duplicates"),
     "download": (data.download_options, "fetch corpora, or learn how to obtain them"),
     "pack": (data.pack_options, "write clips and features of corpora to files, without audio"),

@@ -117,7 +117,7 @@ def cache_key(feature: str, selections: Selections, config: Config, store: Store
     return {
         "clips": {name: part.digest for name, part in chosen(selections).items()},
         "features": [features.get(name).settings(config) for name in names],
-        "libraries": execute.made_with(names, config) | versions(["scikit-learn"]),
+        "libraries": features.made_with(names, config) | versions(["scikit-learn"]),
         "model": {"version": pooled_training.VERSION, "powers": pooled_training.POWERS},
         "params": {
             "shrinkage": config.models.covariance_shrinkage,

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_study import __version__
+from ser_study import __version__, features
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import abstention, tables
-from ser_study.experiments import execute, pooled
+from ser_study.experiments import pooled
 from ser_study.experiments.selections import Selection
 from ser_study.pooled_training import Fitted
 from ser_study.recognizer import shipped
@@ -78,6 +78,7 @@ def _card(feature: str, fitted: Fitted, selections: Selections, *, config: Confi
         "classes": list(fitted.head.classes),
         "features": [described(one, config) for one in names],
         "threshold": level if np.isfinite(level) else None,
+        "distance": {"limit": fitted.limit},
         "params": dict(fitted.params),
         "n_train": fitted.n_train,
         "corpora": [corpus_of(name, part) | {"trained_on": True} for name, part in parts.items()],
@@ -91,7 +92,7 @@ def _card(feature: str, fitted: Fitted, selections: Selections, *, config: Confi
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
         "made_with": {"ser_study": __version__, "commit": git(store.project, "rev-parse", "HEAD")}
-        | execute.made_with(names, config),
+        | features.made_with(names, config),
         "declaration": settings.fingerprint(pooled.cache_key(feature, selections, **options))[:12],
     }
 
