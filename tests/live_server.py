@@ -84,10 +84,16 @@ def _is_ready(address: str) -> bool:
         return False
 
 
-def children() -> set[int]:
-    """Processes that this one started and that still run."""
-    listing = Path("/proc/self/task").glob("*/children")
+def children_of(pid: int | str = "self") -> set[int]:
+    """Processes that one started and that still run."""
+    listing = Path(f"/proc/{pid}/task").glob("*/children")
     return {int(number) for path in listing for number in path.read_text().split()}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no mere entry of one that ended."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def kill(pid: int) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import io
 import json
+import logging
+import signal
 import struct
 import tempfile
 import threading
@@ -16,14 +18,14 @@ import hostile_inputs
 import numpy as np
 import pytest
 import soundfile
-from live_server import STREAM, children, clip_paths, fitted, kill, running, until
+from live_server import STREAM, children_of, clip_paths, fitted, is_running, kill, running, served, until
 
 from ser_study.audio import reading
 
 pytest.importorskip("starlette", reason="the extra 'live' is not installed")
 from starlette.websockets import WebSocketDisconnect
 
-from ser_study.live import uploads
+from ser_study.live import logs, uploads
 from ser_study.live.limits import Limits, Places, Rate
 from ser_study.live.pitch import VoicePitch
 from ser_study.live.refusals import Refused
@@ -31,6 +33,8 @@ from ser_study.live.security import LOOPBACK, Access
 from ser_study.live.serve import is_loopback, serve
 from ser_study.live.sessions import Opening, Session
 from ser_study.live.workers import PREFIX
+from ser_study.recognizer import Recognizer
+from ser_study.recognizer.files import predict_file
 
 LIMITS = Limits(upload=2**21, duration=20.0, requests=10_000, deadline=20.0)
 TOKEN = "a-token-of-some-length"
@@ -321,9 +325,9 @@ def test_too_many_requests_and_streams(recogniser):
 
 
 def test_a_killed_worker_is_started_again(recogniser, paths):
-    before = children()
+    before = children_of()
     with running(recogniser, limits=LIMITS) as own:
-        worker = (children() - before).pop()
+        worker = (children_of() - before).pop()
         kill(worker)
         response = own.post("/v1/predict", content=paths[0].read_bytes())
         assert response.status_code == 503
@@ -332,8 +336,8 @@ def test_a_killed_worker_is_started_again(recogniser, paths):
         assert not left()
         until(lambda: own.get("/health").json()["workers"] == 1)
         assert own.post("/v1/predict", content=paths[0].read_bytes()).status_code == 200
-        assert worker not in children()
-    assert children() <= before
+        assert worker not in children_of()
+    assert children_of() <= before
 
 
 def test_what_takes_too_long_or_too_much_memory_is_ended(recogniser, paths):
@@ -513,3 +517,57 @@ def test_pitch_and_the_rough_guess(rate, pitch, gender):
     silent = VoicePitch(rate)
     silent.push(np.zeros(rate, np.float32))
     assert silent.guess()["pitch"] is None
+
+
+def test_a_killed_server_leaves_no_process_and_no_file(recogniser, tmp_path):
+    bundle, before = recogniser.save(tmp_path / "small.npz"), set(folders())
+    with served(bundle) as (address, process):
+        assert address.startswith("http://127.0.0.1:")
+        assert len(set(folders()) - before) == 1
+        workers = children_of(process.pid)
+        assert workers
+        process.kill()
+        until(lambda: set(folders()) == before, 20, "the worker removes the folder when its server is gone")
+        until(lambda: not any(is_running(one) for one in workers), 20)
+
+
+def test_an_interrupted_server_ends_well(recogniser, tmp_path):
+    bundle, before = recogniser.save(tmp_path / "small.npz"), set(folders())
+    with served(bundle) as (_, process):
+        workers = children_of(process.pid)
+    assert process.returncode in (0, -signal.SIGINT)
+    assert set(folders()) == before
+    assert not any(is_running(one) for one in workers)
+
+
+def test_log_lines_are_json_without_traces_of_the_sound(client, paths):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.Lines())
+    logger = logging.getLogger(logs.NAME)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        client.post("/v1/predict", files={"file": ("secret-name.wav", paths[0].read_bytes())})
+        client.post("/v1/predict", files={"file": ("secret-name.wav", b"secret words, no sound")})
+    finally:
+        logger.removeHandler(handler)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["predict", "refused"]
+    assert lines[0]["sound_s"] > 0
+    assert "secret" not in stream.getvalue()
+
+
+@pytest.mark.corpus
+def test_real_clips_get_the_answers_of_the_command_line(corpora_dir):
+    """The recogniser that comes with the package, on some real clips, one of them as a stereo call with silence."""
+    shipped = Recognizer.default("hand-crafted")
+    paths = [next(corpora_dir.glob(f"ravdess/**/*-0{code}-01-01-01-0{code}.*")) for code in (3, 4, 5)]
+    with running(shipped, limits=LIMITS) as own:
+        for path in paths:
+            wanted = predict_file(shipped, path)
+            answer = own.post("/v1/predict", content=path.read_bytes()).json()
+            assert [one["emotion"] for one in answer["channels"]] == [one.emotion for one in wanted.channels]
+            assert answer["channels"][0]["confidence"] == pytest.approx(wanted.channels[0].confidence, abs=1e-6)
+            assert len(answer["channels"][0]["windows"]) == len(wanted.channels[0].timeline)
+            assert set(answer["warnings"]) <= set(wanted.warnings)

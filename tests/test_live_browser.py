@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from live_server import clip_paths, fitted, served, until
 
 from ser_study.audio import reading
 from ser_study.plotting import palette
+from ser_study.recognizer.files import predict_file
 
 pytestmark = pytest.mark.browser
 pytest.importorskip("starlette", reason="the extra 'live' is not installed")
@@ -158,7 +160,7 @@ def test_a_call_gets_a_timeline_a_channel(browser, server, sounds):
     assert browser.get_log("browser") == []
 
 
-def test_a_file_that_is_no_sound_gets_words_and_the_page_goes_on(browser, server, sounds):
+def test_a_file_that_is_no_sound_gets_words_and_the_page_goes_on(browser, server, sounds, recogniser):
     visit(browser, server)
     field = browser.find_element("id", "file")
     field.send_keys(str(sounds / "text.wav"))
@@ -166,6 +168,10 @@ def test_a_file_that_is_no_sound_gets_words_and_the_page_goes_on(browser, server
     field.send_keys(str(sounds / "two.wav"))
     until(lambda: len(browser.find_elements("css selector", "#result .channel")) == 1, 60)
     assert not browser.find_element("id", "upload-notice").is_displayed()
+    wanted = predict_file(recogniser, sounds / "two.wav").channels[0]
+    assert browser.find_element("css selector", "#result .label").text.lower() == wanted.emotion
+    shares = [value.text for value in browser.find_elements("css selector", "#result .value")]
+    assert shares == [f"{math.floor(100 * value + 0.5)} %" for value in wanted.probabilities]
 
 
 def test_how_good_it_is_stands_one_click_away(browser, server, recogniser):
