@@ -139,6 +139,11 @@ def test_every_sets_the_step_of_the_timeline(client, paths):
     )
     assert len(fine) > 2 * len(coarse)
     assert client.post("/v1/predict?every=0", content=content).status_code == 422
+    assert client.post("/v1/predict?timeline=perhaps", content=content).status_code == 422
+    short = paths[0].read_bytes()
+    whole, alone = (client.post(f"/v1/predict?timeline={flag}", content=short).json() for flag in ("true", "false"))
+    assert alone["channels"][0]["probabilities"] == whole["channels"][0]["probabilities"]
+    assert alone["channels"][0]["windows"] == []
 
 
 # Hostile uploads

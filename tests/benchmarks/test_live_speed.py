@@ -72,7 +72,7 @@ def posts(address: str, samples: np.ndarray, rate: int, n_requests: int, folder:
     soundfile.write(path, np.resize(samples, round(SHORT * rate)), rate, subtype="PCM_16")
     content, taken = path.read_bytes(), []
     for _ in range(n_requests):
-        request = urllib.request.Request(f"{address}v1/predict?every=10", content, method="POST")
+        request = urllib.request.Request(f"{address}v1/predict?timeline=false", content, method="POST")
         start = time.perf_counter()
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer)["channels"]

@@ -121,7 +121,7 @@ class Service:
         """The emotions of a recording."""
         client = _client(request)
         self.rate.take(client)
-        every = _every(request.query_params.get("every", "1"))
+        options = {"every": _every(request), "timeline": _timeline(request)}
         path = self.workers.folder / f"upload-{next(self._numbers)}"
         started = time.perf_counter()
         with self.uploads.one(client), _removed(path):
@@ -131,10 +131,10 @@ class Service:
                 size = await uploads.save(request.stream(), *heads, path, self.limits)
             except ClientDisconnect:
                 raise Refused(400, "bad_request", "The client left.") from None
-            result = await self.workers.predict(path, every)
+            result = await self.workers.predict(path, options)
         seconds = time.perf_counter() - started
         logs.event("predict", client=client, bytes=size, sound_s=result["duration"], ms=round(1000 * seconds, 1))
-        return as_response({**result, "every": every, "model": self._summary})
+        return as_response({**result, "every": options["every"], "model": self._summary})
 
     async def stream(self, websocket: WebSocket) -> None:
         """The windows of a stream of sound, see ``sessions``."""
@@ -208,7 +208,15 @@ def _client(connection: Request | WebSocket) -> str:
     return connection.client.host if connection.client else "unknown"
 
 
-def _every(text: str) -> float:
+def _timeline(request: Request) -> bool:
+    text = request.query_params.get("timeline", "true")
+    if text not in ("true", "false"):
+        raise Refused(422, "bad_parameter", f"timeline is {text[:30]!r}; give true or false.")
+    return text == "true"
+
+
+def _every(request: Request) -> float:
+    text = request.query_params.get("every", "1")
     try:
         value = float(text)
     except ValueError:

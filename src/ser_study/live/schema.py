@@ -59,6 +59,7 @@ def document(classes: Sequence[str], limits: Limits) -> dict[str, Any]:
 def _predict(limits: Limits) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     every = {"type": "number", "minimum": 0.25, "maximum": 10, "default": 1}
+    timeline = {"type": "boolean", "default": True}
     form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
     return {
         "operationId": "predict",
@@ -69,13 +70,8 @@ def _predict(limits: Limits) -> dict[str, Any]:
             "Nothing of it is kept."
         ),
         "parameters": [
-            {
-                "name": "every",
-                "in": "query",
-                "required": False,
-                "description": "Seconds from one window of the timeline to the next.",
-                "schema": every,
-            }
+            _query("every", "Seconds from one window of the timeline to the next.", every),
+            _query("timeline", "Whether a recording of up to 15 s gets a timeline, too.", timeline),
         ],
         "requestBody": {
             "required": True,
@@ -83,6 +79,10 @@ def _predict(limits: Limits) -> dict[str, Any]:
         },
         "responses": _responses("Prediction", [status for status in REFUSALS if status not in (404, 405)]),
     }
+
+
+def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
 def _get(name: str, summary: str, schema: str, refusals: Sequence[int]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _answer(recognizer: Recognizer, request: Mapping[str, Any], longest: float) 
     path = Path(request["path"])
     try:
         _check(path, longest)
-        return {"status": 200, "result": _result(recognizer, path, request["every"])}
+        return {"status": 200, "result": _result(recognizer, path, request["options"])}
     except Refused as error:
         return {"status": error.status, "code": error.code, "message": error.message}
     except MemoryError:
@@ -91,8 +91,8 @@ def _check(path: Path, longest: float) -> None:
         raise Refused(413, "too_long", message)
 
 
-def _result(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any]:
-    prediction = predict_file(recognizer, path, every=every, jobs=1)
+def _result(recognizer: Recognizer, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    prediction = predict_file(recognizer, path, jobs=1, **options)
     columns = probability_columns(recognizer.classes)
     channels = []
     for number, (one, guess) in enumerate(zip(prediction.channels, _voices(path, len(prediction.channels)))):

@@ -67,8 +67,14 @@ class Workers:
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def predict(self, path: Path, every: float) -> dict[str, Any]:
-        """The answer of a worker about a file; ``Refused`` with what it says is wrong, or when time is up."""
+    async def predict(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a worker about a file, with options of ``predict_file``.
+
+        Raises
+        ------
+        Refused
+            With what the worker says is wrong, or when time is up.
+        """
         until = time.monotonic() + self.limits.deadline
         try:
             worker = await asyncio.wait_for(self._free.get(), self.limits.deadline)
@@ -76,7 +82,7 @@ class Workers:
             raise Refused(503, "busy", "No process was free in time; try again soon.", wait=5) from None
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(0.05, until - time.monotonic())):
-                answer = await worker.ask({"path": str(path), "every": every})
+                answer = await worker.ask({"path": str(path), "options": dict(options)})
         except TimeoutError:
             await self._again(worker)
             message = f"No answer within {self.limits.deadline:g} s; send a shorter recording or try again later."
