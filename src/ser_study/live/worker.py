@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import pandas as pd
 
 from ser_study.audio import media, reading
 from ser_study.live import answers
@@ -93,10 +94,8 @@ def _check(path: Path, longest: float) -> None:
 
 def _result(recognizer: Recognizer, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     prediction = predict_file(recognizer, path, jobs=1, **options)
-    columns = probability_columns(recognizer.classes)
     channels = []
     for number, (one, guess) in enumerate(zip(prediction.channels, _voices(path, len(prediction.channels)))):
-        rows = zip(one.timeline.itertuples(index=False), one.timeline[columns].to_numpy(float), strict=True)
         channels.append(
             {
                 "channel": number,
@@ -106,11 +105,18 @@ def _result(recognizer: Recognizer, path: Path, options: Mapping[str, Any]) -> d
                 "probabilities": answers.by_class(recognizer.classes, one.probabilities),
                 "speech": answers.number(one.speech, 3),
                 **guess,
-                "windows": [answers.window(row, recognizer.classes, values) for row, values in rows],
+                "windows": _windows(one.timeline, recognizer.classes) if len(one.timeline) else [],
             }
         )
     warnings = [sentence for sentence in prediction.warnings if sentence != LIMITS]  # the card says that one
     return {"duration": answers.number(prediction.duration, 3), "channels": channels, "warnings": warnings}
+
+
+def _windows(timeline: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    values = timeline[probability_columns(classes)].to_numpy(float)
+    return [
+        answers.window(row, classes, own) for row, own in zip(timeline.itertuples(index=False), values, strict=True)
+    ]
 
 
 def _voices(path: Path, n_channels: int) -> list[dict[str, Any]]:
