@@ -127,7 +127,7 @@ def _text_of_one(recognizer: Recognizer, made: FilePrediction, identity, form: s
 
     record = answers.record_of(made, recognizer.classes, identity, timeline=timeline)
     if form == "table":
-        return answers.summary(record, top=given.top, step=given.every)
+        return answers.summary(record, top=given.top)
     if form == "csv" and given.timeline:
         columns = ["file", "channel", *made.channels[0].timeline.columns]
         rows = [
@@ -223,7 +223,7 @@ def _identity(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any
     try:
         about = path.stat()
         size, modified = about.st_size, about.st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         size, modified = 0, 0
     digest = settings.fingerprint({"card": recognizer.card, "every": every})[:12]
     return {"bytes": size, "modified": modified, "model": f"{recognizer.card.get('name', 'recogniser')} {digest}"}

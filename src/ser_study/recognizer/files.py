@@ -34,6 +34,7 @@ from ser_study.recognizer.stream import (
     Excerpts,
     Window,
     answer,
+    check_size,
     probabilities_of,
     window_of,
 )
@@ -101,6 +102,10 @@ def predict_file(
     Excerpts(about.sample_rate, every=every, length=LENGTH)  # so that a wrong step is an error now
     survey = Survey(about.sample_rate, about.n_channels)
     for block in media.blocks(about):
+        try:
+            check_size(block)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         survey.add(block)
     short = survey.seconds <= SHORT
     names = STEREO if about.n_channels == 2 and not survey.same else MONO
