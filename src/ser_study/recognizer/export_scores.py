@@ -28,7 +28,7 @@ from ser_study.schema import probability_columns
 from ser_study.store import Store
 
 STUDY, FULL, INT8 = "study", "float32", "int8"  # whose predictions
-VERSION = 1  # rises when the predictions of a graph change
+VERSION = 2  # rises when the predictions of a graph change
 
 
 def predictions(one: Experiment, selections: Mapping[str, Selection], *, config: Config, store: Store) -> pd.DataFrame:
