@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_study import config as settings
 from ser_study import features, recognizer
 from ser_study.audio import prepare
 from ser_study.config import Config
 from ser_study.download import weights
 from ser_study.experiments import ledger
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.selections import load_selections
 from ser_study.features import fbank, fbank_onnx, feature_onnx, onnx_models
 from ser_study.features.onnx_nodes import Nodes
 from ser_study.models.linear_head import LinearHead
 from ser_study.recognizer import Recognizer, checks, eight_bits, export_scores, graph
 from ser_study.recognizer.export import export, sizes_and_speeds
+from ser_study.store import Store
 
 onnx = pytest.importorskip("onnx", reason="the extra 'encoders' is not installed")
 pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
@@ -303,8 +306,6 @@ def test_hand_crafted_features_are_refused(tmp_path):
 
 
 def test_clips_prepared_in_another_way_are_refused(made, tmp_path):
-    from ser_study import config as settings
-
     other = _recognizer("campplus", config=settings.load("full", {"audio.length": 3.0, "audio.trim": False}))
     with pytest.raises(ValueError, match=r"audio.trim=False, audio.length=3.0"):
         export(other, tmp_path)
@@ -319,16 +320,17 @@ def test_a_missing_library_is_named(made, monkeypatch, tmp_path):
 # Scores
 
 
-def test_graphs_score_as_the_study_and_the_built_in_corpus_is_not_logged(small_study, made):
-    one, options = (
-        Experiment("synthetic", "speaker_independent", "campplus_block1", "lda"),
-        {"config": small_study.config, "store": small_study.store},
-    )
-    predicted = export_scores.predictions(one, small_study.selections, **options)
+def test_graphs_score_as_the_study_and_the_built_in_corpus_is_not_logged(made, tmp_path):
+    few = {"corpora": "synthetic", "synthetic.n_speakers": 4, "synthetic.n_statements": 2, "synthetic.n_repetitions": 1}
+    config = settings.load("demo", few | {"run.jobs": 1})
+    store = Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", tmp_path)
+    one = Experiment("synthetic", "speaker_independent", "campplus_block1", "lda")
+    predicted = export_scores.predictions(one, load_selections(config, store), config=config, store=store)
     table = export_scores.table(predicted).set_index("graph")
     assert table.index.tolist() == [export_scores.STUDY, export_scores.FULL, export_scores.INT8]
     assert table["n"].nunique() == 1
     assert table.loc[export_scores.FULL, "largest_difference"] < CLOSE
     assert table.loc[export_scores.FULL, "uar"] == table.loc[export_scores.STUDY, "uar"]
+    assert table.loc[export_scores.INT8, "largest_difference"] > 0
     assert table.loc[export_scores.INT8, "agreement"] > 0.9
-    assert ledger.read(small_study.store).empty
+    assert ledger.read(store).empty

@@ -42,8 +42,8 @@ def parity(one: Recognizer, parts, store) -> pd.Series:
     signals = (prepare.load(path, one.config.audio) for path in paths)
     actual = np.stack([session.run(None, {graph.INPUT: signal})[0] for signal in signals])
     same = (wanted.argmax(axis=1) == actual.argmax(axis=1)).mean()
-    counts = clips["corpus"].value_counts().to_dict()
-    return pd.Series({"clips": counts, "largest_difference": np.abs(wanted - actual).max(), "same_class": same})
+    counts = clips["corpus"].value_counts().add_prefix("clips of ").to_dict()
+    return pd.Series({**counts, "largest_difference": np.abs(wanted - actual).max(), "same_class": same})
 
 
 def main(names: list[str]) -> None:
