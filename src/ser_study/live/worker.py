@@ -1,0 +1,160 @@
+"""The process that decodes what strangers send: ``python -m ser_study.live.worker``, started by ``workers``.
+
+One JSON line on the standard input is a request, one on the standard output its answer. The first request names the
+bundle and the limits. Memory is limited once the recogniser is there and has run, large files cannot be written from
+then on, and processor time is limited anew for every request. When the server is gone the folder of uploads goes too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ser_study.audio import media, reading
+from ser_study.live import answers
+from ser_study.live.pitch import VoicePitch
+from ser_study.live.refusals import Refused
+from ser_study.recognizer import Recognizer
+from ser_study.recognizer.conditions import LIMITS
+from ser_study.recognizer.files import predict_file
+from ser_study.schema import probability_columns
+
+WARM_UP = 1.0  # s of noise that is predicted before the first request
+GUESSED = 60.0  # s of a file whose pitch is looked at
+_FILES = 256  # that may be open
+_WRITTEN = 64 * 1024  # bytes of a file that may be written: what a decoder complains of
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints must not pass for an answer
+    options = json.loads(sys.stdin.readline())
+    try:
+        recognizer = Recognizer.load(options["bundle"])
+        warm_up(recognizer)
+        _limit(options["memory"])
+        _reply(replies, {"ready": True})
+        for line in sys.stdin:
+            _limit_time(options["deadline"])
+            _reply(replies, _answer(recognizer, json.loads(line), options["duration"]))
+    finally:
+        shutil.rmtree(options["folder"], ignore_errors=True)
+
+
+def warm_up(recognizer: Recognizer) -> None:
+    """Let it predict noise once, so that no client waits for what is loaded when first used."""
+    recognizer.predict_samples(np.random.default_rng(0).normal(0, 0.1, round(WARM_UP * 16_000)), 16_000)
+
+
+def _reply(replies: TextIO, content: Mapping[str, Any]) -> None:
+    replies.write(answers.as_json(content) + "\n")
+    replies.flush()
+
+
+def _answer(recognizer: Recognizer, request: Mapping[str, Any], longest: float) -> dict[str, Any]:
+    """The answer to one request; whatever is wrong with the file becomes words."""
+    path = Path(request["path"])
+    try:
+        _check(path, longest)
+        return {"status": 200, "result": _result(recognizer, path, request["every"])}
+    except Refused as error:
+        return {"status": error.status, "code": error.code, "message": error.message}
+    except MemoryError:
+        message = "Decoding the recording takes more memory than allowed; send a shorter or plainer one."
+        return {"status": 413, "code": "too_large", "message": message}
+    except (ValueError, OSError) as error:
+        return {"status": 422, "code": "unusable", "message": _words(error, path)}
+
+
+def _check(path: Path, longest: float) -> None:
+    """Refuse what is no audio, or lasts too long, before it is predicted."""
+    try:
+        about = media.opened(path)
+    except ValueError as error:
+        raise Refused(415, "not_audio", _words(error, path)) from None
+    n_samples, most = about.n_samples or 0, longest * about.sample_rate
+    if about.n_samples is None:  # of what ffmpeg reads no length is known, so it is counted
+        for block in media.blocks(about):
+            n_samples += len(block)
+            if n_samples > most:
+                break
+    if n_samples > most:
+        message = f"The recording lasts more than the {longest:g} s that are taken; send a part of it."
+        raise Refused(413, "too_long", message)
+
+
+def _result(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any]:
+    prediction = predict_file(recognizer, path, every=every, jobs=1)
+    columns = probability_columns(recognizer.classes)
+    channels = []
+    for number, (one, guess) in enumerate(zip(prediction.channels, _voices(path, len(prediction.channels)))):
+        rows = zip(one.timeline.itertuples(index=False), one.timeline[columns].to_numpy(float), strict=True)
+        channels.append(
+            {
+                "channel": number,
+                "name": one.name,
+                "emotion": one.emotion,
+                "confidence": answers.number(one.confidence),
+                "probabilities": answers.by_class(recognizer.classes, one.probabilities),
+                "speech": answers.number(one.speech, 3),
+                **guess,
+                "windows": [answers.window(row, recognizer.classes, values) for row, values in rows],
+            }
+        )
+    warnings = [sentence for sentence in prediction.warnings if sentence != LIMITS]  # the card says that one
+    return {"duration": answers.number(prediction.duration, 3), "channels": channels, "warnings": warnings}
+
+
+def _voices(path: Path, n_channels: int) -> list[dict[str, Any]]:
+    """Pitch and the guess of gender at the beginning of each channel; of one channel, of all mixed."""
+    about = media.opened(path)
+    start = next(media.blocks(about, seconds=GUESSED))
+    signals = [reading.to_mono(start)] if n_channels == 1 else start.T
+    voices = [VoicePitch(about.sample_rate) for _ in signals]
+    for voice, signal in zip(voices, signals):
+        voice.push(np.ascontiguousarray(signal))
+    return [voice.guess() for voice in voices]
+
+
+def _words(error: Exception, path: Path) -> str:
+    """What was wrong, without our own name of the file."""
+    return str(error).replace(str(path), "The recording").replace(path.name, "the recording")[:500]
+
+
+def _limit(memory: int) -> None:
+    """No more memory than now and so many bytes, no large files written, few opened; nothing where that is unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITTEN, _WRITTEN))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    if (status := Path("/proc/self/statm")).exists():
+        used = int(status.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + memory, used + memory))
+
+
+def _limit_time(seconds: float) -> None:
+    """So much processor time from now on; with more the process is ended by the system."""
+    try:
+        import resource
+    except ImportError:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, most))
+
+
+if __name__ == "__main__":
+    main()
