@@ -65,8 +65,6 @@ def recogniser_of(model: str) -> Recognizer:
 
     if Path(model).suffix.lower() == ".npz" or Path(model).expanduser().is_file():
         return Recognizer.load(Path(model).expanduser())
-    if not hasattr(Recognizer, "default"):
-        raise ValueError("No recogniser is shipped with this version; give one with --model FILE.npz.")
     return Recognizer.default(model)
 
 

@@ -25,7 +25,7 @@ from ser_study.audio import media, reading
 from ser_study.audio.activity import Levels, measures, speech
 from ser_study.audio.media import Media
 from ser_study.parallel import n_workers
-from ser_study.recognizer.conditions import LIMITS, Survey, warnings_of
+from ser_study.recognizer.conditions import Survey, standing, warnings_of
 from ser_study.recognizer.recognizer import Recognizer
 from ser_study.recognizer.stream import (
     LEAST_SPEECH,
@@ -121,7 +121,9 @@ def predict_file(
         warnings += [f"{name.capitalize()}: {sentence}" if len(names) > 1 else sentence for sentence in sentences]
     if about.n_channels > 2:
         warnings.insert(0, f"It has {about.n_channels} channels, which were mixed to one.")
-    return FilePrediction(Path(path), survey.seconds, about.sample_rate, channels, [*warnings, LIMITS])
+    return FilePrediction(
+        Path(path), survey.seconds, about.sample_rate, channels, [*warnings, standing(recognizer.card)]
+    )
 
 
 def _channels_of(block: np.ndarray, names: tuple[str, ...]) -> list[Signal]:
