@@ -69,7 +69,7 @@ def test_every_output_equals_the_keras_networks(states, kind):
     known, models = states
     if kind not in known:
         pytest.skip("the weights of CAM++ are not here")
-    sessions = {name: onnx_models._session(campplus_onnx.graph(known[kind], name)) for name in OUTPUTS}
+    sessions = {name: onnx_models.opened(campplus_onnx.graph(known[kind], name)) for name in OUTPUTS}
     for frames in LENGTHS:
         expected = dict(zip(OUTPUTS, models[kind](_bank(frames)[None])))
         for name in OUTPUTS:

@@ -34,7 +34,7 @@ def _signal(seconds: float) -> np.ndarray:
 
 
 def _run(model: bytes, mel: np.ndarray) -> np.ndarray:
-    return onnx_models._session(model).run(None, {smart_turn_onnx.INPUT: mel[None]})[0]
+    return onnx_models.opened(model).run(None, {smart_turn_onnx.INPUT: mel[None]})[0]
 
 
 def _cut(published: bytes, value: str, *, single: bool) -> bytes:

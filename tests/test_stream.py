@@ -108,6 +108,7 @@ def test_memory_is_constant(fitted):
         (np.zeros((9, 2), np.float32), "of one channel"),
         (np.zeros(9, np.int16), "give floats"),
         (np.array([0, np.nan], np.float32), "1 of 2 samples"),
+        (np.array([0, 3e30], np.float32), "as large as 3e"),
     ],
 )
 def test_samples_that_are_none_are_refused(fitted, samples, words):

@@ -82,7 +82,7 @@ def smart_turn_whole():
     from ser_study.download import weights
     from ser_study.features import onnx_models, smart_turn, smart_turn_onnx
 
-    session = onnx_models._session(weights.path("smart_turn").read_bytes())
+    session = onnx_models.opened(weights.path("smart_turn").read_bytes())
 
     def answer(signal):
         mel = smart_turn.log_mel(np.pad(signal, (smart_turn.LONGEST - len(signal), 0)))

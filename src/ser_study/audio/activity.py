@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-A frame is ``FRAME`` seconds, and one begins every ``HOP`` seconds. Three things are measured in it between ``BAND`` Hz,
+A frame is ``FRAME`` seconds, and one begins every ``HOP`` seconds. Three things are measured in it within ``BAND``,
 at the recording's own rate:
 
 - its level, in dB re full scale;
@@ -11,7 +11,23 @@ at the recording's own rate:
 
 A frame is *voiced* where it is ``LOUD`` dB above the noise floor (the lowest level near it), periodic, and the sound
 moves: a hum is periodic and noise may be loud, but neither changes. Speech is what is loud within ``REACH`` seconds of
-voiced frames, with its short pauses. Digital silence is never speech.
+voiced frames, with its short pauses. Digital silence is never speech. Music, beeps and gusts of wind may be.
+
+Measured
+--------
+On 200 random clips a corpus (``pytest tests/benchmarks/test_activity.py -s``) no clip was missed in any condition. Of
+the frames within 25 dB of a clip's loudest, and of the ends that trimming at 40 dB drops, so many were called speech:
+
+========  =============  ============  ============  ===========  =======================
+corpus    speech, clean  white, 20 dB  white, 10 dB  ends, clean  ends in babble of 10 dB
+========  =============  ============  ============  ===========  =======================
+CREMA-D   67 %           64 %          57 %          0 %          66 %
+RAVDESS   99 %           96 %          91 %          10 %         91 %
+TESS      95 %           87 %          75 %          17 %         25 %
+EMO-DB    98 %           95 %          85 %          12 %         26 %
+========  =============  ============  ============  ===========  =======================
+
+White and pink noise alone, and the ends of clips in them: none. Many clips of CREMA-D have noise within 25 dB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: ``ser-study run | predict | validate | download | …``, and ``run_all.py``.
+"""The command line: ``ser-study run | predict | live | export | …``, and ``run_all.py``.
 
 Conventions
 -----------
@@ -14,12 +14,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_study.cli import data, models, predict, study
+from ser_study.cli import data, live, models, predict, study
 from ser_study.cli.options import FAILED, USAGE
 
 COMMANDS = {  # name → its options, and what it is for
     "run": (study.run_options, "run the study and write its report (the same as run_all.py)"),
     "predict": (predict.options, "say which emotion is heard in recordings of your own"),
+    "live": (live.options, "serve a page for the microphone, on this machine"),
+    "export": (models.export_options, "write a recogniser as an ONNX graph, for programs without this package"),
     "fit": (models.fit_options, "fit the recognisers that come with the package, on the corpora at hand"),
     "validate": (data.validate_options, "check the recordings: counts, defects, duplicates"),
     "download": (data.download_options, "fetch corpora, or learn how to obtain them"),

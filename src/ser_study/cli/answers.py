@@ -141,7 +141,7 @@ def _json_entries(file: io.TextIOBase) -> Iterator[tuple[Record, str]]:
 # For people
 
 
-def summary(record: Record, *, top: int, step: float) -> str:
+def summary(record: Record, *, top: int) -> str:
     """A recording for people: its answers, its warnings, and its timelines where they are listed."""
     from ser_study.wording import duration
 
@@ -152,7 +152,7 @@ def summary(record: Record, *, top: int, step: float) -> str:
     for one in record["channels"]:
         if one.get("timeline"):
             lines += ["", f"Timeline, {one['channel']}:" if many else "Timeline:"]
-            lines += [f"  {line}" for line in stretches(one["timeline"], step)]
+            lines += [f"  {line}" for line in stretches(one["timeline"], record["duration"])]
     return "\n".join([*lines, "", "Note:", *(f"  - {sentence}" for sentence in record["warnings"])]) + "\n"
 
 
@@ -164,18 +164,24 @@ def answer_line(channel: Record, *, top: int, named: bool = True) -> str:
     return f"{name}{channel['emotion']:<10} {ranked + '; ' if ranked else ''}{channel['speech']:.1f} s of speech"
 
 
-def stretches(windows: list[Record], step: float) -> Iterator[str]:
-    """Neighbouring windows of one answer as one line; each stands for the ``step`` seconds before its end."""
-    group: list[Record] = []
-    for window in [*windows, None]:
-        if group and (window is None or window["emotion"] != group[0]["emotion"]):
-            known = [one["confidence"] for one in group if one["confidence"] is not None]
-            sure = f" {sum(known) / len(known):.2f}" if known else ""
-            start = max(group[0]["start"], group[0]["end"] - step)
-            yield f"{_clock(start)} – {_clock(group[-1]['end'])}  {group[0]['emotion']}{sure}"
-            group = []
-        if window is not None:
-            group.append(window)
+def stretches(windows: list[Record], seconds: float) -> Iterator[str]:
+    """Neighbouring windows of one answer as one line; one gives way to the next half-way between their middles.
+
+    Parameters
+    ----------
+    windows : rows of a timeline
+    seconds : length of the recording
+    """
+    middles = [(one["start"] + one["end"]) / 2 for one in windows]
+    edges = [0.0, *((one + other) / 2 for one, other in zip(middles, middles[1:])), seconds]
+    first = 0
+    for i, window in enumerate(windows):
+        if i + 1 < len(windows) and windows[i + 1]["emotion"] == window["emotion"]:
+            continue
+        known = [one["confidence"] for one in windows[first : i + 1] if one["confidence"] is not None]
+        sure = f" {sum(known) / len(known):.2f}" if known else ""
+        yield f"{_clock(edges[first])} – {_clock(edges[i + 1])}  {window['emotion']}{sure}"
+        first = i + 1
 
 
 def _clock(seconds: float) -> str:

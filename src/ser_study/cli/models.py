@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ser_study.cli.options import DONE, data_option
+from ser_study.cli.predict import recogniser_of
 
 
 def fit_options(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +18,34 @@ def fit_options(parser: argparse.ArgumentParser) -> None:
 
 
 def fit(given: argparse.Namespace) -> int:
-    """Fit the recognisers that come with the package on the corpora at hand, and say how well they do."""
+    """Fit the recognisers that come with the package on the corpora at hand."""
     from ser_study.recognizer import pooled
     from ser_study.study import Study
 
     study = Study.open("quick", {"corpora": given.corpora} if given.corpora else {}, given.data)
     folder = Path(given.to).expanduser()
     for path in pooled.write(study.selections, config=study.config, store=study.store, folder=folder):
-        print(f"{path}  ({path.stat().st_size / 1000:.0f} kB)")
+        _name(path)
     return DONE
+
+
+def export_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``export``."""
+    parser.set_defaults(act=export)
+    parser.add_argument("model", metavar="NAME|FILE.npz", help="a recogniser; its encoder becomes part of the graph")
+    parser.add_argument("--to", required=True, metavar="DIR", help="folder for the graph, its card and an example")
+    parser.add_argument("--int8", action="store_true", help="also with weights of eight bits")
+
+
+def export(given: argparse.Namespace) -> int:
+    """Write a recogniser as an ONNX graph that needs neither this package nor Python."""
+    from ser_study.recognizer.export import export as write
+
+    folder = Path(given.to).expanduser()
+    for path in write(recogniser_of(given.model), folder, int8=given.int8):
+        _name(path)
+    return DONE
+
+
+def _name(path: Path) -> None:
+    print(f"{path}  ({path.stat().st_size / 1000:,.0f} kB)")

@@ -65,8 +65,6 @@ def recogniser_of(model: str) -> Recognizer:
 
     if Path(model).suffix.lower() == ".npz" or Path(model).expanduser().is_file():
         return Recognizer.load(Path(model).expanduser())
-    if not hasattr(Recognizer, "default"):
-        raise ValueError("No recogniser is shipped with this version; give one with --model FILE.npz.")
     return Recognizer.default(model)
 
 
@@ -127,7 +125,7 @@ def _text_of_one(recognizer: Recognizer, made: FilePrediction, identity, form: s
 
     record = answers.record_of(made, recognizer.classes, identity, timeline=timeline)
     if form == "table":
-        return answers.summary(record, top=given.top, step=given.every)
+        return answers.summary(record, top=given.top)
     if form == "csv" and given.timeline:
         columns = ["file", "channel", *made.channels[0].timeline.columns]
         rows = [
@@ -223,7 +221,7 @@ def _identity(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any
     try:
         about = path.stat()
         size, modified = about.st_size, about.st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         size, modified = 0, 0
     digest = settings.fingerprint({"card": recognizer.card, "every": every})[:12]
     return {"bytes": size, "modified": modified, "model": f"{recognizer.card.get('name', 'recogniser')} {digest}"}

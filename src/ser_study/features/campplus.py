@@ -17,6 +17,7 @@ from ser_study.features.fbank import fbank
 from ser_study.schema import Signal
 
 SAMPLE_RATE = 16_000  # Hz
+INPUT = campplus_onnx.INPUT  # name of the filterbank in the graph
 STEPS = 20  # time steps of ``steps``
 
 
@@ -46,7 +47,7 @@ def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained
 
 def layer_of(bands: np.ndarray, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
     """What CAM++ makes of a filterbank, float32 (t, 80) as ``filterbank`` gives it; see ``layer``."""
-    return _session(output, untrained).run(None, {campplus_onnx.INPUT: bands})[0]
+    return _session(output, untrained).run(None, {INPUT: bands})[0]
 
 
 def filterbank(signal: Signal) -> np.ndarray:
@@ -97,9 +98,16 @@ def _session(output: str, untrained: bool):
     """One session a process and output."""
     source = f"random{RANDOM_SEED}" if untrained else weights.get("campplus").sha256[:16]
     name = f"campplus-{source}-{output}-{campplus_onnx.VERSION}.onnx"
-    return onnx_models.session(name, partial(_graph, output, untrained), title="CAM++")
+    return onnx_models.session(name, partial(graph, output, untrained), title="CAM++")
 
 
-def _graph(output: str, untrained: bool) -> bytes:
+def graph(output: str, untrained: bool = False) -> bytes:
+    """The ONNX graph up to an output, from ``INPUT``, see ``campplus_onnx.graph``.
+
+    Raises
+    ------
+    ModuleNotFoundError, ConnectionError, ValueError
+        The library ``onnx`` is missing, or the weights cannot be had.
+    """
     state = random_state() if untrained else read_state_dict(weights.path("campplus"))
     return campplus_onnx.graph(state, output)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ser_study.features.campplus_network import BLOCKS, EPSILON, HEAD, N_MELS, SEGMENT, WIDTHS
+from ser_study.features.onnx_nodes import FLOAT, Nodes
 
 VERSION = 1  # rises when the graph changes
 OPSET, IR_VERSION = 17, 8  # of the format; old enough for every ONNX Runtime that is allowed
@@ -43,7 +44,7 @@ def graph(state: Mapping[str, np.ndarray], output: str) -> bytes:
 
     if output not in WIDTHS:
         raise ValueError(f"CAM++ has no output {output}; known: {', '.join(WIDTHS)}.")
-    body = _Graph(state)
+    body = _Graph(state=state)
     body("Identity", _value(body, output), output=output)
     shape = ["frames", WIDTHS[output]] if output in BLOCKS else [WIDTHS[output]]
     whole = helper.make_graph(
@@ -58,29 +59,14 @@ def graph(state: Mapping[str, np.ndarray], output: str) -> bytes:
 
 
 @dataclass
-class _Graph:
-    """Nodes and constants as they are added; values go by their names."""
+class _Graph(Nodes):
+    """Nodes made from a state dict."""
 
-    state: Mapping[str, np.ndarray]
-    nodes: list = field(default_factory=list)
-    constants: list = field(default_factory=list)
+    state: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def __call__(self, kind: str, *inputs: str | np.ndarray, output: str = "", **attributes) -> str:
-        """Add a node; arrays among its inputs become constants."""
-        from onnx import helper
-
-        output = output or f"v{len(self.nodes)}"
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        self.nodes.append(helper.make_node(kind, names, [output], **attributes))
-        return output
-
-    def _constant(self, array: np.ndarray | np.integer) -> str:
-        from onnx import numpy_helper
-
-        array = array.astype(np.float32) if array.dtype.kind == "f" else array
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
-        return name
+    def constant(self, array: np.ndarray | np.generic) -> str:
+        """Weights are folded in double precision and kept in single."""
+        return super().constant(array.astype(np.float32) if array.dtype.kind == "f" else array)
 
     def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Scale and shift of a batch normalisation, float64 (d,) each."""
@@ -162,13 +148,10 @@ def _segments(body: _Graph, x: str) -> tuple[str, str]:
     number = body("Div", body("Range", zero, t, one), size)  # of each frame's segment
     known = body("Range", zero, body("Div", body("Add", t, size - one), size), one)
     member = body("Equal", body("Unsqueeze", known, np.array([1])), body("Unsqueeze", number, np.array([0])))
-    member = body("Cast", member, to=_FLOAT)
+    member = body("Cast", member, to=FLOAT)
     means = body("Div", member, body("ReduceSum", member, np.array([1]), keepdims=1))
-    means = body("Add", means, body("Reciprocal", body("Cast", t, to=_FLOAT)))
+    means = body("Add", means, body("Reciprocal", body("Cast", t, to=FLOAT)))
     return body("Transpose", means, perm=[1, 0]), member
-
-
-_FLOAT = 1  # number of the type in the format
 
 
 def _dense_layer(body: _Graph, x: str, name: str, dilation: int, segments: tuple[str, str]) -> str:
@@ -186,7 +169,7 @@ def _statistics(body: _Graph, x: str) -> str:
     """Mean and (unbiased) standard deviation over time, (1, d, t) → (1, 2 d, 1)."""
     mean = body("ReduceMean", x, axes=[2], keepdims=1)
     away = body("Sub", x, mean)
-    n = body("Cast", body("Shape", x, start=2), to=_FLOAT)
+    n = body("Cast", body("Shape", x, start=2), to=FLOAT)
     n = body("Max", body("Sub", n, np.ones(1)), np.ones(1))
     variance = body("Div", body("ReduceSum", body("Mul", away, away), np.array([2]), keepdims=1), n)
     return body("Concat", mean, body("Sqrt", variance), axis=1)

@@ -19,6 +19,7 @@ from ser_study.schema import Signal
 SAMPLE_RATE = 16_000  # Hz
 LAYERS = 5  # of six; the sum behind the last one is no value of the published graph
 WIDTH = 288  # channels of every layer
+INPUT, MASK = "input_values", "attention_mask"  # of the published graph
 SHORTEST = 1_600  # samples; a shorter clip is continued with zeros, for the convolutions need some
 _OUTPUT = "/layers.{}/Add_1_output_0"  # after the residual sum; counted from 0
 VERSION = 1  # rises when the graph that is made changes
@@ -56,7 +57,7 @@ def moonshine_frames(signal: Signal, sample_rate: int, *, layer: int = 3) -> np.
         )
     wave = np.asarray(signal, dtype=np.float32)
     wave = np.pad(wave, (0, max(0, SHORTEST - len(wave))))[None]
-    return _session(layer).run(None, {"input_values": wave, "attention_mask": np.ones(wave.shape, np.int64)})[0][0]
+    return _session(layer).run(None, {INPUT: wave, MASK: np.ones(wave.shape, np.int64)})[0][0]
 
 
 def moonshine_columns(*, layer: int = 3) -> tuple[str, ...]:
@@ -70,10 +71,17 @@ def _session(layer: int):
     if not 1 <= layer <= LAYERS:
         raise ValueError(f"Moonshine tiny has no layer {layer} to be had; choose 1 to {LAYERS}.")
     name = f"moonshine-{weights.get('moonshine').sha256[:16]}-layer{layer}-{VERSION}.onnx"
-    return onnx_models.session(name, partial(_layer_graph, layer), title="Moonshine")
+    return onnx_models.session(name, partial(layer_graph, layer), title="Moonshine")
 
 
-def _layer_graph(layer: int) -> bytes:
+def layer_graph(layer: int) -> bytes:
+    """The ONNX graph up to a layer: ``INPUT`` (1, s) and ``MASK`` (1, s) of ones → (1, t, 288).
+
+    Raises
+    ------
+    ImportError, ConnectionError, ValueError
+        A library is missing, or the weights cannot be had.
+    """
     return graph(weights.path("moonshine").read_bytes(), _OUTPUT.format(layer - 1))
 
 

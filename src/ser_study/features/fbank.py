@@ -40,10 +40,10 @@ def fbank(signal: Signal, sample_rate: int, *, n_mels: int = 80, scale: float = 
     frames = np.lib.stride_tricks.sliding_window_view(signal, length)[::hop]
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    frames = (frames - PREEMPHASIS * before) * _povey(length)
+    frames = (frames - PREEMPHASIS * before) * povey(length)
     n_fft = 1 << (length - 1).bit_length()
     power = np.abs(scipy.fft.rfft(frames, n_fft, axis=1)) ** 2
-    return np.log(np.maximum(power @ _triangles(n_mels, n_fft, sample_rate), FLOOR)).astype(np.float32)
+    return np.log(np.maximum(power @ triangles(n_mels, n_fft, sample_rate), FLOOR)).astype(np.float32)
 
 
 def limits(sample_rate: int, n_groups: int) -> np.ndarray:
@@ -53,13 +53,13 @@ def limits(sample_rate: int, n_groups: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _povey(length: int) -> np.ndarray:
+def povey(length: int) -> np.ndarray:
     """A symmetric Hann window to the power 0.85, shape (length,)."""
     return np.hanning(length) ** 0.85
 
 
 @lru_cache(maxsize=4)
-def _triangles(n_mels: int, n_fft: int, sample_rate: int) -> np.ndarray:
+def triangles(n_mels: int, n_fft: int, sample_rate: int) -> np.ndarray:
     """Weights of each bin in each band, shape (n_fft / 2 + 1, n_mels); straight flanks in mel."""
     edges = np.linspace(_mel(LOWEST), _mel(sample_rate / 2), n_mels + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]

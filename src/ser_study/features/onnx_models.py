@@ -37,12 +37,12 @@ def session(name: str, make: Callable[[], bytes], *, title: str):
     """
     place = weights.folder() / name
     try:
-        if (ready := _opened(place)) is not None:
+        if (ready := _of_file(place)) is not None:
             return ready
         with ExitStack() as stack:
             with suppress(OSError):  # a cache that cannot be written costs time, nothing else
                 stack.enter_context(locked(place))
-            return _opened(place) or _session(_made(place, make))
+            return _of_file(place) or opened(_made(place, make))
     except ModuleNotFoundError as error:
         raise ImportError(f"{title} needs {error.name}; install it with: pip install 'ser_study[encoders]'.") from None
 
@@ -54,20 +54,20 @@ def _made(place: Path, make: Callable[[], bytes]) -> bytes:
     return model
 
 
-def _opened(place: Path):
+def _of_file(place: Path):
     """A session of a file; None where it is not there or damaged."""
     if not place.is_file():
         return None
     try:
-        return _session(place.read_bytes())
+        return opened(place.read_bytes())
     except ModuleNotFoundError:
         raise
     except Exception:  # the errors of ONNX Runtime have no class in common; one of the maker comes up when it is used
         return None
 
 
-def _session(model: bytes):
-    """On one thread, as workers share the cores."""
+def opened(model: bytes):
+    """A session of a graph, on one thread, as workers share the cores."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -17,7 +16,7 @@ MOST_MARKERS = 12  # on a line
 
 @styled
 def timeline(channels: Mapping[str, pd.DataFrame], classes: Sequence[str], *, title: str) -> Figure:
-    """Probabilities of the classes over time.
+    """Probabilities of the classes over time, each window at its middle.
 
     Parameters
     ----------
@@ -27,10 +26,11 @@ def timeline(channels: Mapping[str, pd.DataFrame], classes: Sequence[str], *, ti
     """
     figure, axes = canvas(len(channels), 1, height=0.9 + 2.3 * len(channels), title=title, sharex=True)
     for ax, (name, windows) in zip(axes[:, 0], channels.items()):
-        _shade(ax, windows)
+        middle = (windows["start"] + windows["end"]) / 2
+        ax.fill_between(middle, 0, windows["speech"], step="mid", color=GREY, alpha=0.25, lw=0)
         for i, label in enumerate(classes):
             ax.plot(
-                windows["end"], windows[f"p_{label}"], color=class_colour(label), label=label, lw=1.2,
+                middle, windows[f"p_{label}"], color=class_colour(label), label=label, lw=1.2,
                 ls=LINES[i % len(LINES)], marker=MARKERS[i % len(MARKERS)], ms=3.5,
                 markevery=max(1, len(windows) // MOST_MARKERS),
             )  # fmt: skip
@@ -38,19 +38,10 @@ def timeline(channels: Mapping[str, pd.DataFrame], classes: Sequence[str], *, ti
         ax.set(ylim=(0, 1), xlim=(0, longest), ylabel="probability")
         if len(channels) > 1:
             ax.set_title(name)
-    axes[-1, 0].set_xlabel("time (s); shaded: speech")
+    axes[-1, 0].set_xlabel("time (s); grey: share of speech")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(8, len(classes)))
     return figure
-
-
-def _shade(ax, windows: pd.DataFrame) -> None:
-    """Grey as high as the share of speech in each window, over the step that ends with it."""
-    ends = windows["end"].to_numpy()
-    starts = np.concatenate([[0.0], ends[:-1]]) if len(ends) else ends
-    times = np.column_stack([starts, ends]).ravel()
-    shares = np.repeat(windows["speech"].to_numpy(float), 2)
-    ax.fill_between(times, 0, shares, color=GREY, alpha=0.25, lw=0)
 
 
 def page(figure: Figure, sentences: Sequence[str]) -> str:

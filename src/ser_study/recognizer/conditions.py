@@ -95,6 +95,16 @@ class Survey:
         return 10 * np.log10(np.maximum(share, 1e-12))
 
 
+def standing(card: Mapping[str, Any]) -> str:
+    """What holds for every recording: what the recogniser cannot know and, where its card says so, how many of its
+    answers on a corpus that it knew nothing of were right."""
+    known = [one["accuracy"] for one in card.get("answered_of_unknown_corpus", {}).values() if one["accuracy"]]
+    if not known:
+        return LIMITS
+    least, most = (f"{100 * share:.0f}" for share in (min(known), max(known)))
+    return f"{LIMITS} On corpora that it knew nothing of, {least} to {most} % of its answers were right."
+
+
 def warnings_of(
     survey: Survey, channel: int, levels: Levels, *, distance: float, card: Mapping[str, Any], at_once: bool
 ) -> list[str]:

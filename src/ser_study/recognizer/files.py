@@ -25,7 +25,7 @@ from ser_study.audio import media, reading
 from ser_study.audio.activity import Levels, measures, speech
 from ser_study.audio.media import Media
 from ser_study.parallel import n_workers
-from ser_study.recognizer.conditions import LIMITS, Survey, warnings_of
+from ser_study.recognizer.conditions import Survey, standing, warnings_of
 from ser_study.recognizer.recognizer import Recognizer
 from ser_study.recognizer.stream import (
     LEAST_SPEECH,
@@ -34,6 +34,7 @@ from ser_study.recognizer.stream import (
     Excerpts,
     Window,
     answer,
+    check_size,
     probabilities_of,
     window_of,
 )
@@ -101,6 +102,10 @@ def predict_file(
     Excerpts(about.sample_rate, every=every, length=LENGTH)  # so that a wrong step is an error now
     survey = Survey(about.sample_rate, about.n_channels)
     for block in media.blocks(about):
+        try:
+            check_size(block)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         survey.add(block)
     short = survey.seconds <= SHORT
     names = STEREO if about.n_channels == 2 and not survey.same else MONO
@@ -116,7 +121,9 @@ def predict_file(
         warnings += [f"{name.capitalize()}: {sentence}" if len(names) > 1 else sentence for sentence in sentences]
     if about.n_channels > 2:
         warnings.insert(0, f"It has {about.n_channels} channels, which were mixed to one.")
-    return FilePrediction(Path(path), survey.seconds, about.sample_rate, channels, [*warnings, LIMITS])
+    return FilePrediction(
+        Path(path), survey.seconds, about.sample_rate, channels, [*warnings, standing(recognizer.card)]
+    )
 
 
 def _channels_of(block: np.ndarray, names: tuple[str, ...]) -> list[Signal]:

@@ -24,6 +24,7 @@ NO_SPEECH = "no speech"  # the answer where nobody speaks
 EARLIEST = 0.5  # s after which the first window may end
 LEAST_SPEECH = 0.2  # s of a window
 SILENT = -120.0  # dBFS, of what is quieter too
+LARGEST = 1e3  # times full scale
 RATES = (1_000, 768_000)  # Hz
 
 
@@ -98,6 +99,7 @@ class Excerpts:
         samples = samples.astype(np.float32)  # a copy: the caller may fill its buffer anew
         if n_bad := len(samples) - np.count_nonzero(np.isfinite(samples)):
             raise ValueError(f"{n_bad} of {len(samples)} samples are NaN or infinite; leave the chunk out.")
+        check_size(samples)
         excerpts, start = [], 0
         while (wanted := self._next_end() - self.n_samples - self._n_waiting) <= len(samples) - start:
             self._wait_for(samples[start : start + wanted])
@@ -196,6 +198,15 @@ def probabilities_of(recognizer: Recognizer, samples: np.ndarray, sample_rate: i
     values = recognizer.values_of(samples, sample_rate)
     scores = (values - recognizer.head.centre) / recognizer.head.deviation
     return recognizer.probabilities(values[None])[0], float(np.sqrt(np.mean(np.square(scores))))
+
+
+def check_size(samples: np.ndarray) -> None:
+    """Refuse samples that are no sound, however it was scaled; ``ValueError``."""
+    if samples.size and (largest := float(np.fmax.reduce(np.abs(samples), axis=None))) > LARGEST:
+        raise ValueError(
+            f"Samples are as large as {largest:.3g}, and full scale is 1; divide whole numbers by their largest value, "
+            "or fetch a damaged file again."
+        )
 
 
 def answer(recognizer: Recognizer, proba: np.ndarray) -> str:
