@@ -8,6 +8,7 @@ then on, and processor time is limited anew for every request. When the server i
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -158,7 +159,7 @@ def _limit_time(seconds: float) -> None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
     most = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds) + 1, most))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def predictions(one: Experiment, selections: Mapping[str, Selection], *, config:
             parts += _of_fold(_recognizer(one, head, config), some, selections[one.selection], store)
         return pd.concat(parts, ignore_index=True)
 
-    key = {**job.cache_key, "version": [VERSION, fitting.VERSION], "libraries": execute.made_with(_names(one), config)}
+    key = {**job.cache_key, "version": [VERSION, fitting.VERSION], "libraries": features.made_with(_names(one), config)}
     result = store.cached(execute.artefact_name("exported", job), key, make)
     _log(job, result, store)
     return result
@@ -103,7 +103,7 @@ def _recognizer(one: Experiment, head: LinearHead, config: Config) -> Recognizer
     """The head of one fold with what a card must say."""
     card: dict[str, Any] = {"name": one.name, "classes": list(head.classes), "threshold": None}
     described = [checks.described(name, config) for name in _names(one)]
-    return Recognizer(head, card | {"features": described, "made_with": execute.made_with(_names(one), config)})
+    return Recognizer(head, card | {"features": described, "made_with": features.made_with(_names(one), config)})
 
 
 def _of_fold(recognizer: Recognizer, rows: pd.DataFrame, part: Selection, store: Store) -> list[pd.DataFrame]:
