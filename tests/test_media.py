@@ -106,6 +106,7 @@ def test_ffmpeg_gets_one_file_no_network_no_shell(m4a, ffmpeg, tmp_path):
         (ANSWERS.replace("i / 8", "float('nan')"), "NaN or infinite"),
         (ANSWERS.replace("50_000", "0"), "no samples"),
         (ANSWERS.replace("22050, 2", "22050, 9999"), "9999 channels"),
+        (ANSWERS.replace("22050, 2", "128, 2"), "sample rate of 128 Hz"),
     ],
 )
 def test_what_ffmpeg_complains_of_is_one_sentence(m4a, ffmpeg, code, words):

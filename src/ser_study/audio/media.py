@@ -32,6 +32,7 @@ SECONDS = 10.0  # s, of a block
 LARGEST = 2**22  # numbers in a block, whatever the rate and the channels
 STALL = 20.0  # s without a sample after which ffmpeg is ended
 MOST_CHANNELS = 64
+RATES = (1_000, 768_000)  # Hz
 SPOOLED = 4 * 2**30  # bytes of standard input
 _FORMATS = (  # of ffmpeg: files of sound and video, none that names other files
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,"
@@ -72,6 +73,8 @@ def opened(path: Path | str) -> Media:
         about = _by_ffmpeg(path, refusal)
     else:
         about = Media(path, about.sample_rate, about.n_channels, "libsndfile", about.n_samples)
+    if not RATES[0] <= about.sample_rate <= RATES[1]:
+        raise UnreadableAudio(f"{path} claims a sample rate of {about.sample_rate} Hz; it is damaged, fetch it again.")
     if not 1 <= about.n_channels <= MOST_CHANNELS:
         raise UnreadableAudio(f"{path} has {about.n_channels} channels; give a recording of 1 to {MOST_CHANNELS}.")
     return about

@@ -51,7 +51,10 @@ class Survey:
     def add(self, block: np.ndarray) -> None:
         """Take a block, float32 (s, channels)."""
         self.n_samples += len(block)
-        self._energy += np.einsum("sc,sc->c", block, block)
+        energy = np.einsum("sc,sc->c", block, block)
+        if not np.isfinite(energy).all():
+            return  # no recording: whoever reads the blocks refuses it at the end
+        self._energy += energy
         if self.n_channels == 2:
             difference = block[:, 0] - block[:, 1]
             self._difference += float(difference @ difference)

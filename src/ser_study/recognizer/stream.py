@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser_study.audio.activity import HOP, Activity, Levels
+from ser_study.audio.media import RATES
 from ser_study.recognizer.checks import UNSURE
 from ser_study.recognizer.recognizer import Recognizer
 
@@ -25,7 +26,6 @@ EARLIEST = 0.5  # s after which the first window may end
 LEAST_SPEECH = 0.2  # s of a window
 SILENT = -120.0  # dBFS, of what is quieter too
 LARGEST = 1e3  # times full scale
-RATES = (1_000, 768_000)  # Hz
 
 
 @dataclass(frozen=True)
