@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import cache as cached
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ser_study import corpora
 from ser_study.audio import augment, prepare
@@ -174,8 +174,15 @@ def extract(name: str, path: Path, *, config: Config) -> np.ndarray:
 
 def extract_signal(name: str, signal: Signal, *, config: Config) -> np.ndarray:
     """The same of a signal that was prepared by the feature's section of the settings."""
-    with threadpool_limits(1):
+    with _thread_pools(len(sys.modules)).limit(limits=1):
         return _of_signal(signal, feature=name, slice_=get(name).settings(config))
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules: int) -> ThreadpoolController:
+    """The libraries that compute on several threads. Looking for them takes milliseconds, so they are looked for again
+    only after an import."""
+    return ThreadpoolController()
 
 
 def width(name: str, *, config: Config) -> int:
