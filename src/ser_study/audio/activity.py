@@ -15,7 +15,7 @@ voiced frames, with its short pauses. Digital silence is never speech. Music, be
 
 Measured
 --------
-On 200 random clips a corpus (``pytest tests/benchmarks/test_activity.py -s``) no clip was missed in any condition. Of
+On 200 random clips a corpus (``pytest tests/benchmarks/test_activity_rates.py -s``) none was ever missed. Of
 the frames within 25 dB of a clip's loudest, and of the ends that trimming at 40 dB drops, so many were called speech:
 
 ========  =============  ============  ============  ===========  =======================

@@ -1,6 +1,6 @@
 """How well voice activity tells speech from silence and noise, on real clips.
 
-Run with ``pytest tests/benchmarks/test_activity.py -s`` for ``N_CLIPS`` clips of each corpus; without ``-s`` there are
+Run with ``pytest tests/benchmarks/test_activity_rates.py -s`` for ``N_CLIPS`` clips a corpus, without ``-s`` for a
 few. Speech is what the study's trimming keeps (40 dB below the loudest frame), so it holds the pauses too; *loud* is
 what lies within 25 dB of the loudest frame. A clip is missed where less speech is noticed than a window needs.
 """
