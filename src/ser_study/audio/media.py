@@ -25,14 +25,13 @@ from typing import IO
 import numpy as np
 
 from ser_study.audio import reading
-from ser_study.audio.reading import UnreadableAudio
+from ser_study.audio.reading import RATES, UnreadableAudio
 
 FFMPEG = "ffmpeg"
 SECONDS = 10.0  # s, of a block
 LARGEST = 2**22  # numbers in a block, whatever the rate and the channels
 STALL = 20.0  # s without a sample after which ffmpeg is ended
 MOST_CHANNELS = 64
-RATES = (1_000, 768_000)  # Hz
 SPOOLED = 4 * 2**30  # bytes of standard input
 _FORMATS = (  # of ffmpeg: files of sound and video, none that names other files
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,"

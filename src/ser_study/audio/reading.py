@@ -21,7 +21,7 @@ import soundfile
 from ser_study.schema import Signal
 
 BLOCK = 60  # s
-_RATES = (1_000, 768_000)  # Hz; a header outside this range is broken
+RATES = (1_000, 768_000)  # Hz; a header outside this range is broken
 _ANNOUNCED = ("WAV", "WAVEX", "RF64", "AIFF")  # formats whose header announces the length of the sound
 _NO_SOUND = ("RAW", "MAT4", "MAT5", "HTK", "XI", "SDS")  # what libsndfile takes data, features or any bytes for
 _STREAM = 0x7FFF0000  # bytes; programs that write into a pipe announce this much or more
@@ -86,7 +86,7 @@ def header(path: Path | str) -> Sound:
             about = Sound(sound.samplerate, sound.frames, sound.channels)
     except _REFUSED as error:
         raise UnreadableAudio(f"{path} cannot be decoded: {_reason(path, error)}") from None
-    if not _RATES[0] <= about.sample_rate <= _RATES[1]:
+    if not RATES[0] <= about.sample_rate <= RATES[1]:
         raise UnreadableAudio(
             f"{path} claims a sample rate of {about.sample_rate} Hz; its header is damaged, fetch it again."
         )

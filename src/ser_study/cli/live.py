@@ -24,8 +24,6 @@ def options(parser: argparse.ArgumentParser) -> None:
 def live(given: argparse.Namespace) -> int:
     """Serve until interrupted; beyond this machine only with a token in ``SER_STUDY_TOKEN``."""
     from ser_study import live
-    from ser_study.cli.predict import recogniser_of
 
-    recognizer = recogniser_of(given.model)
-    live.serve(recognizer, host=given.host, port=given.port, token=os.environ.get(TOKEN, ""), names=tuple(given.name))
+    live.serve(given.model, host=given.host, port=given.port, token=os.environ.get(TOKEN, ""), names=tuple(given.name))
     return DONE

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from ser_study.cli.options import DONE, data_option
-from ser_study.cli.predict import recogniser_of
 
 
 def fit_options(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +38,11 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def export(given: argparse.Namespace) -> int:
     """Write a recogniser as an ONNX graph that needs neither this package nor Python."""
+    from ser_study.recognizer import shipped
     from ser_study.recognizer.export import export as write
 
     folder = Path(given.to).expanduser()
-    for path in write(recogniser_of(given.model), folder, int8=given.int8):
+    for path in write(shipped.named(given.model), folder, int8=given.int8):
         _name(path)
     return DONE
 

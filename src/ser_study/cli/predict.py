@@ -41,6 +41,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def predict(given: argparse.Namespace) -> int:
     """Predict, and write what comes out; 1 where a recording of several could not be read."""
     from ser_study.parallel import n_workers
+    from ser_study.recognizer import shipped
 
     form = _format(given)
     n_workers(given.jobs)  # a wrong number is an error now
@@ -55,17 +56,8 @@ def predict(given: argparse.Namespace) -> int:
     if several and given.timeline and form == "csv":
         raise ValueError("Timelines of several recordings are no one table; take --format jsonl, or give one file.")
     files = _listed(what) if several else {}
-    recognizer = recogniser_of(given.model)
+    recognizer = shipped.named(given.model)
     return _predict_several(recognizer, files, form, given) if several else _predict_one(recognizer, form, given)
-
-
-def recogniser_of(model: str) -> Recognizer:
-    """The recogniser of a name or a bundle; ``ValueError`` where there is none."""
-    from ser_study.recognizer import Recognizer
-
-    if Path(model).suffix.lower() == ".npz" or Path(model).expanduser().is_file():
-        return Recognizer.load(Path(model).expanduser())
-    return Recognizer.default(model)
 
 
 def _format(given: argparse.Namespace) -> str:

@@ -10,10 +10,8 @@ import numpy as np
 from ser_study.features import campplus, encoders, fbank_onnx
 from ser_study.features.onnx_nodes import Nodes
 
-OPSET, IR_VERSION = (
-    18,
-    8,
-)  # of the format; Moonshine's graph is written in this one, and every ONNX Runtime from 1.20 on reads it
+# of the format; Moonshine's graph is written in this one, and every ONNX Runtime from 1.20 on reads it
+OPSET, IR_VERSION = 18, 8
 
 
 def _campplus(body: Nodes, samples: str, *, output: str = "block2") -> str:

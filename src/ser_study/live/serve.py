@@ -114,13 +114,11 @@ def _check_token(host: str, token: str, alone: bool) -> None:
 
 
 def _recognizer(recognizer: str | Path | Recognizer) -> Recognizer:
-    from ser_study.recognizer import Recognizer
+    from ser_study.recognizer import Recognizer, shipped
 
     if isinstance(recognizer, Recognizer):
         return recognizer
-    if recognizer and Path(recognizer).expanduser().exists():
-        return Recognizer.load(Path(recognizer).expanduser())
-    return Recognizer.default(str(recognizer))
+    return shipped.named(recognizer)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -22,7 +22,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.features import onnx_models
 from ser_study.models.linear_head import LinearHead
-from ser_study.recognizer import checks, eight_bits, fitting, graph
+from ser_study.recognizer import checks, eight_bits, fitting, graph, stress
 from ser_study.recognizer.recognizer import Recognizer
 from ser_study.schema import probability_columns
 from ser_study.store import Store
@@ -50,7 +50,7 @@ def predictions(one: Experiment, selections: Mapping[str, Selection], *, config:
     """
     job = runner.job_of(one, selections, config=config, store=store)
     table = runner.predictions(one, selections, config=config, store=store)
-    rows = table[(table["role"] == "test") & (table["repeat"] == 0) & (table["draw"] == 0)]
+    rows = stress.first_test_rows(table)
     options = {"config": config, "store": store}
 
     def make() -> pd.DataFrame:

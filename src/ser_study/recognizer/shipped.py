@@ -15,6 +15,18 @@ FEATURES: Mapping[str, str] = {"campplus": "campplus", "hand-crafted": "summary"
 PLAIN = "hand-crafted"  # needs no weights
 
 
+def named(model: str | Path = "") -> Recognizer:
+    """The recogniser of a file, or one that comes with the package; raises as ``default`` and ``Recognizer.load`` do.
+
+    Parameters
+    ----------
+    model : a bundle, or a name as of ``default``
+    """
+    path = Path(model).expanduser()
+    is_bundle = path.suffix.lower() == ".npz" or path.is_file()
+    return Recognizer.load(path) if is_bundle else default(str(model))
+
+
 def default(name: str = "") -> Recognizer:
     """A recogniser that comes with the package; the weights of its encoder are fetched when they are not here.
 

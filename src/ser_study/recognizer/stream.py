@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser_study.audio.activity import HOP, Activity, Levels
-from ser_study.audio.media import RATES
+from ser_study.audio.reading import RATES
 from ser_study.recognizer.checks import UNSURE
 from ser_study.recognizer.recognizer import Recognizer
 

@@ -93,7 +93,7 @@ def predictions(
     """
     experiments = list(clean)
     part = selections[experiments[0].selection]
-    rows = {one: _first(table) for one, table in clean.items()}
+    rows = {one: first_test_rows(table) for one, table in clean.items()}
     ids = chosen(rows[experiments[0]], part.clips, n_clips, settings.rng(config, f"degraded/{part.name}"))
     rows = {one: table[table["clip_id"].isin(ids)] for one, table in rows.items()}
     wanted = [AS_READ, *(one for one in conditions if one != AS_READ)]
@@ -117,7 +117,7 @@ def _key(jobs: Iterable[execute.Job], ids: Sequence[str], conditions: Sequence[C
     }
 
 
-def _first(table: pd.DataFrame) -> pd.DataFrame:
+def first_test_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Test rows of the first repeat and draw: each clip once."""
     return table[(table["role"] == "test") & (table["repeat"] == 0) & (table["draw"] == 0)]
 
