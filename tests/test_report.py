@@ -226,7 +226,9 @@ def test_chapters_are_found_expanded_and_selected(tmp_path):
     story = chapters.chapters(store.project / "notebooks", ["emodb", "tess"])
     names = ["01_corpus_emodb", "01_corpus_tess", "04_models", "04b_ablations", "09_findings"]
     assert [c.page for c in story] == names
-    assert [pages._number(c) for c in story] == ["1", "1", "4", "4b", ""]
+    assert [pages._number(c) for c in story] == ["1a", "1b", "4", "4b", ""]
+    one = chapters.chapters(store.project / "notebooks", ["tess"])
+    assert pages._number(one[0]) == "1"  # a corpus alone needs no letter
     pages_of = {
         "4": ["04_models"],
         "4b": ["04b_ablations"],

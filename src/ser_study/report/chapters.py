@@ -15,6 +15,7 @@ import ast
 import hashlib
 import os
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ class Chapter:
 
     notebook: Path
     corpus: str = ""
+    part: str = ""  # letter of one of several pages of the notebook
 
     @property
     def number(self) -> str:
@@ -98,8 +100,15 @@ def chapters(folder: Path, corpora: Sequence[str]) -> list[Chapter]:
             raise ValueError(
                 f"{notebook.name} has no parameter {', '.join(lacking)}; assign it in the cell tagged 'parameters'."
             )
-        story += [Chapter(notebook, corpus) for corpus in corpora] if "corpus" in names else [Chapter(notebook)]
+        story += _by_corpus(notebook, corpora) if "corpus" in names else [Chapter(notebook)]
     return story
+
+
+def _by_corpus(notebook: Path, corpora: Sequence[str]) -> list[Chapter]:
+    """One chapter a corpus, each with a letter where there are several: 1a, 1b …"""
+    if len(corpora) == 1:
+        return [Chapter(notebook, corpora[0])]
+    return [Chapter(notebook, corpus, string.ascii_lowercase[place]) for place, corpus in enumerate(corpora)]
 
 
 def parameters_of(notebook: Path) -> list[str]:

@@ -91,7 +91,7 @@ def _file(chapter: Chapter) -> str:
 
 
 def _number(chapter: Chapter) -> str:
-    return "" if chapter.notebook.stem == FINDINGS else chapter.number.lstrip("0")
+    return "" if chapter.notebook.stem == FINDINGS else chapter.number.lstrip("0") + chapter.part
 
 
 def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
