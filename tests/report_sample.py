@@ -111,5 +111,5 @@ def report(folder: Path, monkeypatch) -> Path:
         facts[chapter.page] = {"status": "done", "notebook": executed.name, **about}
     about = pages.provenance.about_run(config, project=store.project, corpora=[{"corpus": "synthetic"}], chapters=facts)
     write_json(store.run / "run.json", about)
-    assert pages.render(config, store, story=story, facts=facts) == 3
+    assert pages.render(config, store, story=story, facts=facts) == 3 + 3  # and the appendix
     return store.run

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ser_study.report.references import footnoted
+
 TEMPLATE = Path(__file__).parent / "template"
 NOT_PUBLISHED = {"parameters", "injected-parameters", "explore"}  # tags of cells for JupyterLab alone
 _HEADING = re.compile(r"<h([1-4])\b[^>]*>(.*?)</h\1>", re.DOTALL)
@@ -50,6 +52,7 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
         return f'<b class="ser-number">{kind} {number}</b>'
 
     body, headings = anchored(_NUMBER.sub(numbered, body))
+    body = footnoted(body)
     first = re.search(r"<h1\b.*?</h1>", body, re.DOTALL)
     titles = [heading["text"] for heading in headings if heading["level"] == 1]
     return {

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from ser_study.config import Config
-from ser_study.report import clean, provenance
+from ser_study.report import appendix, clean, links, provenance
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_script
@@ -51,6 +51,9 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
     if entries[0]["file"] != "index.html":
         entries.insert(0, _plain_index(entries))
         articles[""] = entries[0]["article"]
+    for file, text in appendix.appendix(run, store.project, _filled).items():
+        entries.append(_appended(file, text))
+        articles[file] = text
     for place, entry in enumerate(entries):
         page = _page(entry, articles[entry["page"]], entries, place, config, run, facts.get(entry["page"], {}))
         with replacing(store.run / entry["file"]) as temporary:
@@ -63,13 +66,17 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
 
 
 @cache
-def _shell():
+def _templates():
     import jinja2
 
-    loader = jinja2.FileSystemLoader(TEMPLATE)
-    shell = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    shell.filters["word"] = word
-    return shell.get_template("page.html.j2")
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True)
+    templates.filters["word"] = word
+    return templates
+
+
+def _filled(template: str, **values: Any) -> str:
+    """A template with its values; ``autoescape`` looks at no suffix."""
+    return _templates().get_template(template).render(**values)
 
 
 def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +90,14 @@ def _entry(chapter: Chapter, text: Mapping[str, Any], facts: Mapping[str, Any]) 
         "label": label,
         "opening": text["opening"].replace(f">{title}</h1>", f">{html.escape(label)}</h1>"),
         "failed": facts.get("status") == "failed",
+        "appended": False,
     }
+
+
+def _appended(file: str, text: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a page of the appendix."""
+    about = {"page": file, "file": file, "number": "", "label": text["title"], "opening": text["opening"]}
+    return about | {"failed": False, "appended": True}
 
 
 def _file(chapter: Chapter) -> str:
@@ -103,7 +117,7 @@ def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "body": f"<p>The findings have not been written yet. These chapters are there:</p><ol>{items}</ol>",
         "sections": [],
     }
-    about = {"number": "", "label": "Overview", "opening": text["opening"], "failed": False}
+    about = {"number": "", "label": "Overview", "opening": text["opening"], "failed": False, "appended": False}
     return {"page": "", "file": "index.html", **about, "article": text}
 
 
@@ -112,24 +126,34 @@ def _page(entry, text, entries, place, config, run, facts) -> str:
     from markupsafe import Markup
 
     root = "../" * entry["file"].count("/")
-    links = [dict(other, href=root + other["file"], current=other is entry) for other in entries]
-    return _shell().render(
+    others = [dict(other, href=root + other["file"], current=other is entry) for other in entries]
+    is_chapter = not entry["appended"]
+    body = _linked(text["body"], entry, entries) if is_chapter else text["body"]
+    return _filled(
+        "page.html.j2",
         study=STUDY,
         title=entry["label"],
-        this=entry["page"],
         root=root,
         run=run,
-        kicker=f"Chapter {entry['number']}" if entry["number"] else "Findings" if entry["page"] else "",
+        facts=facts,
+        kicker=f"Chapter {entry['number']}" if entry["number"] else "Findings" if entry["page"] and is_chapter else "",
         opening=Markup(entry["opening"]),
-        notes=_notes(config, run, facts),
-        body=Markup(text["body"].replace('href="run:', f'href="{root}')),
+        notes=_notes(config, run, facts, entries) if is_chapter else [],
+        body=Markup(body.replace('href="run:', f'href="{root}')),
         sections=text["sections"],
-        chapters=links,
-        before=links[place - 1] if place else None,
-        after=links[place + 1] if place + 1 < len(links) else None,
+        chapters=others,
+        before=others[place - 1] if place and is_chapter else None,
+        after=next((other for other in others[place + 1 :] if not other["appended"]), None),
+        command=appendix.command(run, entry["page"]) if entry["page"] and is_chapter else "",
         style=Markup((TEMPLATE / "style.css").read_text("utf-8")),
         script=Markup(_scripts(text["body"])),
     )
+
+
+def _linked(body: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """The body of a chapter with links to other chapters and to the glossary."""
+    numbered = {other["number"]: other["file"] for other in entries if other["number"]}
+    return links.linked(body, numbered, here=entry["file"], terms=links.glossary())
 
 
 def _scripts(body: str) -> str:
@@ -137,7 +161,9 @@ def _scripts(body: str) -> str:
     return f"{page}\n{table_script()}" if "data-ser-table" in body else page
 
 
-def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> list[dict[str, str]]:
+def _notes(
+    config: Config, run: Mapping[str, Any], facts: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]]:
     """What a reader must know before the numbers: failure, synthetic voices, light settings, old chapters."""
     notes = []
     if facts.get("status") == "failed":
@@ -157,8 +183,8 @@ def _notes(config: Config, run: Mapping[str, Any], facts: Mapping[str, Any]) -> 
             "“full”."
         )
         notes.append({"kind": "quick", "title": "This is the quick run.", "text": text})
-    stale = [page for page, one in run["chapters"].items() if not one.get("current", True)]
-    if stale:
-        text = f"Since then the code, the settings or the data have changed: {', '.join(stale)}. Run them again."
+    old = {page for page, one in run["chapters"].items() if not one.get("current", True)}
+    if stale := [entry["number"] or "the findings" for entry in entries if entry["page"] in old]:
+        text = f"Since then the code, the settings or the data have changed. Run again: {', '.join(stale)}."
         notes.append({"kind": "stale", "title": "Some chapters are from an earlier run.", "text": text})
     return notes

@@ -40,5 +40,4 @@
   document.querySelector(".contents").addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;
   });
-  addEventListener("beforeprint", () => document.querySelectorAll(".provenance details").forEach((d) => { d.open = true; }));
 })();
