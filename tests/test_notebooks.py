@@ -19,7 +19,12 @@ from ser_study.store import PAGES
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "ladder.shuffles=2", "ladder.draws=2")
 APPENDIX = ("glossary", "provenance", "references")
-WITHOUT_FIGURE = ("04b_ablations", "06_voting", "08_baselines")  # on the built-in corpus: tables and sentences
+WITHOUT_FIGURE = (
+    "04b_ablations",
+    "06_voting",
+    "08_baselines",
+    "10_methods",
+)  # on the built-in corpus: tables and sentences
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,7 @@ def test_every_chapter_has_a_page_without_an_error(study):
         "06b_systems",
         "07_post_model_testing",
         "08_baselines",
+        "10_methods",
         "glossary",
         "provenance",
         "references",
@@ -117,7 +123,7 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 11
+    assert again.stdout.count("up to date") == 12
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before

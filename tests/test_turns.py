@@ -74,7 +74,7 @@ def test_what_measures_times_runs_alone_and_what_reads_results_comes_after_them(
     assert groups[1] == ["02_feature_extraction"]
     assert place["03_splits_and_leakage"] == place["04_traditional_ml"] == place["08_baselines"]
     assert place["04_traditional_ml"] < place["06_voting"] == place["06b_systems"]
-    assert groups[-2:] == [["07_post_model_testing"], ["09_findings"]]  # the first measures times
+    assert groups[-3:] == [["07_post_model_testing"], ["10_methods"], ["09_findings"]]  # the first measures times
     assert turns.stages([]) == []
 
 

@@ -25,7 +25,7 @@ COLUMNS = ["date", "commit", "experiment", "declaration", "corpus", "metric", "v
 
 def read(store: Store) -> pd.DataFrame:
     """The ledger; empty when nothing was scored yet."""
-    path = _path(store)
+    path = path_of(store)
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
     return pd.read_csv(path, dtype={"declaration": "str", "commit": "str"})
@@ -46,7 +46,7 @@ def log_test_evaluations(declarations: Mapping[str, str], scores: pd.DataFrame, 
     """
     real = (scores["corpus"] != "synthetic") & scores["experiment"].isin(declarations)
     uar = scores[real & (scores["metric"] == "uar")].drop_duplicates("experiment")
-    path = _path(store)
+    path = path_of(store)
     if not len(uar):
         return 0
     fresh = uar.assign(declaration=uar["experiment"].map(dict(declarations)))
@@ -91,7 +91,8 @@ def counts(store: Store) -> pd.DataFrame:
     return pd.DataFrame(columns | {"first": grouped["date"].min(), "last": grouped["date"].max()}).reset_index()
 
 
-def _path(store: Store) -> Path:
+def path_of(store: Store) -> Path:
+    """Where the ledger is."""
     return store.run.parent / "ledger.csv"
 
 

@@ -25,11 +25,13 @@ from ser_study import features
 from ser_study.config import Config
 from ser_study.corpora import folders, pack_of, packed, synthetic
 from ser_study.corpora.files import audio_files
+from ser_study.experiments import ledger
 from ser_study.report import provenance
 from ser_study.store import Store, file_hash
 from ser_study.wording import duration
 
 FINDINGS = "09_findings"  # reads tables only; becomes the front page
+METHODS = "10_methods"  # counts what the other chapters have written to the ledger
 PARAMETERS = ("preset", "overrides", "data")
 RENDER_ONLY = (  # sources, and folders of them, that change no number
     *("cli/", "live/", "report/chapters.py", "report/pages.py", "report/provenance.py"),
@@ -159,6 +161,9 @@ def cache_key(
         "audio": (list_audio or listing)(tuple(folders.find(name, store.raw) for name in corpora)),
         "folds": contents(store.project / "data" / "folds"),
     }
+    if chapter.notebook.stem == METHODS:
+        logged = ledger.path_of(store)
+        key["ledger"] = file_hash(logged) if logged.is_file() else ""
     if chapter.notebook.stem == FINDINGS:
         own = provenance.read_run(store.run).get("chapters", {}).get(chapter.page, {}).get("files", {})
         tables = contents(store.run / "tables")

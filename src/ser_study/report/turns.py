@@ -9,14 +9,15 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
-from ser_study.report.chapters import FINDINGS, Chapter
+from ser_study.report.chapters import FINDINGS, METHODS, Chapter
 from ser_study.wording import duration
 
 AT_ONCE = 2  # chapters; each spreads its experiments over all cores, so a third would only take memory
 OTHERS = 2
-STAGES = {  # 02 and 07 measure times, so nothing runs beside them; 06 and 07 read what 04 computed, 09 every table
+STAGES = {  # 02 and 07 measure times, so nothing runs beside them; 06 and 07 read what 04 computed, 10 the ledger of
+    # all others, 09 every table
     **{"01_corpus": 0, "02_feature_extraction": 1, "06_voting": OTHERS + 1, "06b_systems": OTHERS + 1},
-    **{"07_post_model_testing": OTHERS + 2, FINDINGS: OTHERS + 3},
+    **{"07_post_model_testing": OTHERS + 2, METHODS: OTHERS + 3, FINDINGS: OTHERS + 4},
 }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ser_study.evaluation import summaries
-from ser_study.experiments import ledger
 from ser_study.experiments.benchmark import hand_crafted
 from ser_study.study import Study
 from ser_study.wording import share, voices, word
@@ -137,8 +136,3 @@ def baselines(study: Study) -> pd.DataFrame:
     scores, verdicts = map(pd.read_csv, paths)
     table = scores.merge(verdicts[["id", "metric", "verdict"]], on=["id", "metric"])
     return table[table["metric"] == "accuracy"].reset_index(drop=True)
-
-
-def test_evaluations(study: Study) -> pd.DataFrame:
-    """How often each corpus was scored: declared experiments, and evaluations during development."""
-    return ledger.counts(study.store)

@@ -180,12 +180,6 @@ def tess(run: RunTables) -> str:
     )
 
 
-def test_evaluations() -> Caption:
-    """How often each corpus was scored."""
-    words = "Test-set evaluations of each corpus so far: declared experiments, and evaluations during development."
-    return Caption("test_evaluations", words)
-
-
 def corpora() -> Caption:
     """The corpora of the run."""
     return Caption("front_corpora", "Corpora of this run.")
