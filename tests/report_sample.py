@@ -88,7 +88,7 @@ def outputs(show: Exhibits) -> list[nbformat.NotebookNode]:
     return [*made, nbformat.v4.new_output("execute_result", data={"text/plain": "'a result'"})]
 
 
-def report(folder: Path, monkeypatch) -> Path:
+def report(folder: Path, monkeypatch, *, standalone: bool = False) -> Path:
     """Pages of two chapters and the findings, made without running a kernel; the folder of the run."""
     cells = (
         "# The chapter\n\nWords first.",
@@ -111,5 +111,6 @@ def report(folder: Path, monkeypatch) -> Path:
         facts[chapter.page] = {"status": "done", "notebook": executed.name, **about}
     about = pages.provenance.about_run(config, project=store.project, corpora=[{"corpus": "synthetic"}], chapters=facts)
     write_json(store.run / "run.json", about)
-    assert pages.render(config, store, story=story, facts=facts) == 3 + 3  # and the appendix
+    n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
+    assert n_pages == 3 + 3  # and the appendix
     return store.run

@@ -68,7 +68,8 @@ def test_nothing_is_fetched_and_nothing_complains(browser, run, name, theme, wid
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert asked, "the page itself was asked for"
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [(run / name).as_uri()]
+    beside = [(run / "assets" / file).as_uri() for file in ("style.css", "page.js", "tables.js")]
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [(run / name).as_uri(), *beside]
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 23, 27)"}[theme]

@@ -340,12 +340,17 @@ def test_plain_frames_and_estimators_are_shown_without_their_style_sheets(tmp_pa
         assert word not in body
 
 
-def test_pages_are_whole_and_self_contained(tmp_path, monkeypatch):
-    run = report(tmp_path / "{odd} ü", monkeypatch)
+@pytest.mark.parametrize("standalone", [False, True])
+def test_pages_are_whole_and_load_only_what_lies_beside_them(tmp_path, monkeypatch, standalone):
+    run = report(tmp_path / "{odd} ü", monkeypatch, standalone=standalone)
+    assert (run / "assets").exists() == (not standalone)
     for name in ("index.html", "pages/01_corpus.html", "pages/04_models.html"):
         page = (run / name).read_text(encoding="utf-8")
         assert len(page.encode()) < 1_500_000
-        assert page.count("DecompressionStream(") == 1, "the table library is there once"
+        assert page.count("DecompressionStream(") == standalone, "the table library is there once"
+        loaded = re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', page)
+        assert len(loaded) == (0 if standalone else 3)
+        assert all(((run / name).parent / address).is_file() for address in loaded)
         assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
         assert "@import" not in page
         assert "url(http" not in page

@@ -25,6 +25,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--only", default="", metavar="04", help="only these, by number or name, joined by commas")
     which.add_argument("--from", dest="start", default="", metavar="04", help="this one and those after it")
     which.add_argument("--report-only", action="store_true", help="execute nothing, render the pages again")
+    which.add_argument("--standalone", action="store_true", help="pages that hold all they need, to be mailed")
     which.add_argument("--list", action="store_true", help="list the notebooks and stop")
     which.add_argument("--dry-run", action="store_true", help="say what would be executed and stop")
     how = parser.add_argument_group("how to run")
@@ -67,6 +68,7 @@ def run(given: argparse.Namespace) -> int:
         audit=lambda: audit.as_text(config, store, chosen_corpora),
         data=str(Path(given.data).expanduser().resolve()) if given.data else "",
         execute_any=not given.report_only,
+        standalone=given.standalone,
         **chosen,
     )
 

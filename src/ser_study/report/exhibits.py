@@ -63,7 +63,10 @@ class Exhibits:
     def __init__(self, study: Study) -> None:
         self.outputs = study.store.outputs
         if not _in_pages():
-            library = {"text/html": f"<style>{_read('jupyter.css')}</style>{table_script()}", "text/plain": ""}
+            library = {
+                "text/html": f"<style>{_read('jupyter.css')}</style><script>\n{table_code()}</script>",
+                "text/plain": "",
+            }
             Exhibit([(library, {})])._ipython_display_()
 
     def table(self, frame: pd.DataFrame, caption: Caption) -> Exhibit:
@@ -178,14 +181,13 @@ def _check_columns(tidy: pd.DataFrame, caption: Caption) -> None:
 
 
 @cache
-def table_script() -> str:
-    """The script, with the DataTables library of itables packed inside, that makes tables sort and filter."""
+def table_code() -> str:
+    """JavaScript, with the DataTables library of itables packed inside, that makes tables sort and filter."""
     from itables.utils import find_package_file
 
     library = Path(find_package_file("html/dt_bundle.js"))
     code = _read("tables.js")
-    code = code.replace("@LIBRARY@", _packed(library)).replace("@STYLE@", _packed(library.with_suffix(".css")))
-    return f"<script>\n{code}</script>"
+    return code.replace("@LIBRARY@", _packed(library)).replace("@STYLE@", _packed(library.with_suffix(".css")))
 
 
 def _html(content: str, plain: str, metadata: Mapping[str, Any] | None = None) -> tuple[dict[str, str], dict]:

@@ -1,28 +1,41 @@
-"""Self-contained pages: ``index.html`` (the findings) and ``pages/*.html``.
+"""The pages: ``index.html`` (the findings) and ``pages/*.html``.
 
-A Jinja template puts an article (``report.articles``) in a page with contents, neighbours and provenance. Nothing on a
-page is fetched from anywhere.
+A Jinja template puts an article (``report.articles``) in a page with contents, neighbours and provenance. A page loads
+its style and scripts from ``assets/`` beside it, and nothing from anywhere else.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
 from ser_study.report import appendix, clean, links, provenance
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
-from ser_study.report.exhibits import table_script
+from ser_study.report.exhibits import table_code
 from ser_study.store import Store, replacing
 from ser_study.wording import word
 
 STUDY = "Speech emotion, honestly scored"
+ASSETS: Mapping[str, Callable[[], str]] = {
+    "style.css": lambda: (TEMPLATE / "style.css").read_text("utf-8"),
+    "page.js": lambda: (TEMPLATE / "page.js").read_text("utf-8"),
+    "tables.js": table_code,
+}
 
 
-def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]]) -> int:
+def render(
+    config: Config,
+    store: Store,
+    *,
+    story: Sequence[Chapter],
+    facts: Mapping[str, Mapping[str, Any]],
+    standalone: bool = False,
+) -> int:
     """Write every page whose executed notebook is there, and anew those that are published without it, as in a fresh
     checkout; pages of chapters that are gone are deleted.
 
@@ -30,18 +43,14 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
     ----------
     story : all chapters, in order
     facts : page → what ``run.json`` holds of its execution, ``notebook`` naming the executed notebook
+    standalone : each page holds its style and scripts, as a page that is mailed must; otherwise they are loaded from
+        ``assets/``, once for all pages
 
     Returns
     -------
     Number of pages written, the front page included.
     """
-    folder = store.derived / "notebooks"
-    articles = {}
-    for chapter in (c for c in story if c.page in facts):
-        if (notebook := folder / facts[chapter.page].get("notebook", "")).is_file():
-            articles[chapter.page] = article(notebook, prefix=_number(chapter))
-        elif kept := published_article(store.run / _file(chapter), chapter.corpus and word(chapter.corpus)):
-            articles[chapter.page] = kept
+    articles = _articles(story, facts, store)
     if not articles:
         return 0
     executed = [chapter for chapter in story if chapter.page in articles]
@@ -55,14 +64,29 @@ def render(config: Config, store: Store, *, story: Sequence[Chapter], facts: Map
         entries.append(_appended(file, text))
         articles[file] = text
     for place, entry in enumerate(entries):
-        page = _page(entry, articles[entry["page"]], entries, place, config, run, facts.get(entry["page"], {}))
+        about = facts.get(entry["page"], {})
+        page = _page(entry, articles[entry["page"]], entries, place, config, run, about, standalone)
         with replacing(store.run / entry["file"]) as temporary:
             temporary.write_text(scrub(page), encoding="utf-8")
+    if not standalone:
+        _write_assets(store.run / "assets")
     written = {entry["file"] for entry in entries}
     for old in (store.run / "pages").glob("*.html"):
         if f"pages/{old.name}" not in written:
             old.unlink()
     return len(entries)
+
+
+def _articles(story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
+    """Page → its article, from the executed notebook or, where that is gone, from the published page."""
+    articles = {}
+    for chapter in (c for c in story if c.page in facts):
+        notebook = store.derived / "notebooks" / facts[chapter.page].get("notebook", "")
+        if notebook.is_file():
+            articles[chapter.page] = article(notebook, prefix=_number(chapter))
+        elif kept := published_article(store.run / _file(chapter), chapter.corpus and word(chapter.corpus)):
+            articles[chapter.page] = kept
+    return articles
 
 
 @cache
@@ -121,7 +145,7 @@ def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"page": "", "file": "index.html", **about, "article": text}
 
 
-def _page(entry, text, entries, place, config, run, facts) -> str:
+def _page(entry, text, entries, place, config, run, facts, standalone) -> str:
     """One whole page."""
     from markupsafe import Markup
 
@@ -145,8 +169,8 @@ def _page(entry, text, entries, place, config, run, facts) -> str:
         before=others[place - 1] if place and is_chapter else None,
         after=next((other for other in others[place + 1 :] if not other["appended"]), None),
         command=appendix.command(run, entry["page"]) if entry["page"] and is_chapter else "",
-        style=Markup((TEMPLATE / "style.css").read_text("utf-8")),
-        script=Markup(_scripts(text["body"])),
+        assets={name: Markup(text) for name, text in _assets(standalone).items()},
+        has_tables="data-ser-table" in body,
     )
 
 
@@ -156,9 +180,17 @@ def _linked(body: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, 
     return links.linked(body, numbered, here=entry["file"], terms=links.glossary())
 
 
-def _scripts(body: str) -> str:
-    page = f"<script>\n{(TEMPLATE / 'page.js').read_text('utf-8')}</script>"
-    return f"{page}\n{table_script()}" if "data-ser-table" in body else page
+def _assets(standalone: bool) -> dict[str, str]:
+    """Style and scripts of the pages: their text where each page holds its own, else empty, to be linked."""
+    return {name: make() if standalone else "" for name, make in ASSETS.items()}
+
+
+def _write_assets(folder: Path) -> None:
+    """The same as files beside the pages, which load each once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in ASSETS.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(make(), encoding="utf-8")
 
 
 def _notes(

@@ -39,6 +39,7 @@ def run_study(
     only: Sequence[str] = (),
     start: str = "",
     execute_any: bool = True,
+    standalone: bool = False,
 ) -> int:
     """Execute what is not up to date, and render every page there is.
 
@@ -49,6 +50,7 @@ def run_study(
     data : raw data folder for the notebooks; empty for their own default
     only, start : see ``chapters.select``; other pages stay
     execute_any : False executes nothing and renders what was executed earlier
+    standalone : see ``pages.render``
 
     Returns
     -------
@@ -66,7 +68,7 @@ def run_study(
             current = facts[chapter.page].get("notebook") == path.name and is_complete(path)
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
-        n_pages = pages.render(config, store, story=story, facts=facts)
+        n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
     return _outcome(n_pages, chosen, facts, store)
 
 
