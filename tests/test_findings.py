@@ -138,17 +138,30 @@ def test_the_figure_says_where_the_chosen_systems_differ_from_it(run):
 
 
 def test_introduction_holds_the_scores_and_what_a_random_split_adds(run):
-    sentence = text.introduction(run)
+    nothing = pd.DataFrame()
+    sentence = text.introduction(run, nothing)
     assert "**.350** on TESS" in sentence
     assert "**.580** on CREMA-D (listeners .407)" in sentence
-    assert "The best of all systems of this study score **.450** on TESS and **.680** on CREMA-D." in sentence
+    assert "score UAR **.450** on TESS and **.680** on CREMA-D (listeners .407): of ten clips, 3 to 6 get" in sentence
     assert "7 to 64 points" in sentence
+    assert "Outside the studio" not in sentence
     alike = run.systems.assign(uar=0.0)
-    assert "best of all" not in text.introduction(dataclasses.replace(run, systems=alike))
+    assert "best of all" not in text.introduction(dataclasses.replace(run, systems=alike), nothing)
     one = dataclasses.replace(run, headline=run.headline.iloc[1:])
-    assert "7 points" in text.introduction(one)
+    assert "7 points" in text.introduction(one, nothing)
     assert "comes from" not in sentence, "on a corpus where the change is not significant, too"
-    assert "chapter 03 says why" in text.introduction(dataclasses.replace(run, headline=run.headline.iloc[:0]))
+    assert "chapter 03 says why" in text.introduction(dataclasses.replace(run, headline=run.headline.iloc[:0]), nothing)
+
+
+def test_introduction_says_what_is_left_outside_the_studio(run, study):
+    assert tables.outside(study).empty
+    measured = pd.DataFrame({"corpus": ["tess", "crema_d"], "telephone": [-20.0, -30.0], "babble": [np.nan, np.nan]})
+    (study.store.run / "tables").mkdir(parents=True)
+    measured.to_csv(study.store.run / "tables" / "in_short.csv", index=False)
+    sentence = text.introduction(run, tables.outside(study))
+    assert sentence.endswith(
+        "UAR changes on a telephone line by −25 points on average over corpora. All of it is acted speech (chapter 7)."
+    )
 
 
 def test_tess_is_shown_by_actress(run):

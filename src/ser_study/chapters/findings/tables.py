@@ -136,3 +136,9 @@ def baselines(study: Study) -> pd.DataFrame:
     scores, verdicts = map(pd.read_csv, paths)
     table = scores.merge(verdicts[["id", "metric", "verdict"]], on=["id", "metric"])
     return table[table["metric"] == "accuracy"].reset_index(drop=True)
+
+
+def outside(study: Study) -> pd.DataFrame:
+    """What chapter 07 found for use outside the studio, one row a corpus; empty where it is not in this run."""
+    path = study.store.run / "tables" / "in_short.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()

@@ -10,40 +10,60 @@ from ser_study.chapters.findings.tables import RunTables
 from ser_study.experiments.baselines import speaker_disjoint
 from ser_study.plotting import baselines as baseline_plots
 from ser_study.plotting import dots
-from ser_study.wording import Caption, listed, share, span, word
+from ser_study.wording import Caption, listed, share, signed, span, word
 
 
-def introduction(run: RunTables) -> str:
-    """The first paragraph: the scores on new speakers and by how much a random split flatters."""
+def introduction(run: RunTables, outside: pd.DataFrame) -> str:
+    """What the page answers, a line each: the scores on new speakers, by how much a random split flatters, and what is
+    left of them outside the studio (``tables.outside``)."""
     best = tables.headline(run)
     if best.empty:
         return (
             "These recordings allow no test on new speakers, so this run answers no question about voices that a model "
             "has never heard; chapter 03 says why. Name the speakers of more clips, or put another corpus beside them."
         )
-    scores = [
-        f"**{share(row['new speakers'])}** on {word(row['corpus'])}" + _listeners(row["listeners"])
-        for _, row in best.iterrows()
-    ]
     points = 100 * (best["random split"] - best["new speakers"])
-    text = (
-        "With hand-crafted features, on speakers that were not in training, mean recall over the emotions (UAR) is "
-        f"{listed(scores)}. {_best(best)}"
-    )
     systems, score = ("systems", "score") if len(best) > 1 else ("system", "scores")
-    return text + (
-        f"On a random split the same hand-crafted {systems} {score} {span(points)} points more: there the "
-        "speakers of the test clips are in training too, and the other take of what was recorded twice."
+    plain = (
+        "**Without a pretrained network.** With hand-crafted features, on speakers that were not in training, mean "
+        f"recall over the emotions (UAR) is {_scores(best, 'new speakers')}."
     )
+    hidden = (
+        f"**What usual scores hide.** On a random split the same hand-crafted {systems} {score} {span(points)} points "
+        "more: there the speakers of the test clips are in training too, and the other take of what was recorded twice."
+    )
+    return "\n".join(f"- {line}" for line in [*_best(best), plain, hidden, *_outside(outside)])
 
 
-def _best(table: pd.DataFrame) -> str:
+def _best(table: pd.DataFrame) -> list[str]:
     """What the best of all systems score; nothing where none is better than the hand-crafted ones."""
     better = table[table["best score"] > table["new speakers"]]
     if better.empty:
-        return ""
-    scores = listed(f"**{share(row['best score'])}** on {word(row['corpus'])}" for _, row in better.iterrows())
-    return f"The best of all systems of this study score {scores}. "
+        return []
+    wrong = 10 * (1 - better["best score"])
+    scores = _scores(better, "best score")
+    best = f"**How well.** On a voice that it has never heard the best of all systems of this study score UAR {scores}"
+    return [f"{best}: of ten clips, {span(wrong)} get a wrong name."]
+
+
+def _scores(table: pd.DataFrame, column: str) -> str:
+    """A score a corpus, beside the listeners'."""
+    return listed(
+        f"**{share(row[column])}** on {word(row['corpus'])}{_listeners(row['listeners'])}"
+        for _, row in table.iterrows()
+    )
+
+
+def _outside(table: pd.DataFrame) -> list[str]:
+    """What changes on the telephone and among people; nothing where it was not measured."""
+    places = {"telephone": "on a telephone line", "babble": "with people talking behind"}
+    changes = table[[name for name in places if name in table]].mean().dropna()
+    if changes.empty:
+        return []
+    each = listed(f"{places[name]} by {signed(value, 0)} points" for name, value in changes.items())
+    return [
+        f"**Outside the studio.** UAR changes {each} on average over corpora. All of it is acted speech (chapter 7)."
+    ]
 
 
 def _listeners(value: float) -> str:
