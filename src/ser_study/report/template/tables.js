@@ -20,7 +20,7 @@
     const { pageLength, rows } = JSON.parse(table.dataset.serTable);
     const many = rows > pageLength;
     delete table.dataset.serTable;
-    new ITable(table, {
+    const { dt } = new ITable(table, {
       order: [],
       autoWidth: false,
       paging: many,
@@ -42,6 +42,10 @@
         zeroRecords: "No row matches the filter.",
       },
     });
+    if (many) { // paper turns no pages: up to a hundred rows are printed
+      addEventListener("beforeprint", () => dt.page.len(100).draw());
+      addEventListener("afterprint", () => dt.page.len(pageLength).draw());
+    }
     const outer = table.closest(".ser-scroll");
     const inner = table.closest(".dt-layout-table");
     if (!outer || !inner) return;
