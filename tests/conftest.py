@@ -14,7 +14,23 @@ from ser_study.store import Store
 from ser_study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[1]
+LONGEST_FIRST = (  # files of minutes: begun first, so that no worker is left with one of them at the end
+    *("test_control.py", "test_corpora_together.py", "test_every_corpus.py", "test_notebooks.py"),
+    *("test_joint_finetuning.py", "test_corpora.py", "test_features_speed.py", "test_finetuning.py", "test_deep.py"),
+)
 DATA = Path(os.environ.get("SER_STUDY_DATA") or PROJECT / "data" / "raw")  # read once: tests change the environment
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist would begin with the files of most tests, and those of minutes have few."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all others as they were."""
+    place = {name: at for at, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="session")
