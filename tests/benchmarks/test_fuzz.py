@@ -2,9 +2,10 @@
 
 Run on a bundle and recordings with ``python tests/benchmarks/test_fuzz.py BUNDLE CLIP... --files 2000 --uploads 500``.
 Each recording is written in every format that can be written here, and damaged: bits, numbers of headers, pieces cut
-out, doubled, moved or blanked. A damaged file must be answered, or refused in words, within ``LONGEST`` seconds; what
-takes longer is tried twice more, for other programs run too. Nothing may crash, and no file may be left. What went
-wrong is kept with ``--keep FOLDER``.
+out, doubled, moved or blanked. A damaged file must be answered, or refused in words, within ``LONGEST`` seconds. On a
+busy machine everything may take longer, so what did is tried twice more beside a whole file that ffmpeg reads, and is
+too slow when it takes ``TIMES`` as long as that, or ``LONGEST`` of processor time. Nothing may crash, and no file may
+be left. What went wrong is kept with ``--keep FOLDER``.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
@@ -35,18 +37,29 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from live_server import clip_paths, fitted, is_running, served
 
-LONGEST = 5.0  # s, of one file
+LONGEST, TIMES = 5.0, 3.0  # s, of one file; and over a whole one at the same moment
 KILLED = 120.0  # s after which a process that does not answer is ended
-AT_ONCE = 3  # s of a recording that are damaged
+AT_ONCE = 2  # s of a recording that are damaged
 WRITTEN = (  # format and subtype that libsndfile writes
-    ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAV", "ULAW"), ("WAVEX", "PCM_24"),
-    ("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "ALAC_16"), ("FLAC", "PCM_16"),
-    ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("NIST", "PCM_16"), ("VOC", "PCM_16"),
+    ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAV", "ULAW"), ("AU", "PCM_16"),
+    ("WAVEX", "PCM_24"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("CAF", "ALAC_16"),
+    ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("NIST", "PCM_16"),
+    ("VOC", "PCM_16"),
 )  # fmt: skip
 CONVERTED = (("m4a", "aac"), ("webm", "libopus"), ("mka", "flac"), ("wma", "wmav2"), ("aac", "aac"))  # by ffmpeg
 EXTREMES = (0, 1, 2, 255, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 KINDS = ("audio/wav", "text/plain", "application/json", "", "image/png", "multipart/form-data")
-NAMES = ("clip.wav", "../../etc/passwd", "a" * 3_000, "\\\\host\\x", "CON", "x\r\nSet-Cookie: a=b", "ä\u202egpj.exe", "")
+NAMES = ("clip.wav", "../../etc/passwd", "a" * 3_000, "\\\\host\\x", "CON", "x\r\nSet-Cookie: a=b", "\u202egpj.exe", "")
+QUERIES = ("", "", "?timeline=false", "?every=0.5", "?every=nan", "?every=1e999", "?timeline=%00")
+
+
+def best(call: Callable[[], float], whole: Callable[[], float], first: float) -> tuple[float, bool]:
+    """Seconds of a file, tried again where the first try took too long, and whether it is too slow even so."""
+    if first <= LONGEST:
+        return first, False
+    tries = [(call(), whole()) for _ in range(2)]
+    seconds = min(first, *(own for own, _ in tries))
+    return seconds, seconds > max(LONGEST, TIMES * min(other for _, other in tries))
 
 
 @dataclass
@@ -57,6 +70,13 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)  # s, of the process and of what it started
+
+    def blame(self, what: str, content: bytes, keep: Path | None) -> None:
+        """Note, and say at once, what is wrong with a file, and keep it."""
+        self.wrong.append(what)
+        print(what, file=sys.stderr, flush=True)
+        if keep:
+            (keep / what.split(":")[0].replace(" ", "-")).write_bytes(content)
 
     def lines(self) -> str:
         """The counts and the slowest."""
@@ -126,12 +146,12 @@ def damaged(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
     return bytes(made)
 
 
-def files(clips: list[Path], folder: Path, n_files: int, seed: int) -> Iterator[bytes]:
-    """Damaged files, the same ones for the same clips, formats and seed."""
+def files(clips: list[Path], folder: Path, n_files: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
+    """Damaged files, each beside a whole one; the same for the same clips, formats and seed."""
     whole, random = originals(clips, folder), np.random.default_rng(seed)
     for number in range(n_files):
         content = whole[number % len(whole)]
-        yield damaged(content, whole[int(random.integers(0, len(whole)))], random)
+        yield damaged(content, whole[int(random.integers(0, len(whole)))], random), whole[-1]
 
 
 # Through the command
@@ -205,24 +225,22 @@ def through_the_command(bundle: Path, clips: list[Path], n_files: int, *, seed: 
     """Outcome of damaged files, one after another; whatever they leave in the temporary folder is wrong."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as temporary:
-        command, path = Command(bundle), Path(folder) / "damaged.wav"
+        command, path, whole = Command(bundle), Path(folder) / "damaged.wav", Path(folder) / "whole.wav"
         with mock.patch.dict(os.environ, TMPDIR=temporary):
-            for number, content in enumerate(files(clips, Path(folder), n_files, seed)):
+            for number, (content, original) in enumerate(files(clips, Path(folder), n_files, seed)):
                 path.write_bytes(content)
-                code, printed, complaints, seconds, processor = command(path)
-                for _ in range(2 if seconds > LONGEST else 0):
-                    _, _, _, again, less = command(path)
-                    seconds, processor = min(seconds, again), min(processor, less)
+                whole.write_bytes(original)
+                code, printed, complaints, first, processor = command(path)
+                seconds, slow = best(lambda: command(path)[3], lambda: command(whole)[3], first)
                 outcome.answers[code] += 1
                 outcome.seconds.append(seconds)
                 outcome.processor.append(processor)
                 why = fault_of(code, printed, complaints, path)
-                why = why or (f"{seconds:.1f} s, {processor:.1f} s of processor" if seconds > LONGEST else "")
+                slow |= processor > LONGEST
+                why = why or (f"{seconds:.1f} s, {processor:.1f} s of processor" if slow else "")
                 why = why or ("left " + str(os.listdir(temporary)) if os.listdir(temporary) else "")
                 if why:
-                    outcome.wrong.append(f"file {number}: {why}")
-                    if keep:
-                        (keep / f"file-{number}").write_bytes(content)
+                    outcome.blame(f"file {number}: {why}", content, keep)
             command.close()
     return outcome
 
@@ -230,11 +248,11 @@ def through_the_command(bundle: Path, clips: list[Path], n_files: int, *, seed: 
 # Against the server
 
 
-def uploads(clips: list[Path], folder: Path, n_uploads: int, seed: int) -> Iterator[tuple[str, dict[str, str], bytes]]:
-    """Hostile requests: address, headers and body."""
+def uploads(clips: list[Path], folder: Path, n_uploads: int, seed: int) -> Iterator[tuple]:
+    """Hostile requests (address, headers and body), each beside one with the whole file."""
     random = np.random.default_rng(seed)
-    for number, content in enumerate(files(clips, folder, n_uploads, seed)):
-        query = str(random.choice(["", "", "?timeline=false", "?every=0.5", "?every=nan", "?every=1e999", "?timeline=%00"]))
+    for number, (content, whole) in enumerate(files(clips, folder, n_uploads, seed)):
+        query = str(random.choice(QUERIES))
         kind = str(random.choice(KINDS))
         way, headers = number % 5, {"content-type": kind} if kind else {}
         if way in (1, 2):  # a form, whole or damaged itself
@@ -248,7 +266,7 @@ def uploads(clips: list[Path], folder: Path, n_uploads: int, seed: int) -> Itera
             head = struct.pack("<4sI4s4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16)
             head += struct.pack("<HHIIHH", 1, channels % 2**16, rate, 0, 0, int(random.choice([0, 8, 16, 24, 255])))
             content = head + struct.pack("<4sI", b"data", int(random.choice(EXTREMES))) + content[:20_000]
-        yield f"/v1/predict{query}", headers, content
+        yield (f"/v1/predict{query}", headers, content), ("/v1/predict", {}, whole)
 
 
 def post(address: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, dict]:
@@ -263,6 +281,13 @@ def post(address: str, target: str, headers: dict[str, str], body: bytes) -> tup
         connection.close()
 
 
+def seconds_of(address: str, *request) -> float:
+    """Of a request."""
+    start = time.perf_counter()
+    post(address, *request)
+    return time.perf_counter() - start
+
+
 def against_the_server(bundle: Path, clips: list[Path], n_uploads: int, *, seed: int = 1, keep: Path | None = None):
     """Outcome of hostile uploads to a server, which must answer a whole clip as before and leave no file."""
     outcome, whole = Outcome(), clips[0].read_bytes()
@@ -270,25 +295,21 @@ def against_the_server(bundle: Path, clips: list[Path], n_uploads: int, *, seed:
         places = {"TMPDIR": temporary}
         with mock.patch.dict(os.environ, places), served(bundle, limits={"requests": 1_000_000}) as (address, process):
             before = post(address, "/v1/predict", {}, whole)
-            for number, request in enumerate(uploads(clips, Path(folder), n_uploads, seed)):
+            for number, (request, same) in enumerate(uploads(clips, Path(folder), n_uploads, seed)):
                 start = time.perf_counter()
                 status, content = post(address, *request)
-                seconds = time.perf_counter() - start
-                for _ in range(2 if seconds > LONGEST else 0):
-                    start = time.perf_counter()
-                    post(address, *request)
-                    seconds = min(seconds, time.perf_counter() - start)
+                first = time.perf_counter() - start
+                again, other = (partial(seconds_of, address, *one) for one in (request, same))
+                seconds, slow = best(again, other, first)
                 outcome.answers[status] += 1
                 outcome.seconds.append(seconds)
-                why = f"{seconds:.1f} s" if seconds > LONGEST else ""
+                why = f"{seconds:.1f} s" if slow else ""
                 message = content.get("error", {}).get("message", "")
                 if status != 200 and (status not in (400, 413, 415, 422) or len(message) < 20 or "upload-" in message):
                     why += f" status {status}: {message}"
                 why += " a file is left" * any(Path(temporary).rglob("upload-*"))
                 if why:
-                    outcome.wrong.append(f"upload {number}: {why}")
-                    if keep:
-                        (keep / f"upload-{number}").write_bytes(request[2])
+                    outcome.blame(f"upload {number}: {why}", request[2], keep)
             if post(address, "/v1/predict", {}, whole) != before or not is_running(process.pid):
                 outcome.wrong.append("the server does not answer as before")
         if left := os.listdir(temporary):
