@@ -17,8 +17,7 @@ from ser_study import config as settings
 from ser_study import corpora
 from ser_study.evaluation import probabilities
 from ser_study.experiments import pooled
-from ser_study.recognizer import pooled as pooled_recognizer
-from ser_study.recognizer import shipped
+from ser_study.recognizer import Recognizer, shipped
 from ser_study.schema import probability_columns
 from ser_study.study import Study
 
@@ -31,15 +30,17 @@ def drawn(tables: dict[str, pd.DataFrame], n_clips: int) -> pd.DataFrame:
 
 
 def differences(name: str, study: Study, rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest difference of a probability of each clip, by the variant that was fitted without its speaker."""
+    """Largest difference of a probability of each clip, by the variant that was fitted without its speaker.
+
+    It has the card of the shipped recogniser, whose scores take minutes and which no probability rests on.
+    """
     clips = (
         pd.concat([part.clips for part in study.selections.values()]).drop_duplicates("clip_id").set_index("clip_id")
     )
-    parts = []
+    card, feature, parts = Recognizer.default(name).card, shipped.FEATURES[name], []
     for fold, own in rows.groupby("fold"):
-        one = pooled_recognizer.fit(
-            name, study.selections, config=study.config, store=study.store, without=(int(fold),)
-        )
+        fitted = pooled.fit(feature, study.selections, config=study.config, store=study.store, without=(int(fold),))
+        one = Recognizer(fitted.head, card)
         about = clips.loc[own["clip_id"]]
         paths = [corpora.root_of(row.corpus, study.store) / row.path for row in about.itertuples()]
         columns = probability_columns(one.classes)
