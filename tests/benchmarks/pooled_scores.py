@@ -1,9 +1,9 @@
 """What the recognisers of the package say of speakers that they were fitted without, and how well calibrated it is.
 
-Run with ``python tests/benchmarks/pooled_scores.py --clips 300``. For each recogniser, variants without the speakers
-of one fold predict the *files* of clips of that fold, drawn alike from all corpora; the largest difference from the
-study's predictions is printed. Then, for each corpus, the calibration error of all its test clips (ECE) stands beside
-the one that chance alone gives. The study's own evaluations are logged in the ledger, see ``SER_STUDY_REPORTS``.
+Run with ``python tests/benchmarks/pooled_scores.py --clips 300``. For each recogniser and corpus, the
+calibration error (ECE) of all test clips stands beside the one that chance alone gives. Then a variant without the
+speakers of one fold predicts the *files* of clips of that fold, drawn alike from its corpora; the largest difference
+from the study's predictions is printed. The study's own evaluations are logged in the ledger (``SER_STUDY_REPORTS``).
 """
 
 from __future__ import annotations
@@ -23,30 +23,27 @@ from ser_study.study import Study
 
 
 def drawn(tables: dict[str, pd.DataFrame], n_clips: int) -> pd.DataFrame:
-    """Test rows, as many of each corpus as of the others."""
-    tests = {name: table[table["role"] == "test"] for name, table in tables.items()}
-    shares = [n_clips // len(tests) + (number < n_clips % len(tests)) for number in range(len(tests))]
-    return pd.concat([one.sample(share, random_state=0) for one, share in zip(tests.values(), shares)])
+    """Test rows of the fold that tests most corpora, as many of each as of the others."""
+    rows = pd.concat([table[table["role"] == "test"].assign(corpus=name) for name, table in tables.items()])
+    own = rows[rows["fold"] == rows.groupby("fold")["corpus"].nunique().idxmax()]
+    share = -(-n_clips // own["corpus"].nunique())
+    return own.groupby("corpus").sample(share, random_state=0)
 
 
 def differences(name: str, study: Study, rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest difference of a probability of each clip, by the variant that was fitted without its speaker.
+    """Largest difference of a probability of each clip of one fold, by the variant that was fitted without its speaker.
 
     It has the card of the shipped recogniser, whose scores take minutes and which no probability rests on.
     """
-    clips = (
-        pd.concat([part.clips for part in study.selections.values()]).drop_duplicates("clip_id").set_index("clip_id")
-    )
-    card, feature, parts = Recognizer.default(name).card, shipped.FEATURES[name], []
-    for fold, own in rows.groupby("fold"):
-        fitted = pooled.fit(feature, study.selections, config=study.config, store=study.store, without=(int(fold),))
-        one = Recognizer(fitted.head, card)
-        about = clips.loc[own["clip_id"]]
-        paths = [corpora.root_of(row.corpus, study.store) / row.path for row in about.itertuples()]
-        columns = probability_columns(one.classes)
-        gap = np.abs(one.predict(paths)[columns].to_numpy() - own[columns].to_numpy(np.float32)).max(axis=1)
-        parts.append(pd.DataFrame({"corpus": about["corpus"].to_numpy(), "fold": fold, "gap": gap}))
-    return pd.concat(parts)
+    everything = pd.concat([part.clips for part in study.selections.values()]).drop_duplicates("clip_id")
+    clips = everything.set_index("clip_id").loc[rows["clip_id"]]
+    options = {"config": study.config, "store": study.store}
+    fitted = pooled.fit(shipped.FEATURES[name], study.selections, **options, without=(int(rows["fold"].iloc[0]),))
+    one = Recognizer(fitted.head, Recognizer.default(name).card)
+    made = one.predict([corpora.root_of(row.corpus, study.store) / row.path for row in clips.itertuples()])
+    columns = probability_columns(one.classes)
+    gap = np.abs(made[columns].to_numpy() - rows[columns].to_numpy(np.float32)).max(axis=1)
+    return pd.DataFrame({"corpus": clips["corpus"].to_numpy(), "speaker": clips["speaker"].to_numpy(), "gap": gap})
 
 
 def calibration(name: str, table: pd.DataFrame, study: Study) -> dict[str, float | str]:
@@ -69,11 +66,11 @@ def main(n_clips: int, preset: str) -> None:
     study = Study.open(preset)
     for name, feature in shipped.FEATURES.items():
         tables = pooled.predict(feature, study.selections, config=study.config, store=study.store)
-        gaps = differences(name, study, drawn(tables, n_clips))
-        print(f"\n{name}: {len(gaps)} clips from their files, largest difference {gaps['gap'].max():.2g}")
-        print(gaps.groupby("corpus")["gap"].agg(["size", "max"]).to_string())
         scores = pd.DataFrame([calibration(corpus, table, study) for corpus, table in tables.items()])
-        print(scores.round(3).to_string(index=False), flush=True)
+        print(f"\n{name}\n{scores.round(3).to_string(index=False)}", flush=True)
+        gaps = differences(name, study, drawn(tables, n_clips))
+        print(f"{len(gaps)} clips from their files, largest difference {gaps['gap'].max():.2g}")
+        print(gaps.groupby("corpus").agg({"speaker": "nunique", "gap": ["size", "max"]}).to_string(), flush=True)
 
 
 if __name__ == "__main__":
