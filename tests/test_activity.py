@@ -14,6 +14,11 @@ RATES = (8_000, 16_000, 44_100)
 SECONDS = 8
 
 
+def frames_of(signal, rate):
+    """Which frames of a whole recording are speech."""
+    return activity.speech(activity.measures(np.asarray(signal, np.float32), rate))
+
+
 def hum(seconds, frequency):
     return 0.1 * sum(np.sin(2 * np.pi * frequency * k * seconds) / k for k in (1, 2, 3, 5, 7))
 
@@ -57,7 +62,7 @@ def test_what_only_sounds_is_no_speech(name, rate):
         stream.push(signal[start : start + rate // 2])
         most = max(most, activity.HOP * np.count_nonzero(stream.speech(3.0)))
     assert most < LEAST_SPEECH
-    assert activity.HOP * np.count_nonzero(activity.frames_of(signal, rate)) < LEAST_SPEECH
+    assert activity.HOP * np.count_nonzero(frames_of(signal, rate)) < LEAST_SPEECH
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +79,22 @@ def real_clips(corpora_dir):
 
 @pytest.mark.corpus
 def test_speech_of_the_corpora_is_speech(real_clips):
-    spoken = [activity.HOP * np.count_nonzero(activity.frames_of(signal, rate)) for signal, rate in real_clips]
+    spoken = [activity.HOP * np.count_nonzero(frames_of(signal, rate)) for signal, rate in real_clips]
     assert min(spoken) >= LEAST_SPEECH
 
 
 @pytest.mark.corpus
 def test_half_as_loud_is_the_same(real_clips):
     for signal, rate in real_clips[::4]:
-        quiet = activity.frames_of(0.5 * signal, rate)
-        assert np.mean(quiet != activity.frames_of(signal, rate)) < 0.05
+        quiet = frames_of(0.5 * signal, rate)
+        assert np.mean(quiet != frames_of(signal, rate)) < 0.05
 
 
 @pytest.mark.corpus
 def test_silence_around_speech_is_none(real_clips):
     for signal, rate in real_clips[::4]:
         padded = np.pad(signal, 2 * rate)
-        spoken = activity.frames_of(padded, rate)
+        spoken = frames_of(padded, rate)
         edge = round((2 - activity.FRAME) / activity.HOP)
         assert not spoken[:edge].any()
         assert not spoken[-edge:].any()
@@ -99,7 +104,7 @@ def test_silence_around_speech_is_none(real_clips):
 @pytest.mark.corpus
 def test_in_a_stream_as_whole_whatever_the_chunks(real_clips):
     signal, rate = real_clips[0]
-    whole = activity.frames_of(signal, rate)
+    whole = frames_of(signal, rate)
     for chunk in (97, 5_000):
         stream = Activity(rate)
         for start in range(0, len(signal), chunk):
@@ -111,7 +116,7 @@ def test_in_a_stream_as_whole_whatever_the_chunks(real_clips):
 @pytest.mark.parametrize("n_samples", [0, 1, 639, 640, 641, 2_000])
 def test_the_shortest_recordings(n_samples):
     noise = np.random.default_rng(0).standard_normal(n_samples).astype(np.float32)
-    spoken = activity.frames_of(noise, 16_000)
+    spoken = frames_of(noise, 16_000)
     assert len(spoken) == max(0, 1 + (n_samples - 640) // 320)
     stream = Activity(16_000)
     stream.push(noise)

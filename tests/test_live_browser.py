@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
+import time
+from collections import Counter
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import axe
 import numpy as np
 import pytest
 import soundfile
 from live_server import clip_paths, fitted, served, until
 
+from ser_study import cli
 from ser_study.audio import reading
 from ser_study.plotting import palette
+from ser_study.recognizer import shipped
 from ser_study.recognizer.files import predict_file
+from ser_study.schema import probability_columns
 
 pytestmark = pytest.mark.browser
 pytest.importorskip("starlette", reason="the extra 'live' is not installed")
@@ -45,8 +52,12 @@ def sounds(small_study, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(recogniser, tmp_path_factory):
-    bundle = recogniser.save(tmp_path_factory.mktemp("bundle") / "small.npz")
+def bundle(recogniser, tmp_path_factory):
+    return recogniser.save(tmp_path_factory.mktemp("bundle") / "small.npz")
+
+
+@pytest.fixture(scope="module")
+def server(bundle):
     with served(bundle) as (address, _):
         yield address
 
@@ -90,6 +101,49 @@ def visit(browser, address, *, width=1280, theme="light"):
     until(lambda: browser.execute_script("return document.documentElement.dataset.ready === 'yes'"), 30)
 
 
+def events(browser):
+    """What went over the network since the last look, as Chromium logs it: (name, facts)."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [(one["method"], one["params"]) for one in messages]
+
+
+def addresses(logged):
+    """Where requests and connections of a log went, data that is in the page itself left out."""
+    called = [facts["request"]["url"] for name, facts in logged if name == "Network.requestWillBeSent"]
+    called += [facts["url"] for name, facts in logged if name == "Network.webSocketCreated"]
+    return [one for one in called if not one.startswith("data:")]
+
+
+def session(logged):
+    """The samples of the microphone that were sent, their rate in Hz, and the windows that came back."""
+    sent = [facts["response"] for name, facts in logged if name == "Network.webSocketFrameSent"]
+    came = [facts["response"] for name, facts in logged if name == "Network.webSocketFrameReceived"]
+    rate = json.loads(next(one["payloadData"] for one in sent if one["opcode"] == 1))["sample_rate"]
+    sound = b"".join(base64.b64decode(one["payloadData"]) for one in sent if one["opcode"] == 2)
+    rows = [json.loads(one["payloadData"]) for one in came]
+    return np.frombuffer(sound, "<f4"), rate, [row for row in rows if row["type"] == "window"]
+
+
+def predicted(path, model, capsys):
+    """What ``ser-study predict`` prints of a file, with a window every half second; the channel of a mono file."""
+    capsys.readouterr()
+    options = ["--model", str(model), "--every", "0.5", "--timeline", "--format", "json"]
+    assert cli.main(["predict", str(path), *options]) == 0
+    return json.loads(capsys.readouterr().out)["channels"][0]
+
+
+def assert_same_answers(windows, timeline, classes):
+    """Every window of a session is that of the command on the same samples."""
+    wanted = {round(row["end"], 3): row for row in timeline}
+    assert len(windows) >= LEAST_MOVES
+    for window in windows:
+        row = wanted[window["end"]]
+        assert window["emotion"] == row["emotion"]
+        own = [np.nan if window["probabilities"] is None else window["probabilities"][name] for name in classes]
+        known = [np.nan if row[name] is None else row[name] for name in probability_columns(classes)]
+        np.testing.assert_allclose(own, known, atol=2e-6, rtol=0)
+
+
 def text(browser, name):
     return browser.find_element("id", name).text
 
@@ -106,7 +160,7 @@ def values(browser):
     )
 
 
-def test_bars_move_and_a_label_appears(browser, server, recogniser):
+def test_bars_move_and_the_answers_are_those_of_the_command(browser, server, bundle, recogniser, tmp_path, capsys):
     visit(browser, server)
     assert [name for name, _, _ in values(browser)] == list(recogniser.classes)
     press(browser)
@@ -129,16 +183,66 @@ def test_bars_move_and_a_label_appears(browser, server, recogniser):
     assert text(browser, "state").startswith("Off")
     assert text(browser, "label") == "Not listening"
     assert browser.get_log("browser") == []
+    logged = events(browser)
+    assert {urlsplit(one).netloc for one in addresses(logged)} == {urlsplit(server).netloc}
+    samples, rate, windows = session(logged)
+    assert {label.lower() for _, label in seen} <= {row["emotion"] for row in windows}
+    soundfile.write(tmp_path / "sent.wav", samples, rate, subtype="FLOAT")
+    made = predicted(tmp_path / "sent.wav", bundle, capsys)
+    assert_same_answers(windows, made["timeline"], recogniser.classes)
+
+
+@pytest.mark.corpus
+def test_a_real_voice_gets_the_label_of_the_command(corpora_dir, tmp_path, capsys):
+    """A clip again and again into the microphone: the label of most windows is that of ``ser-study predict``."""
+    model, path = shipped.FOLDER / "hand-crafted.npz", tmp_path / "voice.wav"
+    clips = sorted((corpora_dir / "emodb").rglob("*.ogg"))[::60]
+    surest = max(clips, key=lambda clip: predict_file(shipped.named("hand-crafted"), clip).channels[0].confidence)
+    samples, clip_rate = reading.read(surest)
+    soundfile.write(path, np.tile(samples[:, 0], 8), clip_rate, subtype="PCM_16")
+    wanted = predicted(path, model, capsys)["emotion"]
+    assert wanted in shipped.named("hand-crafted").classes
+    with served(model) as (address, _), browsing(path) as chrome:
+        visit(chrome, address)
+        press(chrome)
+        until(lambda: "newest" in chrome.find_element("id", "history").get_attribute("aria-label"), 40)
+        time.sleep(6)
+        shown = text(chrome, "label").lower()
+        press(chrome)
+        samples, rate, windows = session(events(chrome))
+    whole = Counter(row["emotion"] for row in windows if row["end"] >= 3)
+    assert whole.most_common(1)[0][0] == wanted
+    assert shown in whole
+    soundfile.write(tmp_path / "sent.wav", samples, rate, subtype="FLOAT")
+    timeline = predicted(tmp_path / "sent.wav", model, capsys)["timeline"]
+    assert_same_answers(windows, timeline, shipped.named("hand-crafted").classes)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_has_nothing_serious_to_say(browser, server, sounds, theme, width):
+    """Of the page at rest, while it listens, with an answer and with its panel."""
+    visit(browser, server, theme=theme, width=width)
+    assert axe.findings(browser) == []
+    browser.find_element("id", "file").send_keys(str(sounds / "call.wav"))
+    until(lambda: len(browser.find_elements("css selector", "#result .channel")) == 2, 60)
+    browser.find_element("css selector", "#result summary").click()
+    press(browser)
+    until(lambda: "newest" in browser.find_element("id", "history").get_attribute("aria-label"), 30)
+    assert axe.findings(browser) == []
+    press(browser)
+    browser.find_element("id", "quality-open").click()
+    assert axe.findings(browser) == []
+    browser.execute_script("document.getElementById('quality-text').append(document.createElement('img'))")
+    assert [one.split(": ")[1] for one in axe.findings(browser)] == ["image-alt"], "axe itself works"
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)])
 def test_nothing_is_asked_elsewhere_and_nothing_complains(browser, server, theme, width):
     visit(browser, server, theme=theme, width=width)
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    addresses = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
-    own = urlsplit(server).netloc
-    assert len(addresses) > 5
-    assert {urlsplit(one).netloc for one in addresses if not one.startswith("data:")} == {own}
+    called = addresses(events(browser))
+    assert len(called) > 5
+    assert {urlsplit(one).netloc for one in called} == {urlsplit(server).netloc}
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
@@ -158,6 +262,7 @@ def test_a_call_gets_a_timeline_a_channel(browser, server, sounds):
     assert browser.find_elements("css selector", "#result details[open] tbody tr")
     assert "call.wav" in text(browser, "progress")
     assert browser.get_log("browser") == []
+    assert {urlsplit(one).netloc for one in addresses(events(browser))} == {urlsplit(server).netloc}
 
 
 def test_a_file_that_is_no_sound_gets_words_and_the_page_goes_on(browser, server, sounds, recogniser):

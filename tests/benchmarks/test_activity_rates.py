@@ -42,7 +42,7 @@ def reference(signal, rate, n_frames):
 
 
 def row_of(signal, rate, degraded):
-    spoken = activity.frames_of(degraded, rate)
+    spoken = activity.speech(activity.measures(np.asarray(degraded, np.float32), rate))
     inside, loud = reference(signal, rate, len(spoken))
     shares = [spoken[which].mean() if which.any() else np.nan for which in (inside, loud, ~inside)]
     return [*shares, spoken.sum() * activity.HOP < LEAST_SPEECH]

@@ -128,11 +128,6 @@ class Levels:
         return QUIETEST + np.arange(self._counts.shape[1])
 
 
-def frames_of(signal: Signal, sample_rate: int) -> np.ndarray:
-    """Which frames of a whole recording are speech, bool (t,); one shorter than a frame has none."""
-    return speech(measures(np.asarray(signal, np.float32), sample_rate))
-
-
 def measures(signal: Signal, sample_rate: int) -> np.ndarray:
     """Level, voicing and band levels of every whole frame, float32 (t, 2 + N_BANDS)."""
     length, hop = _sizes(sample_rate)

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study.audio import media, reading
+from ser_study.audio.media import Media
 from ser_study.live import answers
 from ser_study.live.pitch import VoicePitch
 from ser_study.live.refusals import Refused
@@ -28,7 +29,7 @@ from ser_study.recognizer.files import predict_file
 from ser_study.schema import probability_columns
 
 WARM_UP = 1.0  # s of noise that is predicted before the first request
-GUESSED = 60.0  # s of a file whose pitch is looked at
+GUESSED = 2**22  # numbers of a file whose pitch is looked at: a minute and more of speech
 _FILES = 256  # that may be open
 _WRITTEN = 64 * 1024  # bytes of a file that may be written: what a decoder complains of
 
@@ -64,8 +65,10 @@ def _answer(recognizer: Recognizer, request: Mapping[str, Any], longest: float) 
     """The answer to one request; whatever is wrong with the file becomes words."""
     path = Path(request["path"])
     try:
-        _check(path, longest)
-        return {"status": 200, "result": _result(recognizer, path, request["options"])}
+        about = _opened(path)
+        start = _Start(about.sample_rate, longest)
+        start.check(about.n_samples or 0)
+        return {"status": 200, "result": _result(recognizer, about, start, request["options"])}
     except Refused as error:
         return {"status": error.status, "code": error.code, "message": error.message}
     except MemoryError:
@@ -75,27 +78,17 @@ def _answer(recognizer: Recognizer, request: Mapping[str, Any], longest: float) 
         return {"status": 422, "code": "unusable", "message": _words(error, path)}
 
 
-def _check(path: Path, longest: float) -> None:
-    """Refuse what is no audio, or lasts too long, before it is predicted."""
+def _opened(path: Path) -> Media:
     try:
-        about = media.opened(path)
+        return media.opened(path)
     except ValueError as error:
         raise Refused(415, "not_audio", _words(error, path)) from None
-    n_samples, most = about.n_samples or 0, longest * about.sample_rate
-    if about.n_samples is None:  # of what ffmpeg reads no length is known, so it is counted
-        for block in media.blocks(about):
-            n_samples += len(block)
-            if n_samples > most:
-                break
-    if n_samples > most:
-        message = f"The recording lasts more than the {longest:g} s that are taken; send a part of it."
-        raise Refused(413, "too_long", message)
 
 
-def _result(recognizer: Recognizer, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    prediction = predict_file(recognizer, path, jobs=1, **options)
+def _result(recognizer: Recognizer, about: Media, start: _Start, options: Mapping[str, Any]) -> dict[str, Any]:
+    prediction = predict_file(recognizer, about, jobs=1, watch=start.add, **options)
     channels = []
-    for number, (one, guess) in enumerate(zip(prediction.channels, _voices(path, len(prediction.channels)))):
+    for number, (one, guess) in enumerate(zip(prediction.channels, start.voices(len(prediction.channels)))):
         channels.append(
             {
                 "channel": number,
@@ -119,15 +112,42 @@ def _windows(timeline: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, A
     ]
 
 
-def _voices(path: Path, n_channels: int) -> list[dict[str, Any]]:
-    """Pitch and the guess of gender at the beginning of each channel; of one channel, of all mixed."""
-    about = media.opened(path)
-    start = next(media.blocks(about, seconds=GUESSED))
-    signals = [reading.to_mono(start)] if n_channels == 1 else start.T
-    voices = [VoicePitch(about.sample_rate) for _ in signals]
-    for voice, signal in zip(voices, signals):
-        voice.push(np.ascontiguousarray(signal))
-    return [voice.guess() for voice in voices]
+class _Start:
+    """What is watched while a recording is read: its length, and its first ``GUESSED`` numbers, which are kept.
+
+    Parameters
+    ----------
+    sample_rate : Hz
+    longest : s that are taken
+    """
+
+    def __init__(self, sample_rate: int, longest: float):
+        self.sample_rate, self.longest = sample_rate, longest
+        self._blocks: list[np.ndarray] = []
+        self._left, self._n_samples = GUESSED, 0
+
+    def check(self, n_samples: int) -> None:
+        """Refuse (413) a recording of so many samples or more, where these are too many."""
+        if n_samples > self.longest * self.sample_rate:
+            message = f"The recording lasts more than the {self.longest:g} s that are taken; send a part of it."
+            raise Refused(413, "too_long", message)
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next block, (s, channels); ``check`` its end, for no header need be true."""
+        self._n_samples += len(block)
+        self.check(self._n_samples)
+        if self._left > 0:
+            self._blocks.append(block)
+            self._left -= block.size
+
+    def voices(self, n_channels: int) -> list[dict[str, Any]]:
+        """Pitch and the guess of gender of each channel; of one channel, of all mixed."""
+        start = np.concatenate(self._blocks)
+        signals = [reading.to_mono(start)] if n_channels == 1 else start.T
+        voices = [VoicePitch(self.sample_rate) for _ in signals]
+        for voice, signal in zip(voices, signals):
+            voice.push(np.ascontiguousarray(signal))
+        return [voice.guess() for voice in voices]
 
 
 def _words(error: Exception, path: Path) -> str:

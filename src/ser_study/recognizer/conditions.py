@@ -2,9 +2,10 @@
 
 Conventions
 -----------
-The limits lie just outside what 320 random clips of CREMA-D, RAVDESS, TESS and EMO-DB measured: level of speech −56 to
-−11 dBFS, samples at the peak at most 0.007 %, power above 4 kHz at least −31 dB of all, 0.5 to 5.7 s of speech; the
-5 % with most noise had less than 10 dB of speech over noise. They warn; nothing is refused by them.
+The limits are what few clips of the corpora are beyond. Of 80 random ones each of CREMA-D, RAVDESS, TESS and EMO-DB
+(``pytest tests/benchmarks/test_conditions.py -s``) speech has −61 to −12 dBFS, in 5 % less than −41; at most 0.006 %
+of the samples are at the peak; the power above 4 kHz is −34 dB of all or more; there are 0.6 to 4.9 s of speech; and
+in 5 % it is less than 12 dB over the noise. The limits warn; nothing is refused by them.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def warnings_of(
     """
     sentences = []
     if levels.level < QUIET:
-        sentences.append(f"Speech is very quiet: {_db(levels.level)} dBFS; clips were {QUIET:.0f} dBFS or louder.")
+        sentences.append(f"Speech is very quiet: {_db(levels.level)} dBFS; few clips were below {QUIET:.0f} dBFS.")
     if (clipped := survey.clipped[channel]) > CLIPPED:
         sentences.append(f"It is clipped: {clipped:.1%} of the samples are as large as the largest. Record it quieter.")
     if (treble := survey.treble[channel]) < NARROW:

@@ -2,19 +2,19 @@
 
 Conventions
 -----------
-A file is read twice: once to measure it, and to learn what is wrong with it before anything is predicted; once to
-predict. Two channels that hold the same are one. A recording of up to ``SHORT`` seconds is judged whole, as
-``Recognizer.predict`` does; of a longer one, the probabilities of its windows are averaged, weighted by their speech.
+A file is read once to measure it, and to learn what is wrong with it before anything is predicted. One of up to
+``SHORT`` seconds is kept meanwhile and judged whole, as ``Recognizer.predict`` does; a longer one is read again, and
+the probabilities of its windows are averaged, weighted by their speech. Two channels that hold the same are one.
 Windows are predicted by several threads; their number changes no value, for each linear-algebra call has one thread.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -80,16 +80,23 @@ class _Channel:
 
 
 def predict_file(
-    recognizer: Recognizer, path: Path | str, *, every: float = 1.0, timeline: bool = True, jobs: int = 0
+    recognizer: Recognizer,
+    path: Path | str | Media,
+    *,
+    every: float = 1.0,
+    timeline: bool = True,
+    jobs: int = 0,
+    watch: Callable[[np.ndarray], None] | None = None,
 ) -> FilePrediction:
     """What is heard in a recording of any length, rate and number of channels.
 
     Parameters
     ----------
-    path : anything that libsndfile or, where it is installed, ffmpeg reads
+    path : anything that libsndfile or, where it is installed, ffmpeg reads; or what ``media.opened`` says of it
     every : s from one window of the timeline to the next
     timeline : whether a recording of up to ``SHORT`` seconds gets one, too
     jobs : threads; 0: one a core
+    watch : is given every block (s, channels) of the recording once, in order
 
     Raises
     ------
@@ -98,32 +105,42 @@ def predict_file(
     ValueError
         It cannot be read, or windows cannot be made ``every`` so many seconds; the message says what to do.
     """
-    about = media.opened(path)
+    about = path if isinstance(path, Media) else media.opened(path)
     Excerpts(about.sample_rate, every=every, length=LENGTH)  # so that a wrong step is an error now
-    survey = Survey(about.sample_rate, about.n_channels)
-    for block in media.blocks(about):
-        try:
-            check_size(block)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        survey.add(block)
-    short = survey.seconds <= SHORT
+    survey, kept = _surveyed(about, watch)
+    short = bool(kept)
     names = STEREO if about.n_channels == 2 and not survey.same else MONO
     rows: list[_Channel] = []
     if not short or timeline:
-        rows = _windows(recognizer, about, names, every=every, jobs=jobs)
+        rows = _windows(recognizer, about, kept, names, every=every, jobs=jobs)
     channels, warnings = [], []
+    samples = np.concatenate(kept) if short else None
     for i, name in enumerate(names):
         options = {"rows": rows[i] if rows else None, "survey": survey, "channel": i}
-        judged = partial(_whole, about=about) if short else _averaged
+        judged = partial(_whole, samples=samples) if short else _averaged
         one, sentences = judged(recognizer, name, **options)
         channels.append(one)
         warnings += [f"{name.capitalize()}: {sentence}" if len(names) > 1 else sentence for sentence in sentences]
     if about.n_channels > 2:
         warnings.insert(0, f"It has {about.n_channels} channels, which were mixed to one.")
     return FilePrediction(
-        Path(path), survey.seconds, about.sample_rate, channels, [*warnings, standing(recognizer.card)]
+        about.path, survey.seconds, about.sample_rate, channels, [*warnings, standing(recognizer.card)]
     )
+
+
+def _surveyed(about: Media, watch: Callable[[np.ndarray], None] | None) -> tuple[Survey, list[np.ndarray]]:
+    """What one pass over a recording measures, and its blocks where it is no longer than ``SHORT``."""
+    survey, kept = Survey(about.sample_rate, about.n_channels), []
+    for block in media.blocks(about):
+        try:
+            check_size(block)
+        except ValueError as error:
+            raise ValueError(f"{about.path}: {error}") from None
+        survey.add(block)
+        if watch:
+            watch(block)
+        kept = [*kept, block] if survey.seconds <= SHORT else []
+    return survey, kept
 
 
 def _channels_of(block: np.ndarray, names: tuple[str, ...]) -> list[Signal]:
@@ -132,14 +149,14 @@ def _channels_of(block: np.ndarray, names: tuple[str, ...]) -> list[Signal]:
 
 
 def _windows(
-    recognizer: Recognizer, about: Media, names: tuple[str, ...], *, every: float, jobs: int
+    recognizer: Recognizer, about: Media, kept: list[np.ndarray], names: tuple[str, ...], *, every: float, jobs: int
 ) -> list[_Channel]:
-    """The windows of each channel; while some are predicted, the next are read."""
+    """The windows of each channel; while some are predicted, the next are read, unless all were kept."""
     channels = [_Channel(name, Excerpts(about.sample_rate, every=every, length=LENGTH)) for name in names]
     work = partial(window_of, recognizer, sample_rate=about.sample_rate)
     with threadpool_limits(1), ThreadPoolExecutor(n_workers(jobs)) as pool:
         waiting: list[Iterator] = []
-        for excerpts in _excerpts(about, channels):
+        for excerpts in _excerpts(kept or media.blocks(about), channels):
             following = [pool.map(work, some) for some in excerpts]
             _collect(channels, waiting)
             waiting = following
@@ -147,10 +164,10 @@ def _windows(
     return channels
 
 
-def _excerpts(about: Media, channels: list[_Channel]) -> Iterator[list[list[Excerpt]]]:
+def _excerpts(blocks: Iterable[np.ndarray], channels: list[_Channel]) -> Iterator[list[list[Excerpt]]]:
     """What each block completes in each channel, and at the end what is left."""
     names = tuple(channel.name for channel in channels)
-    for block in media.blocks(about):
+    for block in blocks:
         yield [channel.excerpts.push(signal) for channel, signal in zip(channels, _channels_of(block, names))]
     yield [channel.excerpts.finish() for channel in channels]
 
@@ -163,16 +180,15 @@ def _collect(channels: list[_Channel], waiting: list[Iterator]) -> None:
 
 
 def _whole(
-    recognizer: Recognizer, name: str, *, rows: _Channel | None, survey: Survey, channel: int, about: Media
+    recognizer: Recognizer, name: str, *, rows: _Channel | None, survey: Survey, channel: int, samples: np.ndarray
 ) -> tuple[ChannelPrediction, list[str]]:
-    """A short recording as one clip."""
-    samples = np.concatenate(list(media.blocks(about)))
+    """A short recording (s, channels) as one clip."""
     judged = samples if name in MONO else samples[:, channel]
-    measured, levels = measures(reading.to_mono(samples) if name in MONO else judged, about.sample_rate), Levels()
+    measured, levels = measures(reading.to_mono(samples) if name in MONO else judged, survey.sample_rate), Levels()
     levels.add(measured[:, 0], speech(measured))
     proba, distance, emotion = np.full(len(recognizer.classes), math.nan), math.nan, NO_SPEECH
     if levels.speech >= LEAST_SPEECH - 1e-9:
-        proba, distance = probabilities_of(recognizer, judged, about.sample_rate)
+        proba, distance = probabilities_of(recognizer, judged, survey.sample_rate)
         emotion = answer(recognizer, proba)
     made = _prediction(recognizer, name, rows, emotion, proba, levels.speech)
     return made, _sentences(recognizer, made, survey, channel, levels, distance, at_once=True)
@@ -204,9 +220,19 @@ def _sentences(recognizer, made: ChannelPrediction, survey, channel, levels, dis
 def _prediction(
     recognizer: Recognizer, name: str, rows: _Channel | None, emotion: str, proba: np.ndarray, seconds: float
 ) -> ChannelPrediction:
-    windows = rows.windows if rows else []
-    columns = [*TIMES, *probability_columns(recognizer.classes)]
-    values = [[getattr(one, column) for column in TIMES] + list(one.probabilities) for one in windows]
-    timeline = pd.DataFrame(values, columns=columns).astype({"emotion": str})
+    timeline = _timeline(rows.windows, recognizer.classes) if rows else _no_timeline(recognizer.classes).copy()
     probabilities = tuple(float(value) for value in proba)
     return ChannelPrediction(name, timeline, emotion, max(probabilities), probabilities, seconds)
+
+
+def _timeline(windows: list[Window], classes: tuple[str, ...]) -> pd.DataFrame:
+    columns = {column: [getattr(one, column) for one in windows] for column in TIMES}
+    shares = np.array([one.probabilities for one in windows], float).reshape(-1, len(classes))
+    table = pd.DataFrame(columns | dict(zip(probability_columns(classes), shares.T)))
+    return table.astype({column: str if column == "emotion" else float for column in TIMES})
+
+
+@lru_cache(maxsize=8)
+def _no_timeline(classes: tuple[str, ...]) -> pd.DataFrame:
+    """A timeline of no window, made once: making a table takes as long as describing a short clip."""
+    return _timeline([], classes)

@@ -143,14 +143,7 @@ class Stream:
     Parameters
     ----------
     recognizer : a fitted system
-    sample_rate : Hz, of the samples to come
-    every : s from one window to the next
-    length : s of a window
-
-    Raises
-    ------
-    ValueError
-        A rate, step or length that no stream can have.
+    sample_rate, every, length : see ``Excerpts``, which raises ``ValueError`` where no stream can have them
     """
 
     def __init__(self, recognizer: Recognizer, sample_rate: int, *, every: float = 0.5, length: float = 3.0):

@@ -11,7 +11,7 @@ const GREY = "#808080";
 
 export const colourOf = (name) => COLOURS[name] ?? GREY;
 export const titled = (name) => name.charAt(0).toUpperCase() + name.slice(1);
-export const percent = (value) => value == null ? "–" : `${Math.round(100 * value)} %`;
+export const percent = (value, digits = 0) => value == null ? "–" : `${(100 * value).toFixed(digits)}\u00a0%`;
 export const byId = (id) => document.getElementById(id);
 
 /** Time of a recording: 7.5 s, 12 s or 3:05. */
@@ -49,8 +49,9 @@ export function detailOf(row, threshold) {
   if (row.emotion === NO_SPEECH) return "Nobody speaks, so there is no answer.";
   const best = Object.entries(row.probabilities).sort((a, b) => b[1] - a[1])[0];
   if (row.emotion !== UNSURE) return `${percent(row.confidence)} likely`;
-  const least = threshold == null ? "It is never sure enough" : `It answers from ${percent(threshold)} on`;
-  return `${least}; most likely ${best[0]}, ${percent(best[1])}.`;
+  const digits = threshold != null && percent(threshold) === percent(best[1]) ? 1 : 0; // a near miss looks like one
+  const least = threshold == null ? "It is never sure enough" : `It answers from ${percent(threshold, digits)} on`;
+  return `${least}; most likely ${best[0]}, ${percent(best[1], digits)}.`;
 }
 
 /** The rough guess of gender, or nothing. */
