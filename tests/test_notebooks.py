@@ -33,7 +33,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     environment = os.environ | {"SER_STUDY_DERIVED": str(folder / "derived"), "SER_STUDY_REPORTS": str(folder)}
     environment.pop("SER_STUDY_DATA", None)
-    command = [sys.executable, "run_all.py", "--preset", "demo", *(f"--set={change}" for change in SMALL)]
+    command = [sys.executable, "run_all.py", "--preset", "demo", "--jobs", "1", *(f"--set={change}" for change in SMALL)]
 
     def run(*more: str) -> subprocess.CompletedProcess:
         return subprocess.run([*command, *more], cwd=PROJECT, env=environment, capture_output=True, text=True)
