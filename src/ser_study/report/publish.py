@@ -37,8 +37,14 @@ def publish(config: Config, store: Store, *, corpora: Iterable[str], notebooks: 
         record = provenance.read_json((store.derived / "notebooks" / name).with_suffix(".json"))
         for path, words in record.get("predictions", {}).items():
             read.setdefault(path, set()).update(words)
-    needs = {store.derived / path: words for path, words in read.items() if (store.derived / path).is_file()}
-    if needs:
+    needs = {store.derived / path: words for path, words in read.items()}
+    if gone := [path.name for path in needs if not path.is_file()]:
+        print(
+            f"Predictions are not published: {len(gone)} of {len(needs)} have gone from the cache, first {gone[0]}. "
+            "Run again with --force.",
+            file=sys.stderr,
+        )
+    elif needs:
         _write(needs, list(corpora), config, store)
     if reason := too_large(store.run):
         print(reason, file=sys.stderr)
