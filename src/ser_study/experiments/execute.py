@@ -179,14 +179,14 @@ def path_of(job: Job, store: Store) -> Path:
 
 def is_cached(job: Job, store: Store) -> bool:
     """Whether the predictions are in the store, or in the published run that stands in for the audio."""
-    return published.is_published(job.experiment.name, store) or store.is_fresh(path_of(job, store))
+    return published.is_published(job.experiment, store) or store.is_fresh(path_of(job, store))
 
 
 def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of a job, published, from the store or computed now; runs in any process. Probabilities are those
     that are published of them, see ``coding``."""
-    if published.is_published(job.experiment.name, store):
-        return published.predictions(job.experiment.name, store)
+    if published.is_published(job.experiment, store):
+        return published.predictions(job.experiment, store)
     make = partial(_computed, job, config, store)
     return coding.rounded(store.cached(artefact_name("predictions", job), job.cache_key, make))
 

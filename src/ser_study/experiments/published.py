@@ -4,7 +4,8 @@ Conventions
 -----------
 ``predictions.parquet``, and ``predictions-2.parquet`` and so on where one file would be too large, hold one row a
 predicted clip. ``clip`` is the row of ``clips.parquet``, counted from 0; ``c_<class>`` codes a probability
-(``coding``), empty where the experiment has no such class or no chapter needs it. Names of experiments are unique.
+(``coding``), empty where the experiment has no such class or no chapter needs it. An experiment is known by its name
+and its number of ``draws``, which is no part of the name.
 An experiment is published as far as some chapter reads it (``ALL``, ``SCORES``, …): its rows of a role only where they
 are read, so that nobody sees the test rows of a candidate that the study itself never looked at, and probabilities only
 where they are used.
@@ -25,6 +26,7 @@ from ser_study import schema
 from ser_study.corpora import published as published_clips
 from ser_study.corpora.published import with_facts
 from ser_study.experiments import coding
+from ser_study.experiments.experiment import Experiment
 from ser_study.store import PREDICTIONS, Store, about, read_table, replacing
 
 WITH_P = "+p"  # after a role whose probabilities are read, too
@@ -51,7 +53,7 @@ _COLUMNS = (*schema.PREDICTION_COLUMNS, "corpus", "feature", "draw", "leak", "pa
 
 def write(
     needs: Mapping[Path, Collection[str]], clips: Mapping[str, int], folder: Path, *, facts: Mapping
-) -> list[str]:
+) -> list[tuple[str, int]]:
     """Write the predictions of a run.
 
     Parameters
@@ -63,21 +65,21 @@ def write(
 
     Returns
     -------
-    Names of the experiments.
+    Names of the experiments, with their numbers of draws.
 
     Raises
     ------
     ValueError
-        Two experiments have one name.
+        Two experiments have one name and number of draws.
     """
-    names: list[str] = []
+    names: list[tuple[str, int]] = []
     classes = sorted({column for path in needs for column in _class_columns(path)})
-    groups, part, more = _groups(needs, clips, classes, names), 1, True
-    old = set(files(folder))
-    while more:
+    groups, part, old = _groups(needs, clips, classes, names), 1, set(files(folder))
+    group = next(groups, None)
+    while group is not None:
         path = folder / (PREDICTIONS if part == 1 else f"predictions-{part}.parquet")
         with replacing(path) as temporary:
-            more = _write_file(groups, temporary, facts if part == 1 else {})
+            group = _write_file(with_facts(group, facts if part == 1 else {}), groups, temporary)
         old.discard(path)
         part += 1
     for path in old:  # of an earlier, larger run
@@ -90,7 +92,7 @@ def _class_columns(path: Path) -> list[str]:
 
 
 def _groups(
-    needs: Mapping[Path, Collection[str]], clips: Mapping[str, int], classes: list[str], names: list[str]
+    needs: Mapping[Path, Collection[str]], clips: Mapping[str, int], classes: list[str], names: list[tuple[str, int]]
 ) -> Iterator:
     """Tables of about ``_GROUP`` rows; like folds stand together, since they compress each other."""
     waiting, n_rows = [], 0
@@ -98,10 +100,10 @@ def _groups(
         table = read_table(path)
         if table is None:
             raise FileNotFoundError(f"The predictions {path.name} have gone; run the study again.")
-        name = table["experiment"].iloc[0]
-        if name in names:
+        name, draws = table["experiment"].iloc[0], table["draw"].nunique()
+        if (name, draws) in names:
             raise ValueError(f"Two experiments are called {name!r}; give one of them a name of its own.")
-        names.append(name)
+        names.append((name, draws))
         waiting.append(_coded(table, needs[path], clips, classes))
         n_rows += len(waiting[-1])
         if n_rows >= _GROUP:
@@ -116,6 +118,7 @@ def _coded(table: pd.DataFrame, read: Collection[str], clips: Mapping[str, int],
     table = table[table["role"].isin([role.removesuffix(WITH_P) for role in read])]
     columns = {name: pa.array(table[name]).cast(pa.string()).dictionary_encode() for name in _WORDS}
     columns |= {name: pa.array(table[name].to_numpy(kind)) for name, kind in _NUMBERS.items()}
+    columns["draws"] = pa.array(np.full(len(table), table["draw"].nunique(), "int32"))
     columns["clip"] = pa.array(table["clip_id"].map(clips).to_numpy("int32"))
     own = [name for name in table.columns if name.startswith("p_")]
     codes = coding.encode(table[own].to_numpy(np.float32))
@@ -126,22 +129,18 @@ def _coded(table: pd.DataFrame, read: Collection[str], clips: Mapping[str, int],
     return pa.table(columns)
 
 
-def _write_file(groups: Iterator, path: Path, facts: Mapping) -> bool:
-    """Write groups until the file is large; whether one may remain."""
-    writer, more = None, False
-    with pa.OSFile(str(path), "wb") as sink:
-        for group in groups:
-            if writer is None:
-                group = with_facts(group, facts)
-                words = [name for name in group.column_names if name != "clip"]  # numbers of clips repeat each other
-                options = {"compression": "zstd", "compression_level": 19, "use_dictionary": words}
-                writer = pq.ParquetWriter(sink, group.schema, data_page_size=1 << 28, **options)
+def _write_file(first: pa.Table, groups: Iterator[pa.Table], path: Path) -> pa.Table | None:
+    """Write groups until the file is large; the group that shall begin the next one."""
+    words = [name for name in first.column_names if name != "clip"]  # numbers of clips repeat each other
+    options = {"compression": "zstd", "compression_level": 19, "use_dictionary": words, "data_page_size": 1 << 28}
+    with pa.OSFile(str(path), "wb") as sink, pq.ParquetWriter(sink, first.schema, **options) as writer:
+        group = first
+        while group is not None:
             writer.write_table(group, row_group_size=1 << 26)
-            if more := sink.tell() >= _NEXT_FILE:
+            group = next(groups, None)
+            if sink.tell() >= _NEXT_FILE:
                 break
-        if writer is not None:
-            writer.close()
-    return more
+    return group
 
 
 def files(folder: Path) -> list[Path]:
@@ -150,12 +149,12 @@ def files(folder: Path) -> list[Path]:
     return [path for path in (folder / PREDICTIONS, *more) if path.is_file()]
 
 
-def is_published(experiment: str, store: Store) -> bool:
+def is_published(experiment: Experiment, store: Store) -> bool:
     """Whether the run that stands in for the audio holds predictions of an experiment."""
-    return store.published is not None and experiment in _run(store.published)[1]
+    return store.published is not None and (experiment.name, experiment.draws) in _run(store.published)[1]
 
 
-def predictions(experiment: str, store: Store) -> pd.DataFrame:
+def predictions(experiment: Experiment, store: Store) -> pd.DataFrame:
     """Published predictions of an experiment; probabilities that were left out are NaN.
 
     Raises
@@ -164,7 +163,7 @@ def predictions(experiment: str, store: Store) -> pd.DataFrame:
         It is not published, see ``is_published``.
     """
     table, places = _run(store.published)
-    rows = table.slice(*places[experiment])
+    rows = table.slice(*places[experiment.name, experiment.draws])
     known = {name: rows[name].cast(pa.string()).to_pandas() for name in _WORDS}
     known |= {name: rows[name].to_numpy().astype(np.int64) for name in _NUMBERS}
     known["clip_id"] = published_clips.names(store.published).to_numpy()[rows["clip"].to_numpy()]
@@ -189,17 +188,17 @@ def facts_of(folder: Path) -> dict:
     return about(folder / PREDICTIONS) if (folder / PREDICTIONS).is_file() else {}
 
 
-def _run(folder: Path) -> tuple[pa.Table, dict[str, tuple[int, int]]]:
+def _run(folder: Path) -> tuple[pa.Table, dict[tuple[str, int], tuple[int, int]]]:
     return _read(folder, tuple(path.stat().st_mtime_ns for path in files(folder)))
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path, stamps: tuple[int, ...]) -> tuple[pa.Table, dict[str, tuple[int, int]]]:
-    """All files as one table, and experiment → (first row, rows)."""
+def _read(folder: Path, stamps: tuple[int, ...]) -> tuple[pa.Table, dict[tuple[str, int], tuple[int, int]]]:
+    """All files as one table, and (experiment, draws) → (first row, rows)."""
     whole = pa.concat_tables([pq.read_table(path, read_dictionary=list(_WORDS)) for path in files(folder)])
     whole = whole.unify_dictionaries().combine_chunks()
-    column = whole["experiment"].combine_chunks()
+    column, draws = whole["experiment"].combine_chunks(), whole["draws"].to_numpy()
     codes, names = column.indices.to_numpy(), column.dictionary.to_pylist()
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    starts = np.flatnonzero(np.diff(codes, prepend=-1) | np.diff(draws, prepend=0))
     lengths = np.diff([*starts, len(codes)])
-    return whole, {names[codes[start]]: (int(start), int(n)) for start, n in zip(starts, lengths)}
+    return whole, {(names[codes[at]], int(draws[at])): (int(at), int(n)) for at, n in zip(starts, lengths)}
