@@ -137,15 +137,15 @@ def statements(notebook: Path, parameters: Mapping[str, Any]) -> list[ast.stmt]:
     so that one that fails does not take the others with it."""
     import nbformat
 
-    found: list[ast.stmt] = []
+    code: list[ast.stmt] = []
     for cell in nbformat.read(notebook, as_version=4).cells:
         if cell.cell_type != "code":
             continue
-        found += ast.parse(cell.source).body
+        code += ast.parse(cell.source).body
         if "parameters" in cell.metadata.get("tags", []):
             lines = [f"{name} = {value!r}" for name, value in parameters.items()]
-            found += ast.parse("\n".join(lines)).body
-    return [ast.fix_missing_locations(part) for statement in found for part in _apart(statement)]
+            code += ast.parse("\n".join(lines)).body
+    return [ast.fix_missing_locations(part) for statement in code for part in _apart(statement)]
 
 
 def _apart(statement: ast.stmt) -> list[ast.stmt]:
