@@ -3,10 +3,10 @@
 Conventions
 -----------
 Of a row of probabilities p, each is coded by its distance L = ln(max p / p) from the largest: code =
-round(64 ln(1 + L)), at most 255. Decoded, the weights exp(−(exp(code / 64) − 1)) are divided by their sum. The largest
-has code 0; steps of L grow as 1 + L, so that the odds against the largest are kept to 0.8 % where two classes are
-alike and to 2.6 % where one is ten times less likely, and no probability moves by more than .005. Coding what was
-decoded gives the same codes: scores computed on decoded probabilities are those of the published predictions.
+round(54 ln(1 + L)), and 255 for a probability of 0. Decoded, the weights exp(−(exp(code / 54) − 1)), 0 for 255, are
+divided by their sum. The largest has code 0; steps of L grow as 1 + L, so that all float32 numbers fit: the odds
+against the largest are kept to 1 % where two classes are alike and to 3 % where one is ten times less likely, and no
+probability moves by more than .006. Scores of decoded probabilities are those of the published predictions.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-STEPS = 64  # codes a unit of ln(1 + L)
-LARGEST = 255  # the code of a probability of 0, too
+STEPS = 54  # codes a unit of ln(1 + L); the least float32 number, L = 103, has code 251
+ZERO = 255  # code of a probability of 0
 
 
 def encode(proba: np.ndarray) -> np.ndarray:
@@ -31,12 +31,12 @@ def encode(proba: np.ndarray) -> np.ndarray:
     """
     with np.errstate(divide="ignore"):
         distance = np.log(proba.max(axis=1, keepdims=True, initial=0.0) / proba.astype(np.float64))
-    return np.minimum(np.round(STEPS * np.log1p(distance)), LARGEST).astype(np.uint8)
+    return np.minimum(np.round(STEPS * np.log1p(distance)), ZERO).astype(np.uint8)
 
 
 def decode(codes: np.ndarray) -> np.ndarray:
     """Probabilities of codes: float32, shape (n, C), rows sum to one."""
-    weights = np.exp(-np.expm1(np.arange(LARGEST + 1) / STEPS))[codes]
+    weights = np.append(np.exp(-np.expm1(np.arange(ZERO) / STEPS)), 0.0)[codes]
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

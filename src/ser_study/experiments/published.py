@@ -79,7 +79,8 @@ def write(
     while group is not None:
         path = folder / (PREDICTIONS if part == 1 else f"predictions-{part}.parquet")
         with replacing(path) as temporary:
-            group = _write_file(with_facts(group, facts if part == 1 else {}), groups, temporary)
+            about_file = {"steps": coding.STEPS} | (dict(facts) if part == 1 else {})
+            group = _write_file(with_facts(group, about_file), groups, temporary)
         old.discard(path)
         part += 1
     for path in old:  # of an earlier, larger run
@@ -195,6 +196,11 @@ def _run(folder: Path) -> tuple[pa.Table, dict[tuple[str, int], tuple[int, int]]
 @lru_cache(maxsize=2)
 def _read(folder: Path, stamps: tuple[int, ...]) -> tuple[pa.Table, dict[tuple[str, int], tuple[int, int]]]:
     """All files as one table, and (experiment, draws) → (first row, rows)."""
+    if (steps := about(folder / PREDICTIONS).get("steps")) != coding.STEPS:
+        raise ValueError(
+            f"{folder.name} was published with probabilities in steps of 1/{steps}, and this version reads 1/"
+            f"{coding.STEPS}; check out the commit that run.json names."
+        )
     whole = pa.concat_tables([pq.read_table(path, read_dictionary=list(_WORDS)) for path in files(folder)])
     whole = whole.unify_dictionaries().combine_chunks()
     column, draws = whole["experiment"].combine_chunks(), whole["draws"].to_numpy()

@@ -16,7 +16,7 @@ from ser_study import config as settings
 from ser_study import corpora
 from ser_study.config import Config
 from ser_study.corpora import published as clips
-from ser_study.experiments import published
+from ser_study.experiments import coding, published
 from ser_study.report import provenance
 from ser_study.store import CLIPS, Store, file_hash
 
@@ -54,7 +54,9 @@ def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store:
     """Write both files, unless they say that they were made from the same."""
     tables = [corpora.load(name, config=config, store=store) for name in names]
     hashes = [table[["clip_id", "sha256"]].fillna("").to_numpy().tolist() for table in tables]
-    made_from = settings.fingerprint([{path.name: sorted(words) for path, words in needs.items()}, hashes])
+    made_from = settings.fingerprint(
+        [coding.STEPS, {path.name: sorted(words) for path, words in needs.items()}, hashes]
+    )
     if (store.run / CLIPS).is_file() and published.facts_of(store.run).get("made_from") == made_from:
         return
     private = [name for name in names if not corpora.module(name).INFO.names_published]
