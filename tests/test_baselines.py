@@ -403,7 +403,7 @@ def test_one_project_is_run_with_the_candidate_that_was_best_inside(monkeypatch,
         steps.append("predict")
         return {one: result.ours["list"].assign(experiment=one.name) for one in experiments}
 
-    monkeypatch.setattr(features, "unavailable", lambda name: "")
+    monkeypatch.setattr(features, "unavailable", lambda name, *_: "")
     monkeypatch.setattr(runner, "predict_validation", predict_validation)
     monkeypatch.setattr(runner, "predict", predict)
     done, failed = results.run(study_of(result))
@@ -422,7 +422,7 @@ def test_one_project_is_run_with_the_candidate_that_was_best_inside(monkeypatch,
 def test_a_project_without_its_weights_leaves_the_others(monkeypatch, result):
     """Offline: the candidates that need weights are left out with the reason, and what fails is named at the end."""
     reason = "The weights of CAM++ cannot be had: no network."
-    monkeypatch.setattr(features, "unavailable", lambda name: reason if "camp" in name or "moon" in name else "")
+    monkeypatch.setattr(features, "unavailable", lambda name, *_: reason if "camp" in name or "moon" in name else "")
     monkeypatch.setattr(
         runner, "predict_validation", lambda declared, *args, **options: dict.fromkeys(declared, result.ours["list"])
     )

@@ -155,21 +155,6 @@ def test_published_columns_come_from_fields_and_not_from_names():
     assert table["fixed"].tolist() == [True, True]
 
 
-def test_published_predictions_give_the_published_scores(small_study, published):
-    run = small_study.store.run
-    predictions = pd.read_parquet(run / "predictions.parquet")
-    declared = [e.name for e in benchmark.published(small_study.config, small_study.possible, small_study.selections)]
-    assert predictions["experiment"].unique().tolist() == declared
-    uar = published[published["metric"] == "uar"].set_index("experiment")["value"]
-    for name, rows in predictions[(predictions["role"] == "test") & (predictions["variant"] == 0)].groupby(
-        "experiment"
-    ):
-        assert metrics.uar_of(rows) == pytest.approx(uar[name])
-    clips = pd.read_parquet(run / "clips.parquet")
-    assert "path" not in clips
-    assert clips["clip_id"].tolist() == small_study.clips()["clip_id"].tolist()
-
-
 def test_model_times_are_computed_once(small_study, monkeypatch):
     config = dataclasses.replace(
         small_study.config,

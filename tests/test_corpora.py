@@ -15,13 +15,10 @@ import soundfile
 
 from ser_study import config as settings
 from ser_study import corpora, schema
-from ser_study.chapters.classical import publish
 from ser_study.corpora import audit, scan
 from ser_study.corpora.files import audio_files, side_file
 from ser_study.corpora.info import canonical_emotion
-from ser_study.experiments import Selection
 from ser_study.store import Store
-from ser_study.study import Study
 
 CONFIG = settings.load(
     "demo",
@@ -452,17 +449,6 @@ def test_iemocap_no_agreement_is_empty_and_unlabelled_audio_is_left_out(store, l
     assert scripted["human_agreement"] == 0.5
     assert (scripted["script"], scripted["statement"]) == ("script01_1b", "iemocap/script01_1")
     assert len(corpora.select(clips.reset_index(), "iemocap-improvised")) == 1
-
-
-def test_published_clips_hold_a_clip_once_where_selections_overlap(store, load, monkeypatch):
-    clips = load("iemocap").assign(emotion="angry")
-    parts = {name: corpora.select(clips, name) for name in corpora.selections_of("iemocap")}
-    assert sum(map(len, parts.values())) == 3 > len(clips), "improvised clips belong to two selections"
-    monkeypatch.setattr(publish, "_write_predictions", lambda *_: None)
-    study = Study(CONFIG, store, {name: Selection(name, part, part.iloc[:0]) for name, part in parts.items()})
-    publish.publish(pd.DataFrame({"metric": ["uar"]}), study)
-    written = pd.read_parquet(store.outputs / "clips.parquet")
-    assert sorted(written["clip_id"]) == sorted(clips["clip_id"])
 
 
 def test_iemocap_without_label_files_says_what_to_copy(store):

@@ -33,7 +33,15 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     environment = os.environ | {"SER_STUDY_DERIVED": str(folder / "derived"), "SER_STUDY_REPORTS": str(folder)}
     environment.pop("SER_STUDY_DATA", None)
-    command = [sys.executable, "run_all.py", "--preset", "demo", "--jobs", "1", *(f"--set={change}" for change in SMALL)]
+    command = [
+        sys.executable,
+        "run_all.py",
+        "--preset",
+        "demo",
+        "--jobs",
+        "1",
+        *(f"--set={change}" for change in SMALL),
+    ]
 
     def run(*more: str) -> subprocess.CompletedProcess:
         return subprocess.run([*command, *more], cwd=PROJECT, env=environment, capture_output=True, text=True)
@@ -103,10 +111,13 @@ def test_scores_follow_from_the_published_predictions(study):
     report, _, _ = study
     scores = pd.read_csv(report / "tables" / "scores.csv").set_index(["experiment", "metric"])["value"]
     predictions = pd.read_parquet(report / "predictions.parquet")
+    clips = pd.read_parquet(report / "clips.parquet")
+    assert "path" not in clips
+    predictions["clip_id"] = clips["clip_id"].to_numpy()[predictions["clip"]]
     test = predictions[(predictions["role"] == "test") & (predictions["variant"] == 0)]
     for name, rows in test.groupby("experiment"):
         if rows["clip_id"].is_unique:
-            right = (rows["truth"] == rows["prediction"]).groupby(rows["truth"]).mean()
+            right = (rows["truth"].astype(str) == rows["prediction"].astype(str)).groupby(rows["truth"]).mean()
             assert scores[(name, "uar")] == pytest.approx(right.mean(), abs=1e-5)
 
 

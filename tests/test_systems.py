@@ -167,7 +167,7 @@ def test_without_new_speakers_there_is_nothing_to_choose(small_study):
 
 def test_encoders_that_cannot_be_had_are_named_with_the_reason(monkeypatch):
     config = settings.load("quick")
-    monkeypatch.setattr(text.features, "unavailable", lambda name: "No network." if name == "moonshine" else "")
+    monkeypatch.setattr(text.features, "unavailable", lambda name, *_: "No network." if name == "moonshine" else "")
     assert "Encoders: CAM++, second block." in text.introduction(config)
     assert "Moonshine, layer 3 is left out: No network." in text.introduction(config)
     assert "No pretrained encoder" in text.introduction(settings.load("demo"))

@@ -9,6 +9,7 @@ there is whole; ``cached`` holds a lock while it makes one, so two runs can shar
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import functools
 import hashlib
@@ -26,14 +27,17 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ser_study import config as settings
 from ser_study.config import Config
 
 PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
+PREDICTIONS, CLIPS = "predictions.parquet", "clips.parquet"  # what a published run holds
 WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file to which a notebook notes what it wrote and lacked
 ABSENT = "absent "  # before the name of a feature in such a file
+PREDICTED = "predicted "  # before what a notebook needs of predictions, and their path below ``derived``
 LOCK_WAIT = 3600  # s; another run may be computing the same thing
 
 
@@ -53,6 +57,11 @@ class Store:
         """Where tables and figures go: the run's folder while the report is made; else, as in JupyterLab, a folder
         below ``derived``, so that exploring changes nothing that is published."""
         return self.run if os.environ.get(PAGES) else self.derived / "explored" / self.run.name
+
+    @property
+    def published(self) -> Path | None:
+        """The published run that was given as the raw data folder, whose predictions stand in for audio; else None."""
+        return self.raw if (self.raw / PREDICTIONS).is_file() and (self.raw / CLIPS).is_file() else None
 
     def path(self, name: str, cache_key: Mapping[str, Any], suffix: str) -> Path:
         """Path of the artefact ``name`` made from ``cache_key``; ``name`` may hold folders."""
@@ -140,7 +149,16 @@ def open_folders(
         )
     derived = Path(os.environ.get("SER_STUDY_DERIVED", "") or project / "data" / "derived").absolute()
     reports = Path(os.environ.get("SER_STUDY_REPORTS", "") or project / "reports").absolute()
-    return config, Store(raw, derived, reports / config.run_name, project, _fresh_since(config))
+    store = Store(raw, derived, reports / config.run_name, project, _fresh_since(config))
+    if store.published:
+        known = tuple(about(store.published / CLIPS)["features"])
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, published=known))
+    return config, store
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What a Parquet file of a published run says of itself."""
+    return json.loads((pq.read_schema(path).metadata or {}).get(b"ser_study", b"{}"))
 
 
 def _fresh_since(config: Config) -> float:

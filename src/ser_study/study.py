@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from ser_study.evaluation.tables import SCORE_COLUMNS
 from ser_study.experiments import baseline_results, benchmark, checks, folds, named, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import ALL
 from ser_study.experiments.selections import BASELINE, Selection
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
@@ -66,7 +67,8 @@ class Study:
         ----------
         preset : "demo", "quick", "full" or "complete"
         overrides : dotted setting → value, such as ``{"audio.sample_rate": 22_050}``
-        data : raw data folder; empty: the variable SER_STUDY_DATA, else ``data/raw`` of the checkout
+        data : raw data folder, or a published run such as ``reports/full``, whose predictions stand in for audio;
+            empty: the variable SER_STUDY_DATA, else ``data/raw`` of the checkout
 
         Raises
         ------
@@ -209,9 +211,9 @@ class Study:
             warnings.simplefilter("ignore")  # that folds are made anew is news in a run, not here
             return folds.protocol_folds(one, part.name, clips, truth, self.config, self.store)
 
-    def predict(self, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
+    def predict(self, experiments: Iterable[Experiment], *, read=ALL) -> dict[Experiment, pd.DataFrame]:
         """Predictions of experiments, cached or computed now; their test-set evaluations are logged."""
-        return self._by_kind(runner.predict, experiments)
+        return self._by_kind(partial(runner.predict, read=read), experiments)
 
     def predict_validation(self, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
         """Validation rows of the same; no test row is shown, so nothing is logged."""

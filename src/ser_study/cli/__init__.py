@@ -14,11 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_study.cli import data, live, models, predict, study
+from ser_study.cli import data, live, models, predict, report, study
 from ser_study.cli.options import FAILED, USAGE
 
 COMMANDS = {  # name → its options, and what it is for
     "run": (study.run_options, "run the study and write its report (the same as run_all.py)"),
+    "report": (report.options, "compute the tables of a published run again, from its predictions, without audio"),
     "predict": (predict.options, "say which emotion is heard in recordings of your own"),
     "live": (live.options, "serve a page for the microphone, on this machine"),
     "export": (models.export_options, "write a recogniser as an ONNX graph, for programs without this package"),

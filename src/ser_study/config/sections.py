@@ -172,6 +172,7 @@ class Run:
     cluster: str = ""  # address of a Dask scheduler
     force: bool = False  # compute again what is stored
     started: float = 0.0  # s since 1970; with force, what is older is computed again (0: now)
+    published: tuple[str, ...] = ()  # features of a published run that stands in for the audio; empty: there is audio
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ import pandas as pd
 
 from ser_study import schema
 from ser_study.config import Config, unknown
-from ser_study.corpora import copies, folders, packed, scan, seen
+from ser_study.corpora import copies, folders, packed, published, scan, seen
 from ser_study.store import Store
 
-SHARED = {"audit", "copies", "files", "folders", "info", "leftovers", "packed", "places", "scan", "seen"}  # no corpora
+SHARED = {"audit", "copies", "files", "folders", "info", "leftovers", "packed", "places", "published"}
+SHARED |= {"scan", "seen"}  # no corpora
 PARTS: Mapping[str, tuple[str, str, str]] = {  # selection → corpus, column, how its values begin
     "ravdess-speech": ("ravdess", "channel", "speech"),
     "ravdess-song": ("ravdess", "channel", "song"),
@@ -55,7 +56,10 @@ def module(name: str) -> ModuleType:
 
 
 def present(raw: Path) -> list[str]:
-    """Corpora with an audio file, or a pack, below ``raw``; a corpus that makes its own audio is none of them."""
+    """Corpora with an audio file, or a pack, below ``raw``; a corpus that makes its own audio is none of them. Of a
+    published run, its corpora."""
+    if published.is_run(raw):
+        return published.corpora(raw)
     there = [name for name in names() if packed.path_of(name, raw).is_file() or packed.has_audio(name, raw)]
     return [name for name in there if not hasattr(module(name), "generate")]
 
@@ -116,6 +120,8 @@ def load(name: str, *, config: Config, store: Store) -> pd.DataFrame:
     ValueError
         Two files claim the same clip, or a side file or a pack cannot be understood.
     """
+    if store.published:
+        return published.clips(store.published, name)
     table = copies.one_file_a_clip(scanned(name, config=config, store=store))
     return schema.check_clips(table).assign(silent=table["silent"])
 

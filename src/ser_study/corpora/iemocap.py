@@ -51,6 +51,7 @@ INFO = CorpusInfo(
     skips={r"Ses\d\d[FM]_(impro|script)\d+(_\d+)?[a-z]?": "is a whole dialogue; its utterances are used"},
     human="None: the labels are the judges' own votes.",
     example="Ses01F_impro04_M003.wav, labelled in dialog/EmoEvaluation",
+    names_published=False,
 )
 
 

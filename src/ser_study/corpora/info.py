@@ -56,6 +56,7 @@ class CorpusInfo:
     side_files: tuple[str, ...] = ()  # must be there, below the corpus folder
     optional_files: tuple[str, ...] = ()  # may be there
     example: str = ""  # how a clip is called
+    names_published: bool = True  # False: the corpus is licensed or yours, and so are the names of its clips
 
 
 def canonical_emotion(word: str) -> str | None:

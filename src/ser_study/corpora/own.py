@@ -52,6 +52,7 @@ INFO = CorpusInfo(
     ),
     skips={r".*": "not listed in the table; add a line for each, or move them out of own/"},
     optional_files=(TABLE,),
+    names_published=False,
 )
 
 

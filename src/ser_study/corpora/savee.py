@@ -54,6 +54,7 @@ INFO = CorpusInfo(
     ),
     example="DC_a01.wav, or a01.wav in a folder DC, JE, JK or KL",
     optional_files=(SENTENCES,),
+    names_published=False,
 )
 
 

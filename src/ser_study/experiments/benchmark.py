@@ -76,7 +76,7 @@ def joint(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experim
             declared += [
                 Experiment(selection, "speaker_independent", feature, "lda", others=others)
                 for feature in config.benchmark.joint_features
-                if not features.unavailable(feature)
+                if not features.unavailable(feature, config)
             ]
     return declared
 
@@ -92,7 +92,7 @@ def other_corpora(selection: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def available_encoders(config: Config) -> list[str]:
     """Encoders of the settings, some side by side (``campplus+moonshine``), whose weights and libraries are here."""
-    return [name for name in config.benchmark.encoders if not features.unavailable(name)]
+    return [name for name in config.benchmark.encoders if not features.unavailable(name, config)]
 
 
 def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ser_study import config as settings
 from ser_study import features, schema, splits, training
 from ser_study.audio import augment, signal
 from ser_study.config import Config
-from ser_study.experiments import joint
+from ser_study.experiments import coding, joint, published
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
 from ser_study.experiments.selections import Selection, classes_of, joined
@@ -134,14 +135,14 @@ def variants_of(experiment: Experiment) -> tuple[int, ...]:
 
 
 def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Experiment, str]:
-    """Extract what the jobs need before they start, so that no two workers extract the same.
+    """Extract what the jobs without predictions need before they start, so that no two workers extract the same.
 
     Returns
     -------
     The experiments whose features cannot be had (no weights, no library, not in the pack), with the reason.
     """
     needed, unavailable = {}, {}
-    for job in jobs:
+    for job in (job for job in jobs if not is_cached(job, store)):
         for feature in feature_names(job.experiment):
             key = (feature, job.experiment.selection, job.experiment.treatment, variants_of(job.experiment))
             needed.setdefault(key, []).append(job)
@@ -171,14 +172,23 @@ def artefact_name(kind: str, job: Job) -> str:
     return f"{kind}/{job.experiment.name.replace('/', '_')}"
 
 
+def path_of(job: Job, store: Store) -> Path:
+    """Where the predictions are, or will be."""
+    return store.path(artefact_name("predictions", job), job.cache_key, ".parquet")
+
+
 def is_cached(job: Job, store: Store) -> bool:
-    """Whether the predictions are in the store."""
-    return store.is_fresh(store.path(artefact_name("predictions", job), job.cache_key, ".parquet"))
+    """Whether the predictions are in the store, or in the published run that stands in for the audio."""
+    return published.is_published(job.experiment, store) or store.is_fresh(path_of(job, store))
 
 
 def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
-    """Predictions of a job, from the store or computed now; runs in any process."""
-    return store.cached(artefact_name("predictions", job), job.cache_key, partial(_computed, job, config, store))
+    """Predictions of a job, published, from the store or computed now; runs in any process. Probabilities are those
+    that are published of them, see ``coding``."""
+    if published.is_published(job.experiment, store):
+        return published.predictions(job.experiment, store)
+    make = partial(_computed, job, config, store)
+    return coding.rounded(store.cached(artefact_name("predictions", job), job.cache_key, make))
 
 
 def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:

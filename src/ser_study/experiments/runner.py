@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,14 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import metrics, tables
-from ser_study.experiments import execute, ledger
+from ser_study.experiments import coding, execute, ledger, published
 from ser_study.experiments.benchmark import benchmark, possible
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.models import registry
 from ser_study.parallel import Failure, parallel_map
-from ser_study.store import Store
+from ser_study.store import PREDICTED, Store, note
 
 Selections = Mapping[str, Selection]
 
@@ -49,6 +49,7 @@ def scores(
     """
     experiments = list(dict.fromkeys(experiments))
     ready = _in_two_rounds(experiments, selections, partial(_has_scores, config=config), _score, config, store)
+    _note(ready, published.SCORES, store)
     by_experiment = {job.experiment: _score(job, config=config, store=store) for job in ready}
     table = pd.concat([by_experiment[e] for e in experiments], ignore_index=True)
     declarations = {name: ledger.UNDECLARED * undeclared + known for name, known in _declarations(ready).items()}
@@ -57,11 +58,17 @@ def scores(
 
 
 def predict(
-    experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store
+    experiments: Iterable[Experiment],
+    selections: Selections,
+    *,
+    config: Config,
+    store: Store,
+    read: Collection[str] = published.ALL,
 ) -> dict[Experiment, pd.DataFrame]:
     """Predictions of several experiments, computed in parallel where they are not cached; networks one by one.
 
-    Every experiment with test rows is a test-set evaluation, logged with the UAR of those rows (mean over draws).
+    What is ``read`` of them is published, see ``published``; with its ``LABELS`` there are no probabilities. Every
+    experiment with test rows is a test-set evaluation, logged with the UAR of those rows (mean over draws).
 
     Raises
     ------
@@ -70,26 +77,38 @@ def predict(
     """
     experiments = list(dict.fromkeys(experiments))
     ready = _in_two_rounds(experiments, selections, execute.is_cached, execute.predict, config, store)
+    _note(ready, read, store)
     tables_of = {job.experiment: execute.predict(job, config=config, store=store) for job in ready}
     if tables_of:
         rows = pd.concat([ledger.test_uar(table) for table in tables_of.values()], ignore_index=True)
         ledger.log_test_evaluations(_declarations(ready), rows, store)
+    if read == published.LABELS:
+        tables_of = {one: table.loc[:, ~table.columns.str.startswith("p_")] for one, table in tables_of.items()}
     return {experiment: tables_of[experiment] for experiment in experiments}
 
 
 def predict_validation(
-    experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store
+    experiments: Iterable[Experiment],
+    selections: Selections,
+    *,
+    config: Config,
+    store: Store,
+    read: Collection[str] = published.VALIDATION,
 ) -> dict[Experiment, pd.DataFrame]:
     """Validation rows of the same predictions: no test row is shown, so nothing is logged."""
     experiments = list(dict.fromkeys(experiments))
     ready = _in_two_rounds(experiments, selections, execute.is_cached, execute.predict, config, store)
+    _note(ready, read, store)
     tables_of = {job.experiment: execute.predict(job, config=config, store=store) for job in ready}
     return {e: tables_of[e][tables_of[e]["role"] == "validation"].reset_index(drop=True) for e in experiments}
 
 
 def predictions(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of one experiment, cached or computed now."""
-    return execute.predict(job_of(experiment, selections, config=config, store=store), config=config, store=store)
+    job = job_of(experiment, selections, config=config, store=store)
+    table = execute.predict(job, config=config, store=store)
+    _note([job], published.LABELS, store)
+    return table
 
 
 def job_of(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> Job:
@@ -170,6 +189,12 @@ def _in_two_rounds(experiments: list[Experiment], selections, is_cached, work, c
     return first + second
 
 
+def _note(jobs: Iterable[Job], read: Collection[str], store: Store) -> None:
+    """Have the run publish what is read of predictions."""
+    for job in jobs:
+        note(f"{PREDICTED}{','.join(read)} {execute.path_of(job, store).relative_to(store.derived).as_posix()}")
+
+
 def _declarations(jobs: list[Job]) -> dict[str, str]:
     """Experiment → hash of its declaration; shuffled labels evaluate nobody's test set."""
     return {j.experiment.name: ledger.declaration_of(j.cache_key) for j in jobs if not j.experiment.shuffle}
@@ -182,6 +207,7 @@ def _score_key(job: Job, config: Config) -> dict[str, Any]:
         "evaluation": config.evaluation,
         "version": execute.VERSION,
         "metrics": measured,
+        "steps": coding.STEPS,
     }
 
 

@@ -147,7 +147,10 @@ def _baseline_clips(name: str, config: Config, store: Store) -> Selection | None
 
 
 def with_audio(selections: Mapping[str, Selection], store: Store) -> dict[str, Selection]:
-    """The selections whose audio is here; a pack holds no sound to be prepared or changed."""
+    """The selections whose audio is here, or was in a published run; a pack holds no sound to prepare or change."""
+    if store.published:
+        packed = corpora.published.packed(store.published)
+        return {name: part for name, part in selections.items() if corpora.corpus_of(name) not in packed}
     return {name: part for name, part in selections.items() if corpora.pack_of(corpora.corpus_of(name), store) is None}
 
 

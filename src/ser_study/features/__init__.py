@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from ser_study import corpora
 from ser_study.audio import augment, prepare
 from ser_study.config import Audio, Config
-from ser_study.corpora import packed
+from ser_study.corpora import packed, published
 from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
@@ -46,12 +46,18 @@ GROUP = 256  # clips written to disk at a time
 MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
 
 
-@cached
-def unavailable(name: str) -> str:
+def unavailable(name: str, config: Config | None = None) -> str:
     """Why a feature, or one of several side by side, cannot be had here, though its weights were asked for; empty where
-    it can. Asked once a process."""
+    it can, or where ``config`` is that of a published run that holds predictions with it. Asked once a process."""
     if "+" in name:
-        return next(filter(None, map(unavailable, name.split("+"))), "")
+        return next(filter(None, (unavailable(part, config) for part in name.split("+"))), "")
+    if config is not None and config.run.published:
+        return "" if name in config.run.published else f"The published run holds no predictions with {name}."
+    return _why_not(name)
+
+
+@cached
+def _why_not(name: str) -> str:
     try:
         get(name).fetch()
     except (ConnectionError, ImportError, RuntimeError) as error:
@@ -77,6 +83,8 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
     -------
     FeatureSet in the order of ``clips``; a clip whose extraction failed is absent and named on stderr.
     """
+    if store.published:
+        raise FileNotFoundError(f"{name} of {len(clips)} clips needs {published.NO_AUDIO.format(store.published.name)}")
     feature = get(name)
     ids, rows, columns = [], [], ()
     for corpus, part in clips.groupby("corpus", sort=False):

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from ser_study.config import Config
 from ser_study.report import clean, provenance
 from ser_study.report.chapters import Chapter, published
-from ser_study.store import ABSENT, PAGES, WRITTEN, Store, file_hash, replacing, write_json
+from ser_study.store import ABSENT, PAGES, PREDICTED, WRITTEN, Store, file_hash, replacing, write_json
 
 
 def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: Path, n_files: int) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
     Returns
     -------
     The record: status ("done" or "failed"), error, seconds, date, clips, commit, the files of the run that the notebook
-    wrote, with their hashes, and the features it had to do without.
+    wrote, with their hashes, the features it had to do without, and what it read of cached predictions.
     """
     import nbformat
 
@@ -116,12 +116,18 @@ def _kernel(listing: Path, log: TextIO):
 
 
 def _noted(listing: Path, folder: Path) -> dict[str, Any]:
-    """What a notebook noted: ``files`` of the run that it wrote, with their hashes, and ``absent`` features."""
+    """What a notebook noted: ``files`` of the run that it wrote, with their hashes, ``absent`` features, and cached
+    ``predictions`` (path below ``derived`` → what it read of them)."""
     lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
     absent = sorted({line.removeprefix(ABSENT) for line in lines if line.startswith(ABSENT)})
     paths = sorted({Path(line) for line in lines if Path(line).is_relative_to(folder.absolute())})
     files = {path.relative_to(folder.absolute()).as_posix(): file_hash(path) for path in paths if path.is_file()}
-    return {"files": files, "absent": absent}
+    read: dict[str, set[str]] = {}
+    for line in lines:
+        if line.startswith(PREDICTED):
+            words, _, name = line.removeprefix(PREDICTED).partition(" ")
+            read.setdefault(name, set()).update(words.split(","))
+    return {"files": files, "absent": absent, "predictions": {name: sorted(read[name]) for name in sorted(read)}}
 
 
 @contextmanager

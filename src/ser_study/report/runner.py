@@ -11,7 +11,7 @@ from typing import Any
 
 from ser_study.config import Config
 from ser_study.parallel import n_workers
-from ser_study.report import pages, provenance, turns
+from ser_study.report import pages, provenance, publish, turns
 from ser_study.report.chapters import (
     Chapter,
     cached_path,
@@ -69,6 +69,7 @@ def run_study(
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
         n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
+        publish.publish(config, store, corpora=corpora, notebooks=[known["notebook"] for known in facts.values()])
     return _outcome(n_pages, chosen, facts, store)
 
 
@@ -137,7 +138,8 @@ class _Run:
     def _noted(self, chapter: Chapter, path: Path, record: dict[str, Any]) -> dict[str, Any]:
         """The record, which is now in ``run.json``; the executed notebook that ``path`` takes the place of goes."""
         outdated = self.facts().get(chapter.page, {}).get("notebook", path.name)
-        _merge(self.config, self.store, self.story, {chapter.page: record | {"notebook": path.name}})
+        facts = {name: value for name, value in record.items() if name != "predictions"}  # long, and for ``publish``
+        _merge(self.config, self.store, self.story, {chapter.page: facts | {"notebook": path.name}})
         if outdated != path.name:
             for suffix in (".ipynb", ".json"):
                 path.with_name(outdated).with_suffix(suffix).unlink(missing_ok=True)

@@ -34,7 +34,7 @@ def declared(study: Study, systems: Sequence[tuple[str, str]] = SYSTEMS) -> list
         Experiment(target, PROTOCOL, feature, model, SCHEME, sources)
         for target, other in (CHANNELS, CHANNELS[::-1])
         for feature, model in systems
-        if not features.unavailable(feature)
+        if not features.unavailable(feature, study.config)
         for sources in ((target,), (other,), CHANNELS)
     ]
 

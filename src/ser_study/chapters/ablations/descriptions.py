@@ -31,7 +31,7 @@ def declared(study: Study) -> list[Experiment]:
         Experiment(selection, PROTOCOL, name, MODEL)
         for selection in compared(study)[:1]
         for name in FEATURES
-        if not features.unavailable(name)
+        if not features.unavailable(name, study.config)
     ]
 
 

@@ -12,6 +12,7 @@ from ser_study.evaluation import choice, metrics, predictions
 from ser_study.evaluation.summaries import uar, validation_scores
 from ser_study.experiments.benchmark import benchmark, hand_crafted
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 
 HEADLINE_COLUMNS = [*SYSTEM, "value", "low", "high", "interval", "n", "n_speakers", "chosen_by"]
@@ -65,7 +66,7 @@ def nested(study: Study) -> dict[str, float]:
         ]
         if part.n_speakers < 3 or not candidates:
             continue
-        chosen = choice.nested_choice({one.name: rows for one, rows in study.predict(candidates).items()})
+        chosen = choice.nested_choice({one.name: rows for one, rows in study.predict(candidates, read=LABELS).items()})
         scores[name] = metrics.uar_of(chosen[chosen["role"] == "test"])
     return scores
 

@@ -1,12 +1,10 @@
-"""What a run publishes for others to compute with: all scores, all predictions, and the clips without their paths."""
+"""The scores that a run publishes in one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
@@ -58,31 +56,11 @@ def main_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def publish(scores: pd.DataFrame, study: Study) -> None:
-    """Write ``tables/scores.csv``, ``predictions.parquet`` and ``clips.parquet`` of the run.
+    """Write ``tables/scores.csv`` of the run.
 
     Parameters
     ----------
     scores : ``all_scores``
     """
-    run = study.store.outputs
-    with replacing(run / "tables" / "scores.csv") as temporary:
+    with replacing(study.store.outputs / "tables" / "scores.csv") as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6g")
-    with replacing(run / "clips.parquet") as temporary:
-        study.clips().drop(columns=["path"]).to_parquet(temporary, index=False)
-    _write_predictions(benchmark.published(study.config, study.possible, study.selections), study)
-
-
-def _write_predictions(experiments: Iterable[Experiment], study: Study) -> None:
-    """One file with the predictions of all these experiments, written one experiment at a time."""
-    classes = sorted({e for part in study.selections.values() for e in part.clips["emotion"].unique()})
-    probabilities = [f"p_{name}" for name in classes]
-    writer = None
-    with replacing(study.store.outputs / "predictions.parquet") as temporary:
-        for experiment in experiments:
-            table = study.predictions(experiment)
-            columns = [column for column in table.columns if not column.startswith("p_")]
-            arrow = pa.Table.from_pandas(table.reindex(columns=columns + probabilities), preserve_index=False)
-            writer = writer or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
-            writer.write_table(arrow.cast(writer.schema))
-        if writer:
-            writer.close()

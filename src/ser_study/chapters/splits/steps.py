@@ -11,6 +11,7 @@ from ser_study.chapters.splits import declare
 from ser_study.chapters.splits.tables import equal_ladder
 from ser_study.evaluation import comparisons, metrics
 from ser_study.experiments import benchmark, folds, selections
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 from ser_study.wording import word
 
@@ -82,7 +83,7 @@ def cost_table(steps: pd.DataFrame) -> pd.DataFrame:
 def shuffled_scores(study: Study) -> pd.DataFrame:
     """UAR of every repeat with labels shuffled within speakers: ``corpus, protocol, draw, value``."""
     rows = []
-    for one, predictions in study.predict(declare.controls(study)).items():
+    for one, predictions in study.predict(declare.controls(study), read=LABELS).items():
         for draw, part in predictions[predictions["role"] == "test"].groupby("draw"):
             rows.append((one.selection, benchmark.step_of(one), draw, metrics.uar_of(part)))
     return pd.DataFrame(rows, columns=["corpus", "protocol", "draw", "value"])

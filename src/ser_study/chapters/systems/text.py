@@ -17,7 +17,7 @@ NO_SYSTEM = (
 def introduction(config: Config) -> str:
     """Which encoders take part, and why others do not."""
     names = list(dict.fromkeys(part for name in config.benchmark.encoders for part in name.split("+")))
-    lost = {name: reason for name in names if (reason := features.unavailable(name))}
+    lost = {name: reason for name in names if (reason := features.unavailable(name, config))}
     here = [features.get(name).title for name in names if name not in lost]
     words = f"Encoders: {listed(here)}. " if here else "No pretrained encoder takes part in this run. "
     return words + " ".join(f"{features.get(name).title} is left out: {why}" for name, why in lost.items())

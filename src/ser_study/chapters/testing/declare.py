@@ -36,7 +36,8 @@ def systems(study: Study) -> dict[str, dict[str, Experiment]]:
     here = {
         kind: feature
         for kind, feature in features_of(study.config).items()
-        if not features.is_pretrained(feature) or (feature in encoders and not features.unavailable(feature))
+        if not features.is_pretrained(feature)
+        or (feature in encoders and not features.unavailable(feature, study.config))
     }
     return {
         name: {kind: Experiment(name, PROTOCOL, feature, MODEL) for kind, feature in here.items()}
