@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ser_study import config as settings
+from ser_study.experiments import coding
 from ser_study.store import Store
 from ser_study.study import Study
 
@@ -53,6 +54,12 @@ def real_store(corpora_dir, tmp_path_factory) -> Store:
 def store(tmp_path) -> Store:
     """A store in a temporary folder."""
     return Store(tmp_path / "raw", tmp_path / "derived", tmp_path / "run", PROJECT)
+
+
+@pytest.fixture
+def as_computed(monkeypatch) -> None:
+    """Predictions with the probabilities that were computed, not those that are published of them."""
+    monkeypatch.setattr(coding, "rounded", lambda predictions: predictions)
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ def rows_of_fold(rows):
 
 
 @pytest.mark.parametrize("feature", ["means184", "summary+means184"])
-def test_probabilities_are_those_of_the_study_bit_for_bit(small_study, options, feature):
+def test_probabilities_are_those_of_the_study_bit_for_bit(small_study, options, feature, as_computed):
     one = Experiment("synthetic", "speaker_independent", feature, "lda")
     rows = rows_of_fold(small_study.predictions(one))
     made = recognizer.made(one, small_study.selections, **options, fold=FOLD)
@@ -79,7 +79,7 @@ def test_probabilities_are_those_of_the_study_bit_for_bit(small_study, options, 
     assert (table.loc[~sure, "emotion"] == recognizer.UNSURE).all()
 
 
-def test_real_clips_too(real_store):
+def test_real_clips_too(real_store, as_computed):
     """Up to 300 test clips of a fold of EMO-DB."""
     config = settings.load("quick", {"corpora": "emodb", "evaluation.n_bootstrap": 50})
     parts, _ = usable(load_selections(config, real_store), config)

@@ -52,7 +52,7 @@ def means(table):
 # What is predicted
 
 
-def test_clean_clips_get_the_predictions_of_the_study_bit_for_bit(study, predicted):
+def test_clean_clips_get_the_predictions_of_the_study_bit_for_bit(study, predicted, as_computed):
     kinds = robustness.systems(study)["synthetic"]
     assert list(kinds) == ["classical", "augmented"]
     for kind, one in kinds.items():

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+ALIKE = 9  # decimals to which confidences of one bin are compared: the order of sums must not part equal ones
+
 
 def clip_log_loss(truth: np.ndarray, proba: np.ndarray) -> np.ndarray:
     """−ln p of the true class of each clip, in nats; p is kept above 2.2e-16, so the worst is 36."""
@@ -106,7 +108,7 @@ def confidence_bins(proba: np.ndarray, *, bins: int = 10) -> np.ndarray:
     confidence = proba.max(axis=1)
     order = np.argsort(confidence, kind="stable")
     bin_of = np.empty(len(order), dtype=int)
-    starts = _equal_mass(confidence[order], bins)
+    starts = _equal_mass(confidence[order].round(ALIKE), bins)
     bin_of[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
     return bin_of
 
@@ -116,7 +118,7 @@ def ece(truth: np.ndarray, proba: np.ndarray, *, bins: int = 10) -> float:
     confidence = proba.max(axis=1)
     order = np.argsort(confidence, kind="stable")
     right = (proba.argmax(axis=1) == truth)[order].astype(float)
-    return float(_gap(right, confidence[order], _equal_mass(confidence[order], bins)))
+    return float(_gap(right, confidence[order], _equal_mass(confidence[order].round(ALIKE), bins)))
 
 
 def tempered(proba: np.ndarray, scale: float) -> np.ndarray:
@@ -138,7 +140,7 @@ def ece_if_calibrated(proba: np.ndarray, *, bins: int = 10, draws: int = 200, rn
     """Mean ECE when each clip is right exactly as often as its confidence says: what chance alone shows."""
     confidence = np.sort(np.minimum(proba.max(axis=1), 1.0))
     right = rng.random((draws, len(confidence))) < confidence
-    return float(_gap(right, confidence, _equal_mass(confidence, bins)).mean())
+    return float(_gap(right, confidence, _equal_mass(confidence.round(ALIKE), bins)).mean())
 
 
 def calibration(

@@ -4,9 +4,10 @@ Conventions
 -----------
 Of a row of probabilities p, each is coded by its distance L = ln(max p / p) from the largest: code =
 round(54 ln(1 + L)), and 255 for a probability of 0. Decoded, the weights exp(−(exp(code / 54) − 1)), 0 for 255, are
-divided by their sum. The largest has code 0; steps of L grow as 1 + L, so that all float32 numbers fit: the odds
-against the largest are kept to 1 % where two classes are alike and to 3 % where one is ten times less likely, and no
-probability moves by more than .006. Scores of decoded probabilities are those of the published predictions.
+divided by their sum. The largest, and no other, has code 0, so the likeliest class stays the likeliest. Steps of L
+grow as 1 + L, so that all float32 numbers fit: the odds against the largest are kept to 2 % where two classes are alike
+and to 3 % where one is ten times less likely, and no probability moves by more than .006. Scores of decoded
+probabilities are those of the published predictions.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def encode(proba: np.ndarray) -> np.ndarray:
     """
     with np.errstate(divide="ignore"):
         distance = np.log(proba.max(axis=1, keepdims=True, initial=0.0) / proba.astype(np.float64))
-    return np.minimum(np.round(STEPS * np.log1p(distance)), ZERO).astype(np.uint8)
+    codes = np.minimum(np.round(STEPS * np.log1p(distance)), ZERO)
+    return np.where(distance > 0, np.maximum(codes, 1), 0).astype(np.uint8)
 
 
 def decode(codes: np.ndarray) -> np.ndarray:

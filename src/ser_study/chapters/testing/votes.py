@@ -27,7 +27,7 @@ from ser_study import corpora, training
 from ser_study.chapters.testing import declare
 from ser_study.config import Config
 from ser_study.evaluation import comparisons, metrics
-from ser_study.experiments import execute, ledger
+from ser_study.experiments import coding, execute, ledger
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
@@ -126,8 +126,9 @@ def predict(study: Study) -> dict[Experiment, dict[str, pd.DataFrame]]:
 
 
 def predicted(item: tuple[Job, str], config: Config, store: Store) -> pd.DataFrame:
-    """Test predictions of one job under one kind of labels, from the store or computed now; runs in any process."""
-    return store.cached(*_artefact(*item), partial(_computed, *item, config, store))
+    """Test predictions of one job under one kind of labels, from the store or computed now; runs in any process.
+    Probabilities are rounded as those of ``execute.predict``, which they are compared with."""
+    return coding.rounded(store.cached(*_artefact(*item), partial(_computed, *item, config, store)))
 
 
 def _artefact(job: Job, labels: str) -> tuple[str, dict]:
