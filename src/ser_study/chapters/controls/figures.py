@@ -193,7 +193,7 @@ def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Figure | No
         x = encoders.above_chance(part["recall"], part["classes"])
         for at, row in zip(x, part.itertuples()):
             ax.plot(at, row.gap, KIND_MARKERS[row.kind], color=tones[row.corpus], markersize=6, mew=1.5, clip_on=False)
-        ax.set(xlim=(-0.05, 1.02), xlabel=f"{name} identified, above chance (0–1)")
+        ax.set(xlim=(-0.12, 1.02), xlabel=f"{name} identified, above chance (0–1)")
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
         ax.axhline(0, color=INK, linewidth=0.8)
         ax.grid()
