@@ -291,11 +291,11 @@ def identified() -> pd.DataFrame:
 
 
 def test_draws_of_random_weights_are_averaged_by_hand():
-    short = encoders.summary(encoder_scores(), identified()).set_index(["corpus", "vectors"])
+    short = encoders.summary(encoder_scores(), identified()).set_index(["corpus", "feature"])
     row = short.loc[("tess", "campplus_random_weights")]
     assert (row["draws"], row["n"]) == (3, 600)
     assert row["speaker_independent"] == pytest.approx(np.mean([0.5 - 0.05 * at - 0.02 for at in (3, 4, 5)]))
-    assert short["draws"].drop("campplus_random_weights", level="vectors").eq(1).all()
+    assert short["draws"].drop("campplus_random_weights", level="feature").eq(1).all()
     finding = text.weights_table(short.reset_index()).finding
     assert "CAM++ loses 20 to 20 points without its weights" in finding
     assert "Random networks are −10.0 points from the pooled filterbank" in finding

@@ -55,7 +55,8 @@ def shuffled(study: Study) -> list[Experiment]:
         declared.append(replace(one, shuffle=WITHIN, draws=wanted.shuffles))
         if wanted.global_shuffles and one.protocol in PAIR and not one.leak:
             declared.append(replace(one, shuffle=GLOBAL, draws=wanted.global_shuffles))
-    return declared + _networks(study)
+    order = list(study.selections)
+    return sorted([*declared, *_networks(study)], key=lambda one: order.index(one.selection))
 
 
 def _networks(study: Study) -> list[Experiment]:

@@ -15,7 +15,7 @@ from ser_study.study import Study
 
 SCORES = ["corpus", "feature", "kind", "encoder", "random", "low_random", "high_random"]
 SCORES += ["speaker_independent", "low", "high", "interval", "gap", "n"]
-SUMMARY = ["corpus", "vectors", "draws", "random", "speaker_independent", "gap", "speakers", "sentences", "n"]
+SUMMARY = ["corpus", "feature", "draws", "random", "speaker_independent", "gap", "speakers", "sentences", "n"]
 DATA = ["encoder", "training_data", "labels", "overlap", "licence", "source"]
 
 
@@ -57,9 +57,9 @@ def summary(table: pd.DataFrame, identified: pd.DataFrame) -> pd.DataFrame:
     wide = identified.pivot(index=["corpus", "feature"], columns="what", values="recall")
     wide = wide.reindex(columns=list(identification.TASKS)).reset_index()
     joined = table.merge(wide, on=["corpus", "feature"], how="left")
-    joined = joined.assign(vectors=[group_of(row) for row in joined.itertuples()])
+    joined = joined.assign(feature=[group_of(row) for row in joined.itertuples()])
     numbers = ["random", "speaker_independent", "gap", *identification.TASKS]
-    grouped = joined.groupby(["corpus", "vectors"], sort=False)
+    grouped = joined.groupby(["corpus", "feature"], sort=False)
     means = grouped[numbers].mean().assign(draws=grouped.size(), n=grouped["n"].first()).reset_index()
     return means[SUMMARY]
 

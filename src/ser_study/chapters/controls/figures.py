@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 
 from ser_study.chapters.controls import encoders, markers, text
 from ser_study.chapters.controls.declare import GLOBAL
+from ser_study.chapters.controls.shuffled import row_name
 from ser_study.plotting.marks import (
     beside,
     chance_line,
@@ -61,7 +62,7 @@ def shuffled(table: pd.DataFrame, true: pd.DataFrame, chance: Mapping[str, float
         rows = list(part.groupby(keys, sort=False)["value"])
         for y, ((protocol, shuffle, _), values) in enumerate(rows):
             _repeats(ax, y, np.sort(values.to_numpy(float)), known.get(protocol) if shuffle != GLOBAL else None)
-        row_axis(ax, [text.row_name(*key) for key, _ in rows])
+        row_axis(ax, [row_name(*key) for key, _ in rows])
         score_axis(ax)
         chance_line(ax, chance.get(corpus))
         ax.set_title(word(corpus), pad=14)

@@ -38,7 +38,7 @@ STRENGTH, NOISE = 3.0, 0.3  # standard deviations of the directions and of the n
 N_PERMUTATIONS = 200
 N_FOLDS = 5  # of copies split at random
 REACH = 4.0  # standard deviations
-COLUMNS = ["corpus", "protocol", "marker", "declared", "uar", "low", "high", "clips", "measured", "holds"]
+COLUMNS = ["corpus", "protocol", "marker", "declared", "uar", "lowest", "highest", "clips", "measured", "holds"]
 
 
 def declared() -> pd.DataFrame:
@@ -138,7 +138,7 @@ def score(
         null.append(_uar(mixed[:, rows[kept]], mixed[:, other[kept]]))
     by_chance = np.mean(null, axis=0)
     middle, reach = by_chance.mean(), REACH * by_chance.std()
-    return float(np.mean(values)), float(middle - reach), float(middle + reach), int(scored.sum())
+    return float(np.mean(values)), float(max(middle - reach, 0)), float(middle + reach), int(scored.sum())
 
 
 def _cells(clips: pd.DataFrame, marker: str) -> np.ndarray:

@@ -7,13 +7,16 @@ import pandas as pd
 from ser_study.chapters.controls import declare
 from ser_study.evaluation import metrics, summaries
 from ser_study.experiments import selections
+from ser_study.models import registry
 from ser_study.study import Study
+from ser_study.wording import word
 
 TOLERANCE = 0.01  # of a mean over repeats about chance
 HONEST, LEAKY = "at chance", "above chance"
 COLUMNS = ["corpus", "protocol", "model", "shuffle", "draw", "value"]
 SUMMARY = ["corpus", "protocol", "model", "shuffle", "repeats", "mean", "lowest", "highest", "chance", "difference"]
 SUMMARY += ["expected", "holds"]
+IN_WORDS = ["corpus", "split", "repeats", "mean", "lowest", "highest", "chance", "difference", "expected", "holds"]
 
 
 def chance(study: Study) -> dict[str, float]:
@@ -37,6 +40,18 @@ def true_scores(study: Study) -> pd.DataFrame:
     steps = {one.name: declare.step_of(one) for one in declared}
     table = summaries.uar(study.scores(declared))
     return table.assign(protocol=table["experiment"].map(steps))[["corpus", "protocol", "value"]]
+
+
+def in_words(short: pd.DataFrame) -> pd.DataFrame:
+    """The summary as readers see it: one name for a split, how labels were shuffled, and a network where it was one."""
+    names = [row_name(*row) for row in short[["protocol", "shuffle", "model"]].itertuples(index=False)]
+    return short.drop(columns=["protocol", "shuffle", "model"]).assign(split=names)[IN_WORDS]
+
+
+def row_name(protocol: str, shuffle: str, model: str) -> str:
+    """A row of the control: its split, and what differs from labels shuffled within speakers under a linear model."""
+    deep = registry.get(model).family == "deep"
+    return word(protocol) + ", over all clips" * (shuffle == declare.GLOBAL) + f", {word(model)}" * deep
 
 
 def summary(table: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -8,19 +8,12 @@ import pandas as pd
 
 from ser_study.chapters.controls import coverage as simulated
 from ser_study.chapters.controls import encoders, markers
-from ser_study.chapters.controls.declare import GLOBAL, STEP_OF_LEAK, WITHIN
-from ser_study.chapters.controls.shuffled import TOLERANCE
-from ser_study.models import registry
+from ser_study.chapters.controls.declare import STEP_OF_LEAK, WITHIN
+from ser_study.chapters.controls.shuffled import TOLERANCE, row_name
 from ser_study.wording import Caption, listed, minus, percent, share, signed, word
 
 NO_LABELS = "No control with shuffled labels in this run: `controls.shuffles` is 0."
 NO_ENCODER = "No encoder in this run, so there are no weights to put random ones in the place of."
-
-
-def row_name(protocol: str, shuffle: str, model: str) -> str:
-    """A row of the control: its split, and what differs from labels shuffled within speakers under a linear model."""
-    deep = registry.get(model).family == "deep"
-    return word(protocol) + ", over all clips" * (shuffle == GLOBAL) + f", {word(model)}" * deep
 
 
 def shuffled_title(table: pd.DataFrame, chance: Mapping[str, float]) -> str:
@@ -54,7 +47,7 @@ def shuffled_summary(table: pd.DataFrame) -> Caption:
         f"{share(TOLERANCE, 2)} of chance, with one all of the range must be above it.",
         finding=_shuffled_finding(table),
         empty=NO_LABELS,
-        labels={"difference": "mean − chance", "lowest": "from", "highest": "to", "holds": "as expected"},
+        labels={"difference": "mean − chance", "lowest": "95 % from", "highest": "to", "holds": "as expected"},
     )
 
 
@@ -110,10 +103,10 @@ def marker_table(table: pd.DataFrame) -> Caption:
     return Caption(
         "markers",
         "The same scores with their range by chance: labels permuted between the cells, four standard deviations about "
-        "the mean.",
+        "the mean. It is wide where there are few sentences or speakers.",
         finding=finding,
         empty="",
-        labels={"holds": "as declared", "uar": "UAR"},
+        labels={"holds": "as declared", "uar": "UAR", "lowest": "chance from", "highest": "to"},
     )
 
 
@@ -127,7 +120,8 @@ def weights_title(table: pd.DataFrame) -> str:
     score = table.groupby(["corpus", "kind"])["speaker_independent"].mean().unstack()
     if "random_weights" not in score:
         best = table.loc[table["speaker_independent"].idxmax()]
-        return f"On new speakers {word(best['feature'])} reaches {share(best['speaker_independent'])}"
+        score = f"{share(best['speaker_independent'])} on {word(best['corpus'])}"
+        return f"On new speakers {word(best['feature'])} reaches {score}"
     gain = 100 * (score["published"] - score["random_weights"])
     return f"On new speakers published weights are worth {minus(gain.min(), 0)} to {minus(gain.max(), 0)} points"
 
@@ -152,15 +146,20 @@ def weights_table(table: pd.DataFrame) -> Caption:
         "of sentences (from new speakers).",
         finding=_weights_finding(table),
         empty="",
-        labels={"random": "random split", "speaker_independent": "new speakers", "gap": "random − new speakers"},
+        labels={
+            "feature": "vectors",
+            "random": "random split",
+            "speaker_independent": "new speakers",
+            "gap": "random − new",
+        },
     )
 
 
 def _weights_finding(table: pd.DataFrame) -> str:
-    rows = table.assign(is_random=table["vectors"].astype(str).str.endswith("_random_weights"))
+    rows = table.assign(is_random=table["feature"].astype(str).str.endswith("_random_weights"))
     if not rows["is_random"].any():
         return "Random weights are part of the preset `full`." if len(rows) else ""
-    wide = rows.pivot(index="corpus", columns="vectors", values="speaker_independent")
+    wide = rows.pivot(index="corpus", columns="feature", values="speaker_independent")
     encoders_here = [name.removesuffix("_random_weights") for name in wide if name.endswith("_random_weights")]
     parts = []
     for name in encoders_here:
