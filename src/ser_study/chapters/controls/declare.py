@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ser_study import features
 from ser_study.experiments import benchmark
@@ -76,6 +77,11 @@ class Vectors:
     feature: str
     kind: str  # published, random_weights, filterbank or hand_crafted
     encoder: str = ""
+
+
+def group_of(made: Any) -> str:
+    """What vectors, or a row with the same fields, are called where draws of random weights count as one."""
+    return f"{made.encoder}_random_weights" if made.kind == "random_weights" else made.feature
 
 
 def vectors(study: Study) -> list[Vectors]:

@@ -39,11 +39,6 @@ def chance(study: Study) -> dict[str, float]:
     return selections.chance_levels(study.selections)
 
 
-def group_of(row: pd.Series | tuple) -> str:
-    """What a row is called where draws of random weights count as one: the encoder, or the feature."""
-    return f"{row.encoder}_random_weights" if row.kind == "random_weights" else row.feature
-
-
 def summary(table: pd.DataFrame, identified: pd.DataFrame) -> pd.DataFrame:
     """Mean over draws of random weights, with what speakers and sentences are identified by (``SUMMARY``).
 
@@ -57,7 +52,7 @@ def summary(table: pd.DataFrame, identified: pd.DataFrame) -> pd.DataFrame:
     wide = identified.pivot(index=["corpus", "feature"], columns="what", values="recall")
     wide = wide.reindex(columns=list(identification.TASKS)).reset_index()
     joined = table.merge(wide, on=["corpus", "feature"], how="left")
-    joined = joined.assign(feature=[group_of(row) for row in joined.itertuples()])
+    joined = joined.assign(feature=[declare.group_of(row) for row in joined.itertuples()])
     numbers = ["random", "speaker_independent", "gap", *identification.TASKS]
     grouped = joined.groupby(["corpus", "feature"], sort=False)
     means = grouped[numbers].mean().assign(draws=grouped.size(), n=grouped["n"].first()).reset_index()

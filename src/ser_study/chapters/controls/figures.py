@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ser_study.chapters.controls import encoders, markers, text
-from ser_study.chapters.controls.declare import GLOBAL
+from ser_study.chapters.controls.declare import GLOBAL, group_of
 from ser_study.chapters.controls.shuffled import row_name
 from ser_study.plotting.marks import (
     beside,
@@ -138,7 +138,7 @@ def weights(table: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
     if table.empty:
         return None
     need(table, ("corpus", "feature", "kind", "encoder", "random", "speaker_independent"), what="encoder")
-    named = table.assign(group=[encoders.group_of(row) for row in table.itertuples()])
+    named = table.assign(group=[group_of(row) for row in table.itertuples()])
     groups = list(dict.fromkeys(named["group"]))
     parts = list(named.groupby("corpus", sort=False))
     columns = min(len(parts), 2)

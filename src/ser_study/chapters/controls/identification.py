@@ -48,7 +48,8 @@ def scores(study: Study) -> pd.DataFrame:
 
 
 def corpora(study: Study) -> pd.DataFrame:
-    """Mean recall of corpora, all pooled, one selection each (``CORPORA``); empty with fewer than two."""
+    """Mean recall of corpora, all pooled, one selection each (``CORPORA``); empty with fewer than two. Draws of random
+    weights are averaged."""
     first: dict[str, Selection] = {}
     for name in declare.able(study):
         first.setdefault(study.selections[name].clips["corpus"].iloc[0], study.selections[name])
@@ -58,9 +59,10 @@ def corpora(study: Study) -> pd.DataFrame:
         return pd.DataFrame(columns=CORPORA)
     parts = [sample(part, study.config.controls.encoder_clips, study.config).clips for part in first.values()]
     pooled = pd.concat(parts, ignore_index=True)
-    tasks = [("corpora", pooled, made.feature, "corpus", "speaker_independent") for made in declare.vectors(study)]
-    rows = [(task[2], *row) for task, row in zip(tasks, _recalls(tasks, study))]
-    return pd.DataFrame(rows, columns=CORPORA)
+    kinds = declare.vectors(study)
+    tasks = [("corpora", pooled, made.feature, "corpus", "speaker_independent") for made in kinds]
+    rows = [(declare.group_of(made), *row) for made, row in zip(kinds, _recalls(tasks, study))]
+    return pd.DataFrame(rows, columns=CORPORA).groupby("feature", sort=False, as_index=False).mean()[CORPORA]
 
 
 def _recalls(tasks: Sequence[Task], study: Study) -> list[tuple[float, int, int]]:
