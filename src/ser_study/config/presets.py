@@ -81,10 +81,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "baselines.gaps": False,
         **_only("selection"),
     },
-    "full": {
-        "finetuning.folds": 0,
-        "controls.protocols": ["random", "sentence_independent", "speaker_independent"],  # a hundred times each
-    },
+    "full": {"finetuning.folds": 0},
     "complete": {  # what time forbids in full: networks five times and on new speakers, fine-tuning, long searches
         "training.seeds": 5,
         "joint_finetuning.train": True,

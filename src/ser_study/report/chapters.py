@@ -49,7 +49,7 @@ EXPECTED = {  # s, on two cores and that many clips; used until the run has time
     "full": {
         **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
         **{"04b_ablations": 4500, "05_deep_learning": 4000, "06_voting": 300, "08_baselines": 6000},
-        "03b_controls": 2200,
+        "03b_controls": 1200,
     },
 }
 
