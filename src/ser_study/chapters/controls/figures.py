@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from ser_study.chapters.controls import encoders, markers, text
 from ser_study.chapters.controls.declare import GLOBAL, group_of
@@ -31,7 +32,7 @@ from ser_study.plotting.marks import (
 )
 from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import CYCLE, GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
-from ser_study.wording import word
+from ser_study.wording import share, word
 
 KIND_MARKERS = {"published": "o", "random_weights": "x", "filterbank": "s", "hand_crafted": "^"}
 WRONG = "#d0480f"
@@ -199,7 +200,8 @@ def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Figure | No
         ax.axhline(0, color=INK, linewidth=0.8)
         ax.grid()
     axes[0, 0].set_ylabel("UAR, random split − new speakers")
-    axes[0, 0].yaxis.set_major_formatter(lambda value, _: score_text(round(value, 2))[:-1] if value else "0")
+    axes[0, 0].yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    axes[0, 0].yaxis.set_major_formatter(lambda value, _: share(value, 2) if abs(value) > 1e-9 else "0")
     kinds = [kind for kind in KIND_MARKERS if kind in set(joined["kind"])]
     handles = [Line2D([], [], color=tones[name], marker="o", linestyle="none", label=word(name)) for name in corpora]
     handles += [

@@ -10,7 +10,7 @@ from ser_study.chapters.controls import coverage as simulated
 from ser_study.chapters.controls import encoders, markers
 from ser_study.chapters.controls.declare import STEP_OF_LEAK, WITHIN
 from ser_study.chapters.controls.shuffled import TOLERANCE, row_name
-from ser_study.wording import Caption, listed, minus, percent, share, signed, word
+from ser_study.wording import Caption, listed, minus, percent, share, signed, span, word
 
 NO_LABELS = "No control with shuffled labels in this run: `controls.shuffles` is 0."
 NO_ENCODER = "No encoder in this run, so there are no weights to put random ones in the place of."
@@ -24,7 +24,7 @@ def shuffled_title(table: pd.DataFrame, chance: Mapping[str, float]) -> str:
     honest = mean[~leaky]
     title = f"On shuffled labels mean scores stay within {minus(honest.abs().max(), 1)} points of chance"
     if leaky.any():
-        title += f", and rise by {minus(mean[leaky].min(), 0)} to {minus(mean[leaky].max(), 0)} where copies leak"
+        title += f", and rise by {span(mean[leaky])} where copies leak"
     return title
 
 
@@ -123,12 +123,12 @@ def weights_title(table: pd.DataFrame) -> str:
         score = f"{share(best['speaker_independent'])} on {word(best['corpus'])}"
         return f"On new speakers {word(best['feature'])} reaches {score}"
     gain = 100 * (score["published"] - score["random_weights"])
-    return f"On new speakers published weights are worth {minus(gain.min(), 0)} to {minus(gain.max(), 0)} points"
+    return f"On new speakers published weights are worth {span(gain)} points"
 
 
 def weights(table: pd.DataFrame) -> Caption:
     """Caption of the figure of random weights."""
-    n = f" {table['n'].min()} to {table['n'].max()} clips a corpus, the same in every row." if len(table) else ""
+    n = f" {span(table['n'])} clips a corpus, the same in every row." if len(table) else ""
     return Caption(
         "random_weights",
         "UAR of one linear head with fixed hyperparameters on vectors of every kind. Bars: 95 % intervals over "
@@ -165,7 +165,7 @@ def _weights_finding(table: pd.DataFrame) -> str:
     for name in encoders_here:
         keeps = wide[f"{name}_random_weights"]
         gain = 100 * (wide[name] - keeps)
-        parts.append(f"{word(name)} loses {minus(gain.min(), 0)} to {minus(gain.max(), 0)} points without its weights")
+        parts.append(f"{word(name)} loses {span(gain)} points without its weights")
     bank = wide.get("campplus_filterbank")
     beside = ""
     if bank is not None:
