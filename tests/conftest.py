@@ -68,7 +68,7 @@ def small_study(tmp_path_factory) -> Study:
     changes = {
         **{"corpora": "synthetic", "synthetic.n_speakers": 6, "synthetic.n_statements": 3},
         **{"benchmark.features": "means184", "benchmark.models": "dummy,logistic", "ladder.feature": "means184"},
-        **{"ladder.draws": 2, "ladder.shuffles": 3, "evaluation.n_bootstrap": 200, "run.jobs": 2},
+        **{"ladder.draws": 2, "controls.shuffles": 3, "evaluation.n_bootstrap": 200, "run.jobs": 2},
     }
     folder = tmp_path_factory.mktemp("study")
     return Study(settings.load("demo", changes), Store(folder / "raw", folder / "derived", folder / "run", folder))

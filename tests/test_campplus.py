@@ -217,6 +217,19 @@ def test_untrained_features_of_clips(monkeypatch, tmp_path):
         campplus.pooled(signal, 22_050, untrained=True)
 
 
+def test_draws_of_random_weights_differ_and_the_filterbank_is_pooled_alike(monkeypatch, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the extra 'encoders' is not installed")
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    signal = _signal(1.0)
+    draws = [campplus.pooled(signal, RATE, output="block1", untrained=True, seed=seed) for seed in (0, 1, 1)]
+    np.testing.assert_array_equal(draws[1], draws[2])
+    assert not np.allclose(draws[0], draws[1])
+    bands = fbank(signal, RATE)
+    pooled = REGISTRY["campplus_filterbank"].extract(signal, RATE)
+    np.testing.assert_allclose(pooled, np.concatenate([bands.mean(axis=0), bands.std(axis=0)]), rtol=1e-6)
+    assert len(REGISTRY["campplus_filterbank"].columns()) == len(pooled) == 160
+
+
 def test_columns_fit():
     config = settings.load("quick")
     sizes = {"": 2048, "_block1": 1024, "_block3": 2048, "_embedding": 192, "_frames": 1024, "_random": 2048}

@@ -106,34 +106,6 @@ def test_one_corpus_has_no_matrix(small_study):
     assert "only one corpus" in text.cross_corpus(matrix).empty
 
 
-def test_controls_leave_out_large_selections_and_protocols_without_speakers(small_study, monkeypatch):
-    cases = [(one.protocol, one.leak) for one in declare.controls(small_study)]
-    assert cases == [("random", ""), ("speaker_independent", ""), ("random", "augment_before_split")]
-    part = small_study.selections["synthetic"]
-    own = replace(part, name="own", clips=part.clips.assign(speaker=None, take=None))
-    unnamed = Study(small_study.config, small_study.store, {"own": own})
-    assert {one.protocol for one in declare.controls(unnamed)} == {"random"}
-    monkeypatch.setattr(declare, "CONTROL_LIMIT", len(part.clips) - 1)
-    assert declare.controls(small_study) == []
-
-
-def test_shuffled_labels_score_lower_where_nothing_leaks(small_study):
-    shuffled = steps.shuffled_scores(small_study)
-    assert shuffled.groupby("protocol").size().to_dict() == {
-        "random": 3,
-        "speaker_independent": 3,
-        "random_augmented": 3,
-    }
-    summary = steps.shuffled_summary(shuffled, tables.chance(small_study)).set_index("protocol")
-    assert (summary["chance"] == 1 / 6).all()
-    assert summary.loc["random_augmented", "difference"] > 0.05 > abs(summary.loc["speaker_independent", "difference"])
-    none = Study(replace_setting(small_study.config, "ladder.shuffles", 0), small_study.store, small_study.selections)
-    empty = steps.shuffled_scores(none)
-    assert figures.shuffled(empty, tables.ladder(small_study), CHANCE) is None
-    assert steps.shuffled_summary(empty, CHANCE).empty
-    assert "ladder.shuffles" in text.shuffled_summary().empty
-
-
 def replace_setting(config: settings.Config, name: str, value) -> settings.Config:
     section, _, inner = name.partition(".")
     return replace(config, **{section: replace(getattr(config, section), **{inner: value})})
@@ -250,17 +222,6 @@ def test_cross_corpus_title_compares_between_and_within():
     assert re.findall(r"\.\d+", text.cross_corpus_title(matrix)) == [".300"]
 
 
-def test_shuffled_title_gives_the_distance_from_chance():
-    rows = [("a", "speaker_independent", 0.5), ("b", "speaker_independent", 0.28), ("a", "random_augmented", 0.7)]
-    table = pd.DataFrame(rows, columns=["corpus", "protocol", "value"])
-    assert re.findall(r"[\d.]+ points", text.shuffled_title(table, {"a": 0.5, "b": 0.25})) == [
-        "3.0 points",
-        "20 points",
-    ]
-    only = table[table["protocol"] == "random_augmented"].assign(protocol="random")
-    assert "random split" in text.shuffled_title(only, {"a": 0.5})
-
-
 # Figures
 
 
@@ -306,13 +267,6 @@ def transfer() -> pd.DataFrame:
     return matrix
 
 
-def shuffled_table() -> pd.DataFrame:
-    names = ("random", "speaker_independent", "random_augmented")
-    rows = [(c, name, d, 0.125 + 0.01 * random(9).normal()) for c in CORPORA for name in names for d in range(20)]
-    table = pd.DataFrame(rows, columns=["corpus", "protocol", "draw", "value"])
-    return table.assign(value=table["value"] + 0.001 * table["draw"])
-
-
 FIGURES = {
     "fold_scores": lambda: figures.fold_scores(
         tables.fold_scores(random(1).uniform(0.7, 0.9, 6), random(2).uniform(0.3, 0.6, 6)), "ravdess-speech"
@@ -321,7 +275,6 @@ FIGURES = {
     "ladder": lambda: figures.ladder(ladder_table(), CHANCE, {"crema_d": 0.41}),
     "curve": lambda: figures.curve(curve_table(), CHANCE),
     "cross_corpus": lambda: figures.cross_corpus(transfer()),
-    "shuffled": lambda: figures.shuffled(shuffled_table(), ladder_table(), dict.fromkeys(CORPORA, 0.125)),
 }
 
 
@@ -359,20 +312,11 @@ def test_matrix_writes_every_score_and_outlines_the_diagonal():
     assert [t.get_text() for t in ax.get_yticklabels()][:2] == ["RAVDESS speech", "TESS"]
 
 
-def test_shuffled_labels_are_drawn_beside_the_true_score():
-    axes = figures.shuffled(shuffled_table(), ladder_table(), dict.fromkeys(CORPORA, 0.125)).axes
-    assert len(axes) == len(CORPORA)
-    diamonds = [line.get_xdata()[0] for line in axes[0].lines if line.get_marker() == "D"]
-    full = ladder_table().query("size == 'full' and corpus == 'tess'").set_index("protocol")["value"]
-    assert diamonds == [full["random"], full["speaker_independent"], full["random_augmented"]]
-
-
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
         (lambda: figures.curve(curve_table().drop(columns="low"), {}), "lacks low"),
         (lambda: figures.fold_map(folds_table(clips_table()).iloc[:0], clips_table(), "x"), "no rows"),
-        (lambda: figures.shuffled(shuffled_table().drop(columns="value"), ladder_table(), {}), "value"),
     ],
 )
 def test_bad_input_is_refused_with_advice(draw, message):

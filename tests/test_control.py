@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ser_study import config as settings
-from ser_study.chapters.splits import steps
+from ser_study.chapters.controls import shuffled as control_scores
 from ser_study.corpora import synthetic
 from ser_study.models import classical
 from ser_study.store import Store
@@ -214,7 +214,9 @@ def test_importance_misses_a_cue_that_was_not_planted(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def shuffled(store) -> pd.DataFrame:
     """UAR of every repeat with labels permuted within speakers, by protocol."""
-    table = steps.shuffled_scores(Study(settings.load("demo", {"ladder.shuffles": SHUFFLES}), store))
+    changes = {"controls.shuffles": SHUFFLES, "controls.protocols": "random,speaker_independent"}
+    table = control_scores.scores(Study(settings.load("demo", changes), store))
+    table = table[table["shuffle"] == "within_speaker"]
     print("\n", table.groupby("protocol")["value"].describe(percentiles=[0.025, 0.975]).round(4).to_string())
     return table
 
@@ -239,5 +241,6 @@ def test_shuffled_labels_give_no_more_than_chance_on_known_speakers(shuffled):
 def test_leak_rises_above_chance_with_shuffled_labels(shuffled):
     values = shuffled.loc[shuffled["protocol"] == "random_augmented", "value"]
     honest = shuffled.loc[shuffled["protocol"] == "speaker_independent", "value"]
-    assert values.mean() > CHANCE + 0.05
-    assert values.min() > honest.quantile(0.975)
+    twice = shuffled.loc[shuffled["protocol"] == "random_duplicated", "value"]
+    assert min(values.mean(), twice.mean()) > CHANCE + 0.05
+    assert min(values.min(), twice.min()) > honest.quantile(0.975)

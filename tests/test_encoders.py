@@ -129,6 +129,28 @@ def test_graph_is_made_once(moonshine_file, monkeypatch, tmp_path):
     assert names == [f"moonshine-{known}-layer{layer}-{encoders.VERSION}.onnx" for layer in (2, 3)]
 
 
+def test_control_holds_the_published_numbers_in_another_order(moonshine_file):
+    import onnx
+
+    published = encoders.graph(moonshine_file.read_bytes(), "/layers.0/Add_1_output_0")
+    mixed, again, other = (onnx_models.shuffled(published, seed) for seed in (0, 0, 1))
+    assert mixed == again != other
+    arrays = [
+        {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load_from_string(model).graph.initializer}
+        for model in (published, mixed)
+    ]
+    moved = {name for name, array in arrays[0].items() if not np.array_equal(array, arrays[1][name])}
+    assert {"conv1.weight_add_tensor", "layers.0.mlp.fc1.bias"} <= moved
+    assert not [name for name in moved if arrays[0][name].dtype == np.int64]  # shapes and places stay
+    assert not [name for name in arrays[0] if not np.array_equal(*(np.sort(some[name], axis=None) for some in arrays))]
+    signal = _signal(1.0)
+    names = ("moonshine", "moonshine_random0", "moonshine_random1")
+    vectors = [REGISTRY[name].extract(signal, RATE) for name in names]
+    assert all(np.isfinite(vector).all() for vector in vectors)
+    assert not np.allclose(vectors[0], vectors[1])
+    assert not np.allclose(vectors[1], vectors[2])
+
+
 def test_without_onnxruntime_the_reason_is_given(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "onnxruntime" else find(name))

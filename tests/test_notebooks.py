@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from ser_study.store import PAGES
 
 PROJECT = Path(__file__).resolve().parents[1]
-SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "ladder.shuffles=2", "ladder.draws=2")
+SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "controls.shuffles=2", "ladder.draws=2")
 APPENDIX = ("glossary", "provenance", "references")
 WITHOUT_FIGURE = (
     "04b_ablations",
@@ -59,6 +59,7 @@ def test_every_chapter_has_a_page_without_an_error(study):
         "01_corpus_synthetic",
         "02_feature_extraction",
         "03_splits_and_leakage",
+        "03b_controls",
         "04_traditional_ml",
         "04b_ablations",
         "05_deep_learning",
@@ -134,7 +135,7 @@ def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     before = (report / "tables" / "scores.csv").read_bytes()
     again = run()
     assert again.returncode == 0
-    assert again.stdout.count("up to date") == 12
+    assert again.stdout.count("up to date") == 13
     alone = run("--only", "09", "--force")
     assert alone.returncode == 0, alone.stdout + alone.stderr[-2000:]
     assert (report / "tables" / "scores.csv").read_bytes() == before

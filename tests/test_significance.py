@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from ser_study.evaluation import intervals, metrics, significance
+
+
+def exact(expected):
+    """As good as equal: within 1e-12, whatever the size of the numbers."""
+    return pytest.approx(expected, abs=1e-12)
 
 
 def spoken(n_speakers: int, *, per_speaker: int = 30, n_classes: int = 3, seed: int = 0):
@@ -60,7 +67,7 @@ def test_jackknife_by_brute_force():
         reach = stats.t.ppf(0.975, 6) * error
         top = 1.0 if name == "auc" else np.inf  # no interval leaves the metric's range
         expected = whole[name] - reach, min(top, whole[name] + reach)
-        assert (found[name].low, found[name].high) == pytest.approx(expected)
+        assert (found[name].low, found[name].high) == exact(expected)
 
 
 def test_bootstrap_by_brute_force():
@@ -75,7 +82,7 @@ def test_bootstrap_by_brute_force():
     for place, weights in enumerate(drawn.weights.astype(int)):
         rows = np.repeat(np.arange(len(truth)), weights[drawn.unit])
         plain = metrics.evaluate(truth[rows], prediction[rows], proba[rows], classes=range(3))
-        assert {name: values[place] for name, values in resampled.items()} == pytest.approx(
+        assert {name: values[place] for name, values in resampled.items()} == exact(
             {name: plain[name] for name in resampled}
         )
 
@@ -132,16 +139,16 @@ def test_sign_flip_against_scipy():
                 vectorized=True,
                 n_resamples=np.inf,
             )
-            assert ours.p == pytest.approx(theirs.pvalue)
-        assert ours.statistic == pytest.approx(gaps.mean())
+            assert ours.p == exact(theirs.pvalue)
+        assert ours.statistic == exact(gaps.mean())
 
 
 def test_sign_flip_extremes():
-    assert significance.sign_flip(np.ones(20)).p == pytest.approx(2**-19)
+    assert significance.sign_flip(np.ones(20)).p == exact(2**-19)
     assert significance.sign_flip(np.zeros(6)).p == 1.0
-    exact = significance.sign_flip([0.1 * k - 0.6 for k in range(20)])
+    counted = significance.sign_flip([0.1 * k - 0.6 for k in range(20)])
     drawn = significance.sign_flip([0.1 * k - 0.6 for k in range(20)] + [0.0], rng=np.random.default_rng(0))
-    assert drawn.p == pytest.approx(exact.p, abs=0.01)
+    assert drawn.p == pytest.approx(counted.p, abs=0.01)
     with pytest.raises(ValueError, match="21 speakers"):
         significance.sign_flip(np.ones(21))
     with pytest.raises(ValueError, match="finite"):
@@ -150,7 +157,7 @@ def test_sign_flip_extremes():
 
 def test_smallest_p():
     assert [significance.smallest_p(k) for k in (1, 2, 5, 6)] == [1.0, 0.5, 0.0625, 0.03125]
-    assert significance.smallest_p(91) == pytest.approx(1 / 10_001)
+    assert significance.smallest_p(91) == exact(1 / 10_001)
     assert significance.smallest_p(5) > 0.05 > significance.smallest_p(6)
 
 
@@ -166,16 +173,44 @@ def test_paired_difference_shares_its_resamples():
         truth, prediction, better, speakers, rng=np.random.default_rng(0), **options
     )
     plain = [float(metrics.uar(metrics.confusion(truth, guess, range(3)))) for guess in (prediction, better)]
-    assert gap == pytest.approx(plain[1] - plain[0])
+    assert gap == exact(plain[1] - plain[0])
     assert 0 < found.low < gap < found.high
 
 
 def test_holm():
-    assert significance.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert significance.holm([0.01, 0.04, 0.03, 0.005]).tolist() == exact([0.03, 0.06, 0.06, 0.02])
     adjusted = significance.holm([0.02, np.nan, 0.04])
-    assert adjusted[[0, 2]].tolist() == pytest.approx([0.04, 0.04])
+    assert adjusted[[0, 2]].tolist() == exact([0.04, 0.04])
     assert np.isnan(adjusted[1])
     assert significance.holm([0.9, 0.8]).max() == 1.0
+
+
+def test_holm_is_closed_testing_by_bonferroni():
+    """The adjusted p of a hypothesis is the largest Bonferroni p of all sets that hold it (Marcus et al. 1976)."""
+    p = np.random.default_rng(3).uniform(0, 0.3, size=7).round(2)  # rounded: ties
+    sets = [list(one) for size in range(1, 8) for one in itertools.combinations(range(7), size)]
+    by_hand = [max(min(1.0, len(one) * p[one].min()) for one in sets if place in one) for place in range(7)]
+    assert significance.holm(p).tolist() == exact(by_hand)
+
+
+def test_sign_flip_counts_every_pattern():
+    gaps = np.array([0.3, -0.1, 0.2, 0.0, 0.25, -0.05, 0.15])
+    sums = [abs(np.dot(signs, gaps)) for signs in itertools.product((1, -1), repeat=7)]
+    assert significance.sign_flip(gaps).p == exact(np.mean(np.array(sums) >= abs(gaps.sum()) - 1e-12))
+    assert significance.sign_flip([1, 2, 3]).p == exact(2 / 8)  # all signs alike
+    assert significance.sign_flip([3, 2, -1]).p == exact(4 / 8)  # ±4 or ±6, of ±0, ±2, ±4, ±6
+
+
+def test_nemenyi_by_hand_and_by_the_distribution_of_the_range():
+    scores = np.array([[0.9, 0.8, 0.7], [0.8, 0.9, 0.7], [0.9, 0.8, 0.8], [0.6, 0.5, 0.4]])
+    found = significance.friedman_nemenyi(scores)
+    assert found.ranks.tolist() == exact([5 / 4, 7.5 / 4, 11.5 / 4])  # the third block ties the last two
+    ratio = found.critical_difference / np.sqrt(3 * 4 / (6 * 4)) * np.sqrt(2)
+
+    def density(z: float) -> float:
+        return 3 * stats.norm.pdf(z) * (stats.norm.cdf(z) - stats.norm.cdf(z - ratio)) ** 2
+
+    assert integrate.quad(density, -12, 12, epsabs=1e-13)[0] == pytest.approx(0.95, abs=1e-9)
 
 
 def test_mcnemar():
@@ -184,7 +219,7 @@ def test_mcnemar():
     b[:2], a[2:12] = 1, 1  # only a right: 2, only b right: 10
     found = significance.mcnemar(truth, a, b)
     assert found.statistic == 10
-    assert found.p == pytest.approx(0.03857421875)  # 2 · P(X ≤ 2 | 12, ½)
+    assert found.p == exact(0.03857421875)  # 2 · P(X ≤ 2 | 12, ½)
     assert significance.mcnemar(truth, a, a).p == 1.0
     with pytest.raises(ValueError, match="20, 20 and 19"):
         significance.mcnemar(truth, a, b[1:])
@@ -194,10 +229,10 @@ def test_nadeau_bengio():
     gaps = np.array([0.02, 0.01, 0.03, 0.00, 0.02])
     found = significance.nadeau_bengio(gaps, n_train=80, n_test=20)
     t = gaps.mean() / np.sqrt((1 / 5 + 0.25) * gaps.var(ddof=1))
-    assert found.statistic == pytest.approx(t)
-    assert found.p == pytest.approx(2 * stats.t.sf(t, 4))
+    assert found.statistic == exact(t)
+    assert found.p == exact(2 * stats.t.sf(t, 4))
     plain = stats.ttest_1samp(gaps, 0)
-    assert significance.nadeau_bengio(gaps, n_train=1, n_test=1e-12).p == pytest.approx(plain.pvalue)
+    assert significance.nadeau_bengio(gaps, n_train=1, n_test=1e-12).p == exact(plain.pvalue)
     assert significance.nadeau_bengio([0.1, 0.1], n_train=8, n_test=2).p == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(ValueError, match="two splits"):
         significance.nadeau_bengio([0.1], n_train=8, n_test=2)
@@ -207,8 +242,11 @@ def test_friedman_nemenyi():
     scores = np.random.default_rng(0).normal(size=(10, 5)) + np.array([0, 0, 0, 0, 2.0])
     found = significance.friedman_nemenyi(scores)
     theirs = stats.friedmanchisquare(*scores.T)
-    assert (found.statistic, found.p) == pytest.approx((theirs.statistic, theirs.pvalue))
+    assert (found.statistic, found.p) == exact((theirs.statistic, theirs.pvalue))
     assert found.ranks.argmin() == 4
+    assert found.critical_difference == exact(
+        stats.studentized_range.ppf(0.95, 5, np.inf) / np.sqrt(2) * np.sqrt(5 * 6 / 60)
+    )
     assert found.critical_difference == pytest.approx(2.728 * np.sqrt(5 * 6 / 60), abs=2e-3)  # Demšar 2006, table 5
     assert significance.friedman_nemenyi(np.ones((4, 3))).p == 1.0
     with pytest.raises(ValueError, match="three models"):

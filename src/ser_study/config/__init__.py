@@ -26,6 +26,7 @@ from ser_study.config.sections import (
     Audio,
     Baselines,
     Benchmark,
+    Controls,
     Evaluation,
     Finetuning,
     Frames,
@@ -68,6 +69,7 @@ class Config:
     evaluation: Evaluation = Evaluation()
     benchmark: Benchmark = Benchmark()
     ladder: Ladder = Ladder()
+    controls: Controls = Controls()
     ablations: Ablations = Ablations()
     networks: Networks = Networks()
     training: Training = Training()

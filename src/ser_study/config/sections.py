@@ -137,8 +137,26 @@ class Ladder:
     model: str = "lda"
     draws: int = 5  # of equal training size
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
-    shuffles: int = 20  # shuffled-label repeats of the control
     augmented: tuple[str, ...] = ()  # selections also augmented before the split; all where it names none studied
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Chapter 03b: what there is to score where labels, markers or weights mean nothing."""
+
+    shuffles: int = 100  # repeats with labels permuted within speakers; 0: none
+    global_shuffles: int = 20  # and with labels permuted over all clips
+    network_shuffles: int = 0  # of the first of ``networks.by_speaker``, on the smallest selection
+    shuffled_clips: int = 1500  # a selection, at most
+    protocols: tuple[str, ...] = (  # that may not rise above chance
+        *("random", "take_disjoint", "sentence_independent", "speaker_independent", "speaker_and_sentence"),
+    )
+    markers_everywhere: bool = True  # planted in every selection; else in one
+    marker_clips: int = 1500  # a selection, at most
+    marker_draws: int = 6  # of noise and markers
+    encoder_clips: int = 600  # a selection, at most; the same for published and for random weights
+    random_weights: int = 3  # draws of each network, at most three; 0: published weights only
+    simulations: int = 4000  # corpora per number of speakers
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def check_names(config: Config) -> None:
         "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
         "ladder.augmented": ("selection", ladder.augmented, corpora.selections()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
+        "controls.protocols": ("protocol", config.controls.protocols, splits.PROTOCOLS),
         "testing.timed_models": ("classical model", config.testing.timed_models, registry.CLASSICAL),
         "testing.vote_models": ("classical model", config.testing.vote_models, registry.CLASSICAL),
         "testing.transfer_features": ("encoder", config.testing.transfer_features, _encoders()),

@@ -18,7 +18,7 @@ from ser_study.config import Config
 from ser_study.experiments import coding, joint, published
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
-from ser_study.experiments.selections import Selection, classes_of, joined
+from ser_study.experiments.selections import Selection, classes_of, joined, sample
 from ser_study.models import deep, registry
 from ser_study.models.model import Model
 from ser_study.store import Store, versions
@@ -54,6 +54,8 @@ class Job:
 def make(experiment: Experiment, selections: Mapping[str, Selection], params, config: Config, store: Store) -> Job:
     """Job of an experiment; ``params`` are hyperparameters chosen elsewhere, or None."""
     part = selections[experiment.selection]
+    if experiment.clips:
+        part = sample(part, experiment.clips, config)
     if experiment.sources:
         part = joined(part, [selections[name] for name in experiment.sources])
     model = registry.get(experiment.model)

@@ -9,7 +9,8 @@ from typing import Any
 from ser_study import config as settings
 from ser_study.config import unknown
 
-LEAKS = ("augment_before_split",)
+LEAKS = ("augment_before_split", "duplicate_before_split")
+LATER = ("others", "clips")  # fields that came later; empty, they are no part of a declaration, so that old hashes hold
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Experiment:
     variants: tuple[int, ...] = ()  # augmented copies of the training clips; never of validation or test clips
     treatment: str = ""  # another preparation of the signal, a key of ``audio.signal.TREATMENTS``
     others: tuple[str, ...] = ()
+    clips: int = 0  # at most so many of the selection, see ``selections.sample``; 0: all
 
     def __post_init__(self) -> None:
         if self.leak and self.leak not in LEAKS:
@@ -58,13 +60,12 @@ class Experiment:
         parts += [f"shuffled-{self.shuffle}"] * bool(self.shuffle)
         parts += [f"{self.train_speakers}-speakers"] * bool(self.train_speakers)
         parts += ["with-variants-" + "+".join(map(str, self.variants))] * bool(self.variants)
-        parts += [self.treatment] * bool(self.treatment)
+        parts += [self.treatment] * bool(self.treatment) + [f"{self.clips}-clips"] * bool(self.clips)
         return "/".join(parts)
 
     def declaration(self) -> dict[str, Any]:
-        """All fields, as plain values; one that came later and is empty is left out, so that old hashes hold."""
-        fields = dataclasses.asdict(self)
-        return fields if self.others else {name: value for name, value in fields.items() if name != "others"}
+        """All fields, as plain values, without those of ``LATER`` that are empty."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in LATER}
 
     @property
     def digest(self) -> str:

@@ -49,10 +49,10 @@ def folds_of(
     """Folds of one draw of an experiment: the protocol's, then what the experiment changes in them."""
     clips = part.clips[part.clips["clip_id"].isin(truth.index)]
     random = settings.rng(config, f"{experiment.name}/{draw}")
-    if experiment.leak == "augment_before_split":
+    if experiment.leak:
         plain = dataclasses.replace(experiment, leak="")
         n_folds = protocol_folds(plain, part.name, clips, truth, config, store)["fold"].nunique()
-        folds = _augmented_before_split(truth, n_folds, random)
+        folds = _copied_before_split(truth, n_folds, random, augmented=experiment.leak == "augment_before_split")
     else:
         folds = protocol_folds(experiment, part.name, clips, truth, config, store, draw)
     if experiment.fixed:  # nothing is chosen, so the validation rows are trained on as well
@@ -90,7 +90,7 @@ def protocol_folds(
         return _from_sources(experiment, clips, classes, config)
     if experiment.sources:
         return splits.make(clips, "cross_corpus", classes=classes, config=config, target=clips["corpus"].iloc[0])
-    as_committed = not experiment.shuffle and experiment.scheme == "native"
+    as_committed = not (experiment.shuffle or experiment.clips) and experiment.scheme == "native"
     folds, why_not = splits.load_or_make(
         clips,
         selection=selection if as_committed else "",
@@ -123,16 +123,20 @@ def _from_sources(experiment: Experiment, clips: pd.DataFrame, classes: pd.Serie
     return mixed
 
 
-def _augmented_before_split(truth: pd.Series, n_folds: int, random: np.random.Generator) -> pd.DataFrame:
-    """The common mistake: augment everything, then split the rows at random. Only clean rows are tested."""
-    variants = np.arange(1 + N_VARIANTS)
+def _copied_before_split(
+    truth: pd.Series, n_folds: int, random: np.random.Generator, *, augmented: bool
+) -> pd.DataFrame:
+    """The common mistake: augment everything, or keep each clip twice, then split the rows at random. Only one clean
+    row of a clip is tested."""
+    copies = np.arange(1 + N_VARIANTS if augmented else 2)
+    copy = np.tile(copies, len(truth))
     rows = pd.DataFrame(
-        {"clip_id": np.repeat(truth.index.to_numpy(), len(variants)), "variant": np.tile(variants, len(truth))}
+        {"clip_id": np.repeat(truth.index.to_numpy(), len(copies)), "variant": copy if augmented else 0}
     )
     place = random.permutation(len(rows)) % n_folds
     folds = []
     for fold in range(n_folds):
-        role = np.where(place != fold, "train", np.where(rows["variant"] == 0, "test", ""))
+        role = np.where(place != fold, "train", np.where(copy == 0, "test", ""))
         if (role == "test").any():  # of few rows, all that fall to a fold may be copies
             folds.append(rows.assign(fold=fold, role=role)[role != ""])
     return pd.concat(folds, ignore_index=True).assign(protocol="random", repeat=0)

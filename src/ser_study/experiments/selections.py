@@ -160,6 +160,19 @@ def all_clips(selections: Mapping[str, Selection]) -> pd.DataFrame:
     return clips.drop_duplicates("clip_id", ignore_index=True)
 
 
+def sample(part: Selection, n_clips: int, config: Config) -> Selection:
+    """At most ``n_clips`` clips of a selection, the same for everybody who asks: one of every emotion of every speaker,
+    then another, as far as they go."""
+    if len(part.clips) <= n_clips:
+        return part
+    clips = part.clips.sort_values("clip_id", kind="stable")
+    clips = clips.iloc[settings.rng(config, f"sample/{part.name}").permutation(len(clips))]
+    turn = clips.groupby(["emotion", clips["speaker"].fillna("")]).cumcount()
+    chosen = clips.loc[turn.sort_values(kind="stable").index[:n_clips], "clip_id"]
+    kept = part.clips["clip_id"].isin(chosen)
+    return dataclasses.replace(part, clips=part.clips[kept].reset_index(drop=True))
+
+
 def joined(target: Selection, sources: list[Selection]) -> Selection:
     """Clips of several selections as one, for training on other clips than the target's own."""
     clips = pd.concat([part.clips for part in (target, *sources)], ignore_index=True).drop_duplicates("clip_id")

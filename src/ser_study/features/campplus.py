@@ -21,7 +21,9 @@ INPUT = campplus_onnx.INPUT  # name of the filterbank in the graph
 STEPS = 20  # time steps of ``steps``
 
 
-def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
+def layer(
+    signal: Signal, sample_rate: int, *, output: str = "block2", untrained: bool = False, seed: int = RANDOM_SEED
+) -> np.ndarray:
     """What CAM++ makes of one clip.
 
     Parameters
@@ -30,6 +32,7 @@ def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained
     sample_rate : Hz; the network knows 16,000 only
     output : a key of ``WIDTHS``
     untrained : random weights in place of the published ones, as a control
+    seed : of the random weights
 
     Returns
     -------
@@ -42,12 +45,14 @@ def layer(signal: Signal, sample_rate: int, *, output: str = "block2", untrained
     """
     if sample_rate != SAMPLE_RATE:
         raise ValueError(f"CAM++ takes {SAMPLE_RATE} Hz, the clip has {sample_rate} Hz; set audio.sample_rate=16000.")
-    return layer_of(filterbank(signal), output=output, untrained=untrained)
+    return layer_of(filterbank(signal), output=output, untrained=untrained, seed=seed)
 
 
-def layer_of(bands: np.ndarray, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
+def layer_of(
+    bands: np.ndarray, *, output: str = "block2", untrained: bool = False, seed: int = RANDOM_SEED
+) -> np.ndarray:
     """What CAM++ makes of a filterbank, float32 (t, 80) as ``filterbank`` gives it; see ``layer``."""
-    return _session(output, untrained).run(None, {INPUT: bands})[0]
+    return _session(output, untrained, seed).run(None, {INPUT: bands})[0]
 
 
 def filterbank(signal: Signal) -> np.ndarray:
@@ -56,9 +61,19 @@ def filterbank(signal: Signal) -> np.ndarray:
     return bands - bands.mean(axis=0)
 
 
-def pooled(signal: Signal, sample_rate: int, *, output: str = "block2", untrained: bool = False) -> np.ndarray:
+def pooled(signal: Signal, sample_rate: int, *, output: str = "block2", **weights_of) -> np.ndarray:
     """Mean and standard deviation over time of a block, float32 (2 d,); see ``layer``."""
-    return mean_and_sd(layer(signal, sample_rate, output=output, untrained=untrained))
+    return mean_and_sd(layer(signal, sample_rate, output=output, **weights_of))
+
+
+def pooled_filterbank(signal: Signal, sample_rate: int) -> np.ndarray:
+    """The filterbank pooled as a block is, before each band loses its mean, float32 (160,): a control."""
+    return mean_and_sd(fbank(signal, sample_rate, n_mels=N_MELS))
+
+
+def filterbank_columns() -> tuple[str, ...]:
+    """``band_0_mean`` … ``band_79_sd``."""
+    return tuple(f"band_{i}_{what}" for what in ("mean", "sd") for i in range(N_MELS))
 
 
 def mean_and_sd(frames: np.ndarray) -> np.ndarray:
@@ -94,14 +109,14 @@ def equal_steps(frames: np.ndarray, n: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=len(WIDTHS))
-def _session(output: str, untrained: bool):
+def _session(output: str, untrained: bool, seed: int):
     """One session a process and output."""
-    source = f"random{RANDOM_SEED}" if untrained else weights.get("campplus").sha256[:16]
+    source = f"random{seed}" if untrained else weights.get("campplus").sha256[:16]
     name = f"campplus-{source}-{output}-{campplus_onnx.VERSION}.onnx"
-    return onnx_models.session(name, partial(graph, output, untrained), title="CAM++")
+    return onnx_models.session(name, partial(graph, output, untrained, seed), title="CAM++")
 
 
-def graph(output: str, untrained: bool = False) -> bytes:
+def graph(output: str, untrained: bool = False, seed: int = RANDOM_SEED) -> bytes:
     """The ONNX graph up to an output, from ``INPUT``, see ``campplus_onnx.graph``.
 
     Raises
@@ -109,5 +124,5 @@ def graph(output: str, untrained: bool = False) -> bytes:
     ModuleNotFoundError, ConnectionError, ValueError
         The library ``onnx`` is missing, or the weights cannot be had.
     """
-    state = random_state() if untrained else read_state_dict(weights.path("campplus"))
+    state = random_state(seed) if untrained else read_state_dict(weights.path("campplus"))
     return campplus_onnx.graph(state, output)

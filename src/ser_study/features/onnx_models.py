@@ -10,10 +10,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from ser_study.download import weights
 from ser_study.store import locked, replacing
 
 LIBRARIES = ("onnx", "onnxruntime")
+_WEIGHED = (  # nodes whose constants are weights; others hold shapes, scales and positions
+    *("Conv", "FusedConv", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "LayerNormalization", "Mul", "Add"),
+)
 _FILE_START = b"ORTM"  # of ONNX Runtime's own format, after the first four bytes
 
 
@@ -130,3 +135,29 @@ def cut(whole, value: str) -> bytes:
     part = helper.make_graph(nodes, whole.graph.name, whole.graph.input, [output], constants)
     made = helper.make_model(part, opset_imports=whole.opset_import, ir_version=whole.ir_version)
     return made.SerializeToString()
+
+
+def shuffled(model: bytes, seed: int) -> bytes:
+    """A model with the numbers inside each array of weights in a random order.
+
+    Parameters
+    ----------
+    model : content of an ONNX file
+    seed : of the order
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The library ``onnx`` is missing.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    whole, rng = onnx.load_from_string(model), np.random.default_rng(seed)
+    weighed = {name for node in whole.graph.node if node.op_type in _WEIGHED for name in node.input}
+    for constant in sorted(whole.graph.initializer, key=lambda one: one.name):
+        array = numpy_helper.to_array(constant)
+        if constant.name in weighed and array.size > 1 and array.dtype in (np.float32, np.uint8, np.int8):
+            mixed = rng.permutation(array.ravel()).reshape(array.shape)
+            constant.CopyFrom(numpy_helper.from_array(mixed, constant.name))
+    return whole.SerializeToString()

@@ -47,11 +47,13 @@ def _vgg16(name: str, title: str, extract: Callable, columns: Callable[..., tupl
     return Feature(name, title, extract, columns, "means180_audio", ("librosa_frames",), apart="keras", weights="vgg16")
 
 
-def _moonshine(name: str, layer: int) -> Feature:
+def _moonshine(name: str, layer: int, seed: int | None = None) -> Feature:
+    order = "" if seed is None else f", weights in random order, draw {seed + 1}"
+    options = {"layer": layer} if seed is None else {"layer": layer, "seed": seed}
     return _encoder(
         name,
-        f"Moonshine, layer {layer}",
-        partial(encoders.moonshine, layer=layer),
+        f"Moonshine, layer {layer}{order}",
+        partial(encoders.moonshine, **options),
         partial(encoders.moonshine_columns, layer=layer),
         "moonshine",
     )
@@ -183,7 +185,24 @@ REGISTRY: Mapping[str, Feature] = {
             campplus.pooled_columns(),
             weights="",
         ),
+        *(
+            _campplus(
+                f"campplus_random{seed}",
+                f"CAM++, second block, random weights, draw {seed + 1}",
+                partial(campplus.pooled, untrained=True, seed=seed),
+                campplus.pooled_columns(),
+                weights="",
+            )
+            for seed in (1, 2)
+        ),
+        Feature(
+            "campplus_filterbank",
+            "filterbank of CAM++, mean and sd",
+            campplus.pooled_filterbank,
+            campplus.filterbank_columns,
+        ),
         _moonshine("moonshine", 3),
+        *(_moonshine(f"moonshine_random{seed}", 3, seed=seed) for seed in (0, 1, 2)),
         _moonshine("moonshine_layer2", 2),
         _encoder("smart_turn", "smart-turn, layer 2", smart_turn.pooled, smart_turn.columns, "smart_turn"),
         Feature(

@@ -43,14 +43,17 @@ EXPECTED = {  # s, on two cores and that many clips; used until the run has time
     "demo": {
         **{"02_feature_extraction": 7, "03_splits_and_leakage": 29, "04_traditional_ml": 25},
         **{"04b_ablations": 8, "05_deep_learning": 40, "06_voting": 5, "07_post_model_testing": 33, "08_baselines": 4},
+        "03b_controls": 25,
     },
     "quick": {
         **{"02_feature_extraction": 250, "03_splits_and_leakage": 170, "04_traditional_ml": 1050},
         **{"04b_ablations": 40, "05_deep_learning": 285, "06_voting": 60, "06b_systems": 300, "08_baselines": 150},
+        "03b_controls": 100,
     },
     "full": {
         **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
         **{"04b_ablations": 4500, "05_deep_learning": 4000, "06_voting": 300, "08_baselines": 6000},
+        "03b_controls": 1200,
     },
 }
 

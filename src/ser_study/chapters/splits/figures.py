@@ -15,22 +15,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ser_study.chapters.splits import text
 from ser_study.plotting import dots
 from ser_study.plotting.marks import (
-    above,
     beside,
-    chance_line,
     chance_text,
     hide_rest,
     need,
     row_axis,
     score_axis,
     score_text,
-    whisker,
 )
 from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import (
@@ -40,14 +36,12 @@ from ser_study.plotting.palette import (
     STUDY_COLOURS,
     WIDTH,
     canvas,
-    colours,
     styled,
 )
 from ser_study.schema import FOLD_COLUMNS, ROLES
 from ser_study.wording import share, word
 
 SPLIT_COLOURS = {"KFold": STUDY_COLOURS["random"], "GroupKFold": STUDY_COLOURS["speaker_independent"]}
-NEAR_EDGE = 0.8  # of a score axis; words right of such a mark would run into the margin
 
 
 @styled
@@ -203,55 +197,3 @@ def cross_corpus(matrix: pd.DataFrame) -> Figure | None:
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel="tested on", ylabel="trained on")
     return figure
-
-
-@styled
-def shuffled(shuffled: pd.DataFrame, ladder: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
-    """Scores on shuffled labels against the score on the true ones: one panel a corpus, one row a protocol.
-
-    Parameters
-    ----------
-    shuffled : ``corpus, protocol, draw, value``; empty: None is returned
-    ladder : of ``tables.ladder``, for the scores on the true labels
-    """
-    if shuffled.empty:
-        return None
-    need(shuffled, ("corpus", "protocol", "value"), what="shuffled label")
-    corpora = list(dict.fromkeys(shuffled["corpus"]))
-    n_rows = shuffled.groupby("corpus", sort=False)["protocol"].nunique()
-    height = 1.0 + 0.75 * len(corpora) + 0.42 * int(n_rows.sum())
-    title, ratios = text.shuffled_title(shuffled, chance), (0.8 + n_rows).tolist()
-    figure, axes = canvas(len(corpora), 1, height=height, title=title, sharex=True, height_ratios=ratios)
-    for ax, corpus in zip(axes.flat, corpora):
-        full = ladder[(ladder["corpus"] == corpus) & (ladder["size"] == "full")].set_index("protocol")["value"]
-        _shuffled_panel(ax, shuffled[shuffled["corpus"] == corpus], full.to_dict())
-        score_axis(ax)
-        chance_line(ax, chance.get(corpus))
-        ax.set_title(word(corpus), pad=14)
-        ax.label_outer()
-    above(axes[0, 0], "shuffled")
-    key = [
-        Line2D(
-            [], [], color=GREY, marker="o", markersize=4, linestyle="none", label="labels shuffled, one dot per repeat"
-        ),
-        Line2D([], [], color=INK, marker="D", linestyle="none", label="true labels"),
-    ]
-    figure.legend(handles=key, loc="outside lower left", ncols=2)
-    return figure
-
-
-def _shuffled_panel(ax: Axes, shuffled: pd.DataFrame, true: Mapping[str, float]) -> None:
-    protocols = list(dict.fromkeys(shuffled["protocol"]))
-    tones = colours(protocols)
-    for y, name in enumerate(protocols):
-        scores = np.sort(shuffled.loc[shuffled["protocol"] == name, "value"].to_numpy(float))
-        whisker(ax, y, scores[0], scores[-1], colour=GREY, width=1)
-        scatter = (np.arange(len(scores)) * 0.618034 % 1 - 0.5) * 0.4
-        ax.plot(scores, y + scatter, "o", color=GREY, markersize=4, alpha=0.8, mew=0)
-        if name in true:
-            ax.plot(true[name], y, "D", color=tones[name], markersize=7.5)
-            place = {"xytext": (-8, 0), "ha": "right"} if true[name] > NEAR_EDGE else {"xytext": (8, 0)}
-            text_of = {"text": score_text(true[name]), "xy": (true[name], y), "textcoords": "offset points"}
-            ax.annotate(**text_of, **place, va="center")
-        beside(ax, y, f"{score_text(scores[0])} to {score_text(scores[-1])}")
-    row_axis(ax, [word(name) for name in protocols])

@@ -1,17 +1,13 @@
-"""Comparisons of protocols: which units they share, what each step costs, and what shuffled labels score."""
+"""Comparisons of protocols: which units they share, and what each step costs."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study.chapters.splits import declare
 from ser_study.chapters.splits.tables import equal_ladder
-from ser_study.evaluation import comparisons, metrics
+from ser_study.evaluation import comparisons
 from ser_study.experiments import benchmark, folds, selections
-from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 from ser_study.wording import word
 
@@ -78,20 +74,3 @@ def cost_table(steps: pd.DataFrame) -> pd.DataFrame:
     names = steps["step_from"].map(word) + " → " + steps["step_to"].map(word)
     table = steps.assign(corpus=steps["family"].map(word), step=names)
     return table[["corpus", "step", "difference", "low", "high", "p", "p_holm", "note", "n_speakers"]]
-
-
-def shuffled_scores(study: Study) -> pd.DataFrame:
-    """UAR of every repeat with labels shuffled within speakers: ``corpus, protocol, draw, value``."""
-    rows = []
-    for one, predictions in study.predict(declare.controls(study), read=LABELS).items():
-        for draw, part in predictions[predictions["role"] == "test"].groupby("draw"):
-            rows.append((one.selection, benchmark.step_of(one), draw, metrics.uar_of(part)))
-    return pd.DataFrame(rows, columns=["corpus", "protocol", "draw", "value"])
-
-
-def shuffled_summary(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFrame:
-    """Mean and range of the scores on shuffled labels, beside chance."""
-    grouped = shuffled.groupby(["corpus", "protocol"], sort=False)["value"]
-    table = grouped.agg(["mean", "min", "max", "size"]).reset_index().rename(columns={"size": "repeats"})
-    table = table.assign(chance=table["corpus"].map(chance))
-    return table.assign(difference=table["mean"] - table["chance"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -203,38 +201,6 @@ def cross_corpus(matrix: pd.DataFrame) -> Caption:
         f"UAR on six classes (chance {share(1 / 6)}). Outlined: within the corpus, new speakers.",
         alt=cross_corpus_title(matrix) if len(matrix) else "",
         empty="This run holds only one corpus, so none can be tested by a model of another.",
-    )
-
-
-def shuffled_title(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> str:
-    """Mean scores on shuffled labels against chance."""
-    off = shuffled["value"] - shuffled["corpus"].map(chance)
-    mean = 100 * off.groupby([shuffled["corpus"], shuffled["protocol"]]).mean().unstack()
-    protocol = "speaker_independent" if "speaker_independent" in mean else "random"
-    furthest = mean[protocol].loc[mean[protocol].abs().idxmax()]
-    title = f"Shuffled labels score within {minus(abs(furthest), 1)} points of chance on {word(protocol)}"
-    if AUGMENTED in mean:
-        title += f", and up to {minus(mean[AUGMENTED].max(), 0)} points above it when augmented before the split"
-    return title
-
-
-def shuffled(shuffled: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
-    """Caption of the figure of shuffled labels."""
-    return Caption(
-        "shuffled_labels",
-        f"UAR of {shuffled['draw'].nunique()} repeats with shuffled labels, and with the true ones.",
-        alt=shuffled_title(shuffled, chance) if len(shuffled) else "",
-        empty="No control with shuffled labels in this run.",
-    )
-
-
-def shuffled_summary() -> Caption:
-    """Caption of the table of shuffled labels."""
-    return Caption(
-        "shuffled_labels",
-        "UAR on shuffled labels, beside chance.",
-        empty="No control with shuffled labels: every selection is too large for it, or `ladder.shuffles` is 0.",
-        labels={"difference": "mean − chance"},
     )
 
 

@@ -1,0 +1,273 @@
+"""Titles, captions and sentences of the chapter, all computed from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ser_study.chapters.controls import coverage as simulated
+from ser_study.chapters.controls import encoders, markers
+from ser_study.chapters.controls.declare import STEP_OF_LEAK, WITHIN
+from ser_study.chapters.controls.shuffled import TOLERANCE, row_name
+from ser_study.wording import Caption, listed, minus, percent, share, signed, span, word
+
+NO_LABELS = "No control with shuffled labels in this run: `controls.shuffles` is 0."
+NO_ENCODER = "No encoder in this run, so there are no weights to put random ones in the place of."
+
+
+def shuffled_title(table: pd.DataFrame, chance: Mapping[str, float]) -> str:
+    """How far from chance the mean score on shuffled labels is, without a leak and with one."""
+    off = table["value"] - table["corpus"].map(chance)
+    mean = 100 * off.groupby([table["corpus"], table["protocol"], table["shuffle"]]).mean()
+    leaky = mean.index.get_level_values("protocol").isin(STEP_OF_LEAK.values())
+    honest = mean[~leaky]
+    title = f"On shuffled labels mean scores stay within {minus(honest.abs().max(), 1)} points of chance"
+    if leaky.any():
+        title += f", and rise by {span(mean[leaky])} where copies leak"
+    return title
+
+
+def shuffled(table: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
+    """Caption of the figure of shuffled labels."""
+    return Caption(
+        "shuffled_labels",
+        "UAR of repeats with labels permuted within each speaker or, where the row says so, over all clips, beside the "
+        "score with the true labels.",
+        alt=shuffled_title(table, chance) if len(table) else "",
+        empty=NO_LABELS,
+    )
+
+
+def shuffled_summary(table: pd.DataFrame) -> Caption:
+    """Caption of the table of shuffled labels, and what holds."""
+    return Caption(
+        "shuffled_labels",
+        f"UAR on shuffled labels; 95 % of the repeats lie between the two ends. Without a leak the mean must be within "
+        f"{share(TOLERANCE, 2)} of chance, with one all of the range must be above it.",
+        finding=_shuffled_finding(table),
+        empty=NO_LABELS,
+        labels={"difference": "mean − chance", "lowest": "95 % from", "highest": "to", "holds": "as expected"},
+    )
+
+
+def _shuffled_finding(table: pd.DataFrame) -> str:
+    if table.empty:
+        return ""
+    leaky = table["protocol"].isin(STEP_OF_LEAK.values())
+    words = []
+    for part, what in ((table[~leaky], "splits without a leak are at chance"), (table[leaky], "leaks show")):
+        if len(part):
+            words.append(f"{int(part['holds'].sum())} of {len(part)} {what}")
+    off = table[~leaky & ~table["holds"]]
+    names = [f"{row_name(row.protocol, row.shuffle, row.model)} on {word(row.corpus)}" for row in off.itertuples()]
+    exceptions = [f"{name} ({signed(100 * far)} points)" for name, far in zip(names, off["difference"])]
+    first = f"{'; '.join(words)}."
+    if not exceptions:
+        return first
+    below = bool((off["difference"] < 0).all())
+    why = (
+        ", all below it, as permuting within a speaker makes them" if below and (off["shuffle"] == WITHIN).all() else ""
+    )
+    return f"{first} Not at chance{why}: {listed(exceptions)}."
+
+
+def matrix_title(table: pd.DataFrame) -> str:
+    """How many cells are as declared."""
+    return f"{int(table['holds'].sum())} of {len(table)} cells are open or blocked as declared"
+
+
+def matrix(table: pd.DataFrame) -> Caption:
+    """Caption of the figure of planted markers."""
+    return Caption(
+        "markers",
+        "UAR of the nearest neighbour in noise with a marker that gives the label away inside one duplicate, take, "
+        "sentence or speaker. Below each score: what the protocol declares. A frame marks a cell that is not as "
+        "declared; an empty cell has no two clips to share a marker.",
+        alt=matrix_title(table) if len(table) else "",
+        empty="No selection of this run can carry a marker.",
+    )
+
+
+def marker_table(table: pd.DataFrame) -> Caption:
+    """Caption of the table of planted markers."""
+    finding = ""
+    if len(table):
+        blocked, opened = (table[table["declared"] == kind] for kind in (markers.BLOCKED, markers.OPEN))
+        inside = int(blocked["holds"].sum())
+        finding = (
+            f"{inside} of {len(blocked)} blocked cells lie within the range of chance, {int(opened['holds'].sum())} of "
+            f"{len(opened)} open ones above it. Open cells score {_ends(opened['uar'])}, blocked ones "
+            f"{_ends(blocked['uar'])}."
+        )
+    return Caption(
+        "markers",
+        "The same scores with their range by chance: labels permuted between the cells, four standard deviations about "
+        "the mean. It is wide where there are few sentences or speakers.",
+        finding=finding,
+        empty="",
+        labels={"holds": "as declared", "uar": "UAR", "lowest": "chance from", "highest": "to"},
+    )
+
+
+def _ends(values: pd.Series) -> str:
+    """From the least to the greatest score."""
+    return f"{share(values.min())} to {share(values.max())}" if len(values) else "nothing"
+
+
+def weights_title(table: pd.DataFrame) -> str:
+    """What published weights are worth on new speakers, against random ones."""
+    score = table.groupby(["corpus", "kind"])["speaker_independent"].mean().unstack()
+    if "random_weights" not in score:
+        best = table.loc[table["speaker_independent"].idxmax()]
+        score = f"{share(best['speaker_independent'])} on {word(best['corpus'])}"
+        return f"On new speakers {word(best['feature'])} reaches {score}"
+    gain = 100 * (score["published"] - score["random_weights"])
+    return f"On new speakers published weights are worth {span(gain)} points"
+
+
+def weights(table: pd.DataFrame) -> Caption:
+    """Caption of the figure of random weights."""
+    n = f" {span(table['n'])} clips a corpus, the same in every row." if len(table) else ""
+    return Caption(
+        "random_weights",
+        "UAR of one linear head with fixed hyperparameters on vectors of every kind. Bars: 95 % intervals over "
+        f"speakers (with three or fewer: over clips).{n}",
+        alt=weights_title(table) if len(table) else "",
+        empty=NO_ENCODER,
+    )
+
+
+def weights_table(table: pd.DataFrame) -> Caption:
+    """Caption of the table of the vectors, and what random weights leave."""
+    return Caption(
+        "random_weights",
+        "The same scores, means over draws of random weights, with the mean recall of speakers (on new sentences) and "
+        "of sentences (from new speakers).",
+        finding=_weights_finding(table),
+        empty="",
+        labels={
+            "feature": "vectors",
+            "random": "random split",
+            "speaker_independent": "new speakers",
+            "gap": "random − new",
+        },
+    )
+
+
+def _weights_finding(table: pd.DataFrame) -> str:
+    rows = table.assign(is_random=table["feature"].astype(str).str.endswith("_random_weights"))
+    if not rows["is_random"].any():
+        return "Random weights are part of the preset `full`." if len(rows) else ""
+    wide = rows.pivot(index="corpus", columns="feature", values="speaker_independent")
+    encoders_here = [name.removesuffix("_random_weights") for name in wide if name.endswith("_random_weights")]
+    parts = []
+    for name in encoders_here:
+        keeps = wide[f"{name}_random_weights"]
+        gain = 100 * (wide[name] - keeps)
+        parts.append(f"{word(name)} loses {span(gain)} points without its weights")
+    bank = wide.get("campplus_filterbank")
+    beside = ""
+    if bank is not None:
+        gaps = 100 * (wide[[f"{name}_random_weights" for name in encoders_here]].mean(axis=1) - bank)
+        beside = f" Random networks are {signed(gaps.mean())} points from the pooled filterbank on average."
+    return f"On new speakers {listed(parts)}.{beside}"
+
+
+def identification_title(table: pd.DataFrame, identified: pd.DataFrame) -> str:
+    """How the gap goes with what is identified: rank correlation over vectors and corpora."""
+    parts = [f"{minus(rho, 2)} with {what}" for what, rho in correlations(table, identified).items()]
+    return f"Rank correlation of the random split's advantage with what the vectors name: {listed(parts)}"
+
+
+def correlations(table: pd.DataFrame, identified: pd.DataFrame) -> dict[str, float]:
+    """Spearman's ρ between the advantage of a random split and recall above chance, for speakers and sentences."""
+    joined = identified.merge(table[["corpus", "feature", "gap"]], on=["corpus", "feature"])
+    joined = joined.assign(above=encoders.above_chance(joined["recall"], joined["classes"]))
+    return {
+        what: part["above"].corr(part["gap"], method="spearman") for what, part in joined.groupby("what", sort=False)
+    }
+
+
+def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Caption:
+    """Caption of the figure of speakers and sentences."""
+    return Caption(
+        "identification",
+        "How much higher a random split scores than new speakers, against how well a linear model names speakers (on "
+        "sentences not in training) and sentences (of speakers not in training) from the same vectors; 0: chance.",
+        alt=identification_title(table, identified) if len(identified) else "",
+        finding=_identification_finding(table, identified),
+        empty=NO_ENCODER,
+    )
+
+
+def _identification_finding(table: pd.DataFrame, identified: pd.DataFrame) -> str:
+    if identified.empty:
+        return ""
+    kinds = identified.merge(table[["corpus", "feature", "kind"]], on=["corpus", "feature"])
+    means = kinds.groupby(["what", "kind"], sort=False)["recall"].mean()
+    parts = [
+        f"{what}: {listed(f'{share(value)} {word(kind)}' for kind, value in means[what].items())}"
+        for what in dict.fromkeys(kinds["what"])
+    ]
+    gaps = table.groupby("kind", sort=False)["gap"].mean()
+    words = listed(f"{minus(100 * value)} ({word(kind)})" for kind, value in gaps.items())
+    return f"Mean recall over corpora, {'; '.join(parts)}. There a random split flatters by {words} points."
+
+
+def corpora(table: pd.DataFrame) -> Caption:
+    """Caption of the table of corpora."""
+    finding = ""
+    if len(table):
+        low, high = table.loc[table["recall"].idxmin()], table.loc[table["recall"].idxmax()]
+        finding = (
+            f"Corpora are named from {word(low['feature'])} with a mean recall of {share(low['recall'])}, from "
+            f"{word(high['feature'])} of {share(high['recall'])}; chance is {share(1 / high['classes'])}. What is "
+            "learned on several corpora together can lean on the recording instead of the voice."
+        )
+    return Caption(
+        "corpus_identification",
+        "Mean recall of corpora from each kind of vectors, all corpora pooled, on speakers not in training.",
+        finding=finding,
+        empty="Corpora can be named only where there are two, and an encoder.",
+    )
+
+
+def training_data() -> Caption:
+    """Caption of the table of training data."""
+    table = encoders.training_data()
+    unknown = int(table["overlap"].str.contains("unknown").sum())
+    return Caption(
+        "training_data",
+        "What each encoder was trained on, as far as its publishers say, and whether recordings of our corpora may be "
+        "among it.",
+        finding=(
+            f"None of the {len(table)} states emotions among its labels. For {unknown} of them nobody can say whether "
+            "a recording of these corpora was in training, so their scores are those of people and sentences that "
+            "the encoder may have met."
+        ),
+    )
+
+
+def coverage(table: pd.DataFrame) -> Caption:
+    """Caption of the table of coverage."""
+    off = table[~table["holds"]]
+    where = [f"{share(row.coverage)} with {row.n_speakers} speakers" for row in off.itertuples()]
+    right = int(table["holds"].sum())
+    others = table[[simulated.intervals.CLIPS]].to_numpy(float)
+    finding = (
+        f"The intervals that the study uses cover the truth in {percent(simulated.LOW)} to {percent(simulated.HIGH)} "
+        f"of the simulated corpora at {right} of {len(table)} numbers of speakers"
+        + (f"; elsewhere {listed(where)}" if where else "")
+        + f". Intervals over clips would cover it in {percent(others.min())} to {percent(others.max())}."
+    )
+    return Caption(
+        "coverage",
+        "Share of simulated corpora whose 95 % interval of UAR covers the population's, by number of speakers: the "
+        "interval that the study uses with its standard error, and what each kind would do.",
+        finding=finding,
+        labels={
+            "like": "size of", "per_class": "clips a speaker and class", "used": "interval used",
+            "error": "standard error", "holds": "93 to 97 %",
+        },
+    )  # fmt: skip
