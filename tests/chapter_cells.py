@@ -43,6 +43,7 @@ FEW = {  # every kind of work, little of each
     "synthetic.n_repetitions": 1,
     "ladder.feature": "means184",
     "ladder.draws": 1,
+    "ladder.systems": "means184/logistic",
     "ladder.shuffles": 2,
     "ladder.curve_speakers": "2,3",
     "models.forest_trees": 5,
