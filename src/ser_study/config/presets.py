@@ -55,6 +55,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ladder.augmented": ["ravdess-speech", "emodb"],
         "ladder.systems": ["campplus/lda"],
         "ladder.built_in": False,
+        "ladder.system_draws": 1,
         "ladder.shuffles": 10,
         "networks.by_speaker": [],
         "networks.extra": False,

@@ -145,7 +145,8 @@ class Ladder:
         "campplus/lda",
     )
     built_in: bool = True  # the systems also on the built-in corpus, whose truth is known, where it is not studied
-    draws: int = 5  # of equal training size, of linear models; others are drawn once
+    draws: int = 5  # of equal training size
+    system_draws: int = 5  # the same of the other systems that are linear; trees and networks are drawn once
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     shuffles: int = 20  # shuffled-label repeats of the control
     augmented: tuple[str, ...] = ()  # selections also augmented before the split; all where it names none studied

@@ -23,7 +23,7 @@ BENCHMARK_PROTOCOLS = ("random", "speaker_independent")
 LADDER = ("random", "take_disjoint", "sentence_independent", "speaker_independent", "speaker_and_sentence")
 BESIDE_LADDER = ("leave_one_speaker_out",)  # more training speakers than any step has
 AUGMENTED = "random_augmented"  # the random split of clips augmented before it
-CHEAP = ("linear", "discriminant")  # families whose equal-size draws are repeated; trees and networks are drawn once
+CHEAP = ("linear", "discriminant")  # families whose draws of training clips are repeated
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,13 @@ def augmented(config: Config, possible: Iterable[str]) -> list[str]:
     return named or list(possible)
 
 
+def draws_of(config: Config, feature: str, model: str) -> int:
+    """How often training clips are drawn for a system of the ladder: trees and networks, which take long, once."""
+    if (feature, model) == (config.ladder.feature, config.ladder.model):
+        return config.ladder.draws
+    return config.ladder.system_draws if registry.get(model).family in CHEAP else 1
+
+
 def is_step(experiment: Experiment) -> bool:
     """Whether an experiment of the ladder is one of its steps, and not beside them."""
     return experiment.protocol not in BESIDE_LADDER
@@ -199,10 +206,9 @@ def step_of(experiment: Experiment) -> str:
 
 
 def equal_size(config: Config, full: Iterable[Experiment], sizes: Mapping[str, int]) -> list[Experiment]:
-    """The steps of the ladder with every training set cut to the smallest one's size; cheap models in several draws."""
-    draws = {True: config.ladder.draws, False: 1}
+    """The steps of the ladder with every training set cut to the smallest one's size, in several draws."""
     return [
-        dataclasses.replace(one, size=sizes[one.selection], draws=draws[registry.get(one.model).family in CHEAP])
+        dataclasses.replace(one, size=sizes[one.selection], draws=draws_of(config, one.feature, one.model))
         for one in full
         if one.selection in sizes and is_step(one)
     ]

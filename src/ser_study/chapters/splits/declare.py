@@ -53,7 +53,7 @@ def _points(study: Study) -> list[Experiment]:
             *system,
             fixed=True,
             train_speakers=number,
-            draws=ladder.draws,
+            draws=benchmark.draws_of(study.config, *system),
         )
         for name, part in study.selections.items()
         if "speaker_independent" in study.possible[name]

@@ -141,9 +141,9 @@ def ranks(table: pd.DataFrame) -> Figure | None:
             ax.plot(row.rank, y, "o", color=tone, markersize=6, zorder=3)
             beside(ax, y, f"{row.rank:.1f}")
         row_axis(ax, [text.system(row.feature, row.model) for row in own.itertuples()])
-        ax.set_xlim(0.4, most + 0.6)
+        ax.set_xlim(0.4 - table["critical_difference"].max() / 2, most + 0.6 + table["critical_difference"].max() / 2)
         ax.set_xticks(range(1, most + 1))
-        ax.set_xlabel("mean rank over speakers (number); 1 is best")
+        ax.set_xlabel("mean rank (number)")
         ax.set_title(word(corpus))
     hide_rest(axes, len(corpora))
     return figure

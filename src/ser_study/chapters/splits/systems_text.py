@@ -56,15 +56,16 @@ def ladder_title(scores: pd.DataFrame) -> str:
     own = falls[_is(pair, falls.index)] if pair else falls.iloc[:0]
     rest = falls[~_is(pair, falls.index)] if pair else falls
     if own.empty or rest.empty:
-        return f"New speakers cost {_points(falls)} at equal training size, whatever the system"
+        return f"New speakers cost {_points(falls)} at equal training size"
+    verdict = "leaks too" if own.median() > 0 else "does not leak"
     return (
-        f"The encoder leaks too: new speakers cost it {minus(100 * own.median(), 0)} points in the median, and "
-        f"hand-crafted systems and networks from scratch {minus(100 * rest.median(), 0)}"
+        f"The encoder {verdict}: new speakers cost it {minus(100 * own.median(), 0)} points in the median, and the other "
+        f"systems {minus(100 * rest.median(), 0)}"
     )
 
 
-def ladder(scores: pd.DataFrame) -> Caption:
-    """Caption of the figure of all systems; its alternative text holds the scores."""
+def ladder(scores: pd.DataFrame, costs: pd.DataFrame, leads: pd.DataFrame) -> Caption:
+    """Caption of the figure of all systems, and what it tells; its alternative text holds the scores."""
     table = wide(scores)[list(SPEAKER_STEP)].dropna()
     parts = [
         f"{word(corpus)}, {system(feature, model)}: {share(row[RANDOM])}, {share(row[SPEAKERS])}"
@@ -72,10 +73,13 @@ def ladder(scores: pd.DataFrame) -> Caption:
     ]
     return Caption(
         "ladder_systems",
-        "UAR of every system by protocol; hyperparameters fixed. Bold: the pretrained encoder. Bar and change (points): "
+        "UAR of every system by protocol; hyperparameters fixed. Bold: the pretrained encoder. Bar, change (points): "
         "random split to new speakers. Intervals: 95 %, over speakers (three or fewer: over clips).",
-        alt="UAR at equal training size, random split and new speakers. " + "; ".join(parts) + ".",
-        empty="No system stands beside the one above: `ladder.systems` names none that can run here.",
+        alt=f"UAR at equal training size, random split and new speakers. {'; '.join(parts)}."
+        if parts
+        else ladder_title(scores),
+        empty="No selection of this run allows a step of the ladder.",
+        finding=reading(scores, costs, leads),
     )
 
 
@@ -193,7 +197,7 @@ def costs() -> Caption:
     )
 
 
-def leads(table: pd.DataFrame) -> Caption:
+def leads() -> Caption:
     """Caption of the encoder's leads."""
     return Caption(
         "encoder_leads",
@@ -217,7 +221,7 @@ def ranks(table: pd.DataFrame) -> Caption:
     """Caption of the ranks."""
     return Caption(
         "system_ranks",
-        "Mean rank of every system over the speakers of a corpus, on new speakers with all training clips. Bars are as "
+        "Mean rank of every system over the speakers of a corpus (1 is best), on new speakers, all training clips. Bars are as "
         "long as Nemenyi's critical difference: where two do not overlap, the systems differ (Demšar 2006).",
         alt=ranks_title(table) if len(table) else "",
         empty="No selection has three systems and four speakers, which ranks need.",
@@ -254,8 +258,8 @@ def ranks_table() -> Caption:
 def leaks_title(table: pd.DataFrame) -> str:
     """What each leak adds, in the median of the corpora."""
     median = 100 * table.groupby("leak")["difference"].median()
-    parts = [f"{LEAKS[name]} {signed(median[name], 1)}" for name in LEAKS if name in median.index]
-    return f"Added points in the median: {listed(parts)}"
+    parts = [f"{signed(median[name], 1)} ({LEAKS[name]})" for name in LEAKS if name in median.index]
+    return f"Points that a leak adds in the median: {listed(parts)}"
 
 
 def leaks(table: pd.DataFrame) -> Caption:

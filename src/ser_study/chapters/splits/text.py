@@ -177,7 +177,7 @@ def curve_title(scores: pd.DataFrame) -> str:
     title = f"From {few} to {many} training speakers, {word(best)} {verb} {minus(abs(100 * gain), 0)} points"
     if others and best in others[0].index:
         names = [", ".join(map(word, name)) for name in systems.groups]
-        title += f" with {names[0]}, and {minus(100 * others[0]['gain'][best], 0)} with {names[1]}"
+        title += f" ({names[0]}) and {minus(100 * others[0]['gain'][best], 0)} ({names[1]})"
     return title
 
 
