@@ -59,8 +59,8 @@ def ladder_title(scores: pd.DataFrame) -> str:
         return f"New speakers cost {_points(falls)} at equal training size"
     verdict = "leaks too" if own.median() > 0 else "does not leak"
     return (
-        f"The encoder {verdict}: new speakers cost it {minus(100 * own.median(), 0)} points in the median, and the other "
-        f"systems {minus(100 * rest.median(), 0)}"
+        f"The encoder {verdict}: new speakers cost it {minus(100 * own.median(), 0)} points in the median, and the "
+        f"other systems {minus(100 * rest.median(), 0)}"
     )
 
 
@@ -221,8 +221,8 @@ def ranks(table: pd.DataFrame) -> Caption:
     """Caption of the ranks."""
     return Caption(
         "system_ranks",
-        "Mean rank of every system over the speakers of a corpus (1 is best), on new speakers, all training clips. Bars are as "
-        "long as Nemenyi's critical difference: where two do not overlap, the systems differ (Demšar 2006).",
+        "Mean rank of every system over the speakers of a corpus (1 is best), on new speakers, all training clips. Bars "
+        "are as long as Nemenyi's critical difference: where two do not overlap, the systems differ (Demšar 2006).",
         alt=ranks_title(table) if len(table) else "",
         empty="No selection has three systems and four speakers, which ranks need.",
         finding=_ranks_finding(table),
