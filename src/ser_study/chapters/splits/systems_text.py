@@ -221,7 +221,7 @@ def ranks(table: pd.DataFrame) -> Caption:
     """Caption of the ranks."""
     return Caption(
         "system_ranks",
-        "Mean rank of every system over the speakers of a corpus (1 is best), on new speakers, all training clips. Bars "
+        "Mean rank of every system over the speakers of a corpus (1 is best), on new speakers, with all clips. Bars "
         "are as long as Nemenyi's critical difference: where two do not overlap, the systems differ (Demšar 2006).",
         alt=ranks_title(table) if len(table) else "",
         empty="No selection has three systems and four speakers, which ranks need.",
