@@ -147,13 +147,15 @@ def _encoder_falls(falls: pd.Series, leads: pd.DataFrame, pair: tuple[str, str] 
             f"({minus(100 * falls[most], 0)})."
         )
     own = falls[_is(pair, falls.index)]
-    less, sure = int((leads["difference"] > 0).sum()), int(((leads["difference"] > 0) & (leads["p_holm"] < 0.05)).sum())
+    sure = leads["p_holm"] < 0.05
+    less, more = (leads["difference"] * sign > 0 for sign in (1, -1))
     verdict = "does not escape the leak" if (own > 0).any() else "does not fall"
     changed = signed(100 * leads["difference"].median(), 0)
     return (
-        f"The encoder {verdict}: the same step costs it {_points(own)}, less than the other system in {less} of "
-        f"{len(leads)} comparisons (significantly, after Holm's correction, in {sure}); from the random split to new "
-        f"speakers its lead over the others changes by {changed} points in the median."
+        f"The encoder {verdict}: the same step costs it {_points(own)}, less than the other system in {less.sum()} of "
+        f"{len(leads)} comparisons (significantly, after Holm's correction, in {(less & sure).sum()}) and more in "
+        f"{more.sum()} (in {(more & sure).sum()}); from the random split to new speakers its lead over the others "
+        f"changes by {changed} points in the median."
     )
 
 
