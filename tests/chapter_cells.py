@@ -43,6 +43,7 @@ FEW = {  # every kind of work, little of each
     "synthetic.n_repetitions": 1,
     "ladder.feature": "means184",
     "ladder.draws": 1,
+    "ladder.systems": "means184/logistic",
     "controls.shuffles": 2,
     "controls.global_shuffles": 1,
     "controls.protocols": "random,take_disjoint,speaker_independent",

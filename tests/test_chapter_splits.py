@@ -186,7 +186,7 @@ def test_pairs_of_speakers_are_named():
 
 def test_curve_title_takes_the_corpus_that_gains_most():
     rows = [("tess", 2, 0.3), ("tess", 8, 0.4), ("emodb", 2, 0.3), ("emodb", 4, 0.55)]
-    scores = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    scores = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"]).assign(feature="summary", model="lda")
     scores = scores.assign(fewest=scores["train_speakers"], most=scores["train_speakers"])
     title = text.curve_title(scores)
     for part in ("From 2 to 4 ", "EMO-DB", " 25 points"):
@@ -195,6 +195,9 @@ def test_curve_title_takes_the_corpus_that_gains_most():
     assert "to 3–4 training speakers" in text.curve_title(
         scores.assign(fewest=scores["fewest"] - (scores["most"] == 4))
     )
+    encoder = scores.assign(feature="campplus", value=scores["value"] ** 2)
+    both = text.curve_title(pd.concat([scores, encoder]))
+    assert both == title + " (summaries, LDA) and 21 (CAM++, LDA)"  # .55² − .3²
 
 
 def test_points_of_the_curve_stand_at_the_speakers_really_trained_on(small_study):
@@ -248,7 +251,7 @@ def folds_table(clips: pd.DataFrame) -> pd.DataFrame:
 
 def curve_table() -> pd.DataFrame:
     rows = [(corpus, n, 0.3 + 0.05 * np.log2(n)) for corpus in CORPORA for n in (2, 4, 8, 16, 32, 64)]
-    table = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"])
+    table = pd.DataFrame(rows, columns=["corpus", "train_speakers", "value"]).assign(feature="summary", model="lda")
     table = table.assign(fewest=table["train_speakers"] - (table["train_speakers"] > 8), most=table["train_speakers"])
     return table.assign(low=table["value"] - 0.04, high=table["value"] + 0.04)
 

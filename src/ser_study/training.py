@@ -46,6 +46,7 @@ class Task:
     params: Mapping[str, Any] | None = None  # given hyperparameters; None: choose them inside the fold
     keep_validation: bool = True  # also predict the validation rows, by models that have not seen them
     build: Callable[..., Any] | None = None  # (models, params, seed) → a network that is in no registry
+    leak: str = ""  # "scale_on_all" or "select_on_test", of classical models: declared mistakes, to see what they cost
 
 
 def run_folds(
@@ -104,19 +105,23 @@ def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> l
     everything = train if validation is None else joined(train, validation)
     model = registry.get(task.model)
     grid = [task.params] if task.params is not None else model.grid(models)
+    options = {"models": models, "seed": seed, "classes": classes}
+    if task.leak == "select_on_test":
+        params, scale, (decided,) = best_point(model, grid, [(everything, test)], **options)
+        return [as_table(decided * scale, classes, test, "test", len(everything.truth), params)]
     pairs = inner_pairs(everything, len(train.truth), inner) if task.params is None or task.keep_validation else []
     if not pairs:
         params, scale, frames = task.params if task.params is not None else model.fixed(models), 1.0, []
     elif len(grid) == 1 and not (task.keep_validation or model.margins):
         params, scale, frames = grid[0], 1.0, []  # nothing to choose and nothing to keep
     else:
-        params, scale, decided = best_point(model, grid, pairs, models=models, seed=seed, classes=classes)
+        params, scale, decided = best_point(model, grid, pairs, **options)
         frames = [
             as_table(part * scale, classes, block, "validation", len(fitted.truth), params)
             for part, (fitted, block) in zip(decided, pairs)
             if task.keep_validation
         ]
-    (decided,) = _decide(model, [params], everything, test.values, models=models, seed=seed, classes=classes)
+    (decided,) = _decide(model, [params], everything, test.values, **options, leak=task.leak)
     return [*frames, as_table(decided * scale, classes, test, "test", len(everything.truth), params)]
 
 
@@ -226,10 +231,9 @@ def _feasible(model, grid, truth: np.ndarray) -> list[dict]:
     return feasible
 
 
-def _decide(model, grid, train, values, *, models, seed, classes) -> list[np.ndarray]:
+def _decide(model, grid, train, values, *, models, seed, classes, leak="") -> list[np.ndarray]:
     """Margins (n, k) of a freshly fitted model for each point of the grid, columns in the order of ``classes``."""
-    prepare = classical.preparation(model)
-    inside, outside = prepare.fit_transform(train.values), prepare.transform(values)
+    inside, outside = classical.prepared(model, train.values, values, leak=leak)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # iterations are capped on purpose
         warnings.filterwarnings("ignore", message="X does not have valid feature names")

@@ -77,6 +77,7 @@ NAMES = {
     "vote_3_2": "vote 3 : 2 (E002)",
     "bigru_003": "BiGRU (E003)",
     "cnn_bilstm_004": "CNN-BiLSTM (E004)",
+    "cnn": "CNN",
     "cnn_bilstm": "CNN-BiLSTM over time",
     "cnn_bilstm_chunks": "CNN-BiLSTM over chunks",
     "cnn_lstm_000": "CNN-LSTM",

@@ -131,11 +131,22 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Ladder:
-    """One system from the leakiest split to the strictest; nothing is chosen, so a step is the split's alone."""
+    """From the leakiest split to the strictest: one system in detail, others beside it; nothing is chosen, so a step is
+    the split's alone."""
 
     feature: str = "summary"
     model: str = "lda"
+    systems: tuple[str, ...] = (  # feature/model; after @: on these selections only, after @-: on all others
+        "means184/logistic",
+        "compare/linear_svm@ravdess-speech+emodb",
+        "egemaps/linear_svm@-ravdess-speech+emodb",
+        "summary/lightgbm",
+        "log_mel/cnn@ravdess-speech+emodb+synthetic",
+        "campplus/lda",
+    )
+    built_in: bool = True  # the systems also on the built-in corpus, whose truth is known, where it is not studied
     draws: int = 5  # of equal training size
+    system_draws: int = 5  # the same of the other systems that are linear; trees and networks are drawn once
     curve_speakers: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
     augmented: tuple[str, ...] = ()  # selections also augmented before the split; all where it names none studied
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -15,12 +16,28 @@ from ser_study import corpora, features, splits
 from ser_study.config import Config
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
+from ser_study.models import registry
 from ser_study.schema import COMMON_EMOTIONS
 
 BENCHMARK_PROTOCOLS = ("random", "speaker_independent")
 LADDER = ("random", "take_disjoint", "sentence_independent", "speaker_independent", "speaker_and_sentence")
 BESIDE_LADDER = ("leave_one_speaker_out",)  # more training speakers than any step has
 AUGMENTED = "random_augmented"  # the random split of clips augmented before it
+CHEAP = ("linear", "discriminant")  # families whose draws of training clips are repeated
+
+
+@dataclass(frozen=True)
+class System:
+    """A feature and a model of the ladder, and the selections that they are meant for."""
+
+    feature: str
+    model: str
+    selections: tuple[str, ...] = ()  # empty: all
+    excluded: bool = False  # all but these
+
+    def serves(self, selection: str) -> bool:
+        """Whether a selection is one of those that the system is meant for."""
+        return not self.selections or (selection in self.selections) != self.excluded
 
 
 def possible(selections: Mapping[str, Selection], config: Config) -> dict[str, list[str]]:
@@ -110,6 +127,58 @@ def ladder(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experi
     return declared
 
 
+def system(text: str) -> System:
+    """A system as ``ladder.systems`` names it: ``feature/model``, ``…@a+b`` on these selections, ``…@-a+b`` on others.
+
+    Raises
+    ------
+    ValueError
+        There is no feature, or no model.
+    """
+    name, _, places = text.partition("@")
+    feature, _, model = name.partition("/")
+    if not (feature and model):
+        raise ValueError(
+            f"A system is named FEATURE/MODEL, such as egemaps/linear_svm or egemaps/linear_svm@tess; got {text!r}."
+        )
+    selections = tuple(filter(None, places.removeprefix("-").split("+")))
+    return System(feature, model, selections, excluded=places.startswith("-"))
+
+
+def ladder_systems(config: Config, possible: Mapping[str, Iterable[str]]) -> list[Experiment]:
+    """The other systems of the ladder on its steps, at full size: those of ``ladder.systems`` whose weights and
+    libraries are here; networks once a training seed."""
+    reference = (config.ladder.feature, config.ladder.model)
+    named = [one for one in map(system, config.ladder.systems) if (one.feature, one.model) != reference]
+    ready = [one for one in named if not features.unavailable(one.feature)]
+    declared = []
+    for selection, protocols in possible.items():
+        for one in ready:
+            draws = config.training.seeds if registry.get(one.model).family == "deep" else 1
+            row = {"feature": one.feature, "model": one.model, "fixed": True, "draws": draws}
+            some = [protocol for protocol in LADDER if protocol in protocols and one.serves(selection)]
+            declared += [Experiment(selection, protocol, **row) for protocol in some]
+    return list(dict.fromkeys(declared))
+
+
+def leaks(config: Config, possible: Mapping[str, Iterable[str]]) -> dict[Experiment, Experiment]:
+    """Every declared leak of the ladder's reference system → the same experiment without it.
+
+    Copies made before the split belong to a random split; the other leaks are put into a test on new speakers, where
+    nothing else leaks.
+    """
+    chosen, pairs = registry.get(config.ladder.model), {}
+    for one in ladder(config, possible):
+        if one.leak:
+            pairs[one] = dataclasses.replace(one, leak="")
+        if one.protocol == "speaker_independent" and chosen.family != "deep":
+            pairs[dataclasses.replace(one, leak="scale_on_all")] = one
+            if len(chosen.grid(config.models)) > 1:
+                tuned = dataclasses.replace(one, fixed=False)
+                pairs[dataclasses.replace(tuned, leak="select_on_test")] = tuned
+    return pairs
+
+
 def augmented(config: Config, possible: Iterable[str]) -> list[str]:
     """Selections also augmented before the split, which takes as long as extracting their features.
 
@@ -119,6 +188,13 @@ def augmented(config: Config, possible: Iterable[str]) -> list[str]:
     return named or list(possible)
 
 
+def draws_of(config: Config, feature: str, model: str) -> int:
+    """How often training clips are drawn for a system of the ladder: trees and networks, which take long, once."""
+    if (feature, model) == (config.ladder.feature, config.ladder.model):
+        return config.ladder.draws
+    return config.ladder.system_draws if registry.get(model).family in CHEAP else 1
+
+
 def is_step(experiment: Experiment) -> bool:
     """Whether an experiment of the ladder is one of its steps, and not beside them."""
     return experiment.protocol not in BESIDE_LADDER
@@ -126,13 +202,13 @@ def is_step(experiment: Experiment) -> bool:
 
 def step_of(experiment: Experiment) -> str:
     """Name of the step of the ladder: the protocol, or random with augmentation before the split."""
-    return AUGMENTED if experiment.leak else experiment.protocol
+    return AUGMENTED if experiment.leak == "augment_before_split" else experiment.protocol
 
 
 def equal_size(config: Config, full: Iterable[Experiment], sizes: Mapping[str, int]) -> list[Experiment]:
-    """The steps of the ladder with every training set cut to the smallest one's size."""
+    """The steps of the ladder with every training set cut to the smallest one's size, in several draws."""
     return [
-        dataclasses.replace(one, size=sizes[one.selection], draws=config.ladder.draws)
+        dataclasses.replace(one, size=sizes[one.selection], draws=draws_of(config, one.feature, one.model))
         for one in full
         if one.selection in sizes and is_step(one)
     ]
@@ -201,10 +277,14 @@ def published(
     config: Config, possible: Mapping[str, Iterable[str]], selections: Mapping[str, Selection]
 ) -> list[Experiment]:
     """Experiments whose predictions a run publishes, and that may be scored by name."""
-    return [
+    leaking = leaks(config, possible)
+    every = [
         *benchmark(config, possible),
         *joint(config, possible),
         *ladder(config, possible),
+        *ladder_systems(config, possible),
+        *(one for pair in leaking.items() for one in pair),
         *cross_corpus(config, possible),
         *transfer(config, possible, selections),
     ]
+    return list(dict.fromkeys(every))

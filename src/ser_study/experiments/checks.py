@@ -7,7 +7,7 @@ import os
 from ser_study import corpora, features, splits
 from ser_study.audio import degrade
 from ser_study.config import Config, unknown
-from ser_study.experiments import baselines
+from ser_study.experiments import baselines, benchmark
 from ser_study.models import registry
 from ser_study.store import Store
 
@@ -25,6 +25,7 @@ def check_names(config: Config) -> None:
     The settings themselves stand below the registries and cannot know.
     """
     benchmarked, ladder = config.benchmark, config.ladder
+    systems = [benchmark.system(text) for text in ladder.systems]
     closed = {
         "benchmark.features": ("feature", benchmarked.features, features.REGISTRY),
         "benchmark.wide_features": ("feature", benchmarked.wide_features, features.REGISTRY),
@@ -42,6 +43,8 @@ def check_names(config: Config) -> None:
         "testing.transfer_features": ("encoder", config.testing.transfer_features, _encoders()),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),
+        "ladder.systems": ("feature or model", [n for one in systems for n in (one.feature, one.model)], _registered()),
+        "ladder.systems, after @": ("selection", [n for one in systems for n in one.selections], corpora.selections()),
         "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
         "corpora": ("corpus", config.corpora, corpora.names()),
         "baselines.systems": ("student project", config.baselines.systems, baselines.BASELINES),

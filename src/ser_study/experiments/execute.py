@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study import features, schema, splits, training
 from ser_study.audio import augment, signal
-from ser_study.config import Config
+from ser_study.config import Config, Training
 from ser_study.experiments import coding, joint, published
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
@@ -73,11 +73,11 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "libraries": features.made_with(feature_names(experiment), treated)
         | versions(["scikit-learn", *model.libraries]),
     }
-    if experiment.leak or experiment.variants:
+    if experiment.leak == "augment_before_split" or experiment.variants:
         cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
     if model.family == "deep":
         cache_key["network"] = deep.declaration(experiment.model)
-        cache_key["training"] = settings.as_dict(config.training) | {"seeds": None}
+        cache_key["training"] = settings.as_dict(training_of(experiment, config)) | {"seeds": None}
     if has_inner_folds(experiment):
         cache_key["inner"] = [config.tuning.inner_folds, INNER_VERSION]
     if keeps_validation(experiment) and experiment.protocol not in KEEPS_VALIDATION:
@@ -95,7 +95,13 @@ def keeps_validation(experiment: Experiment) -> bool:
     """Whether the validation rows are kept: those that choose systems and weights, and those of one other corpus, which
     say how sure to be on this one."""
     elsewhere = experiment.protocol == "cross_corpus" and len(experiment.sources) == 1
-    return not experiment.fixed and (experiment.protocol in KEEPS_VALIDATION or elsewhere)
+    chooses = not experiment.fixed and experiment.leak != "select_on_test"
+    return chooses and (experiment.protocol in KEEPS_VALIDATION or elsewhere)
+
+
+def training_of(experiment: Experiment, config: Config) -> Training:
+    """How a network is trained; where nothing may be chosen, no clip says when to stop: it runs to its last epoch."""
+    return replace(config.training, validation_share=0.0) if experiment.fixed else config.training
 
 
 def _version(model: Model) -> dict[str, int]:
@@ -201,7 +207,7 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     values, truth = features_and_classes(job, config, store)
     keep_validation = keeps_validation(experiment)
     params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
-    task = training.Task(experiment.model, params, keep_validation)
+    task = training.Task(experiment.model, params, keep_validation, leak=experiment.leak)
     draws = []
     for draw in range(experiment.draws):
         random = settings.rng(config, f"labels/{experiment.name}/{draw}")
@@ -209,7 +215,8 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
         folds = folds_of(experiment, part, labelled, config, store, draw)
         seed = settings.random_state(config, f"{experiment.model}/{draw}")
         inner = inner_folds(job, labelled, config)
-        options = {"training": config.training, "fold_cache": fold_cache(job, draw, store)} if job.is_deep else {}
+        network = {"training": training_of(experiment, config), "fold_cache": fold_cache(job, draw, store)}
+        options = network if job.is_deep else {}
         table = training.run_folds(
             values, labelled, folds, task, models=config.models, seed=seed, inner=inner, **options
         )

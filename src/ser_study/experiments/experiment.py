@@ -9,7 +9,7 @@ from typing import Any
 from ser_study import config as settings
 from ser_study.config import unknown
 
-LEAKS = ("augment_before_split", "duplicate_before_split")
+LEAKS = ("augment_before_split", "duplicate_before_split", "scale_on_all", "select_on_test")
 LATER = ("others", "clips")  # fields that came later; empty, they are no part of a declaration, so that old hashes hold
 
 
@@ -20,7 +20,8 @@ class Experiment:
     ``selection`` is what is scored (a corpus or a part of one); ``sources`` what is trained on where
     that is something else: other corpora or, on new speakers, other recordings of the training speakers.
     ``others`` are other corpora, some or all of which join the training clips, as inner folds choose.
-    ``leak`` names a declared leak. ``size`` is the number of training rows of a fold (0: all), drawn
+    ``leak`` names a declared leak: copies made before the split, a scaler fitted on test clips too, or hyperparameters
+    chosen by the score on the test clips. ``size`` is the number of training rows of a fold (0: all), drawn
     ``draws`` times. ``fixed`` takes the hyperparameters of the settings and chooses nothing, so that
     protocols differ in nothing else.
     """

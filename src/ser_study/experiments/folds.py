@@ -40,7 +40,8 @@ def has_inner_folds(experiment: Experiment) -> bool:
     learns_elsewhere = experiment.sources and experiment.protocol != "cross_corpus"
     model = registry.REGISTRY.get(experiment.model)  # fine-tuned encoders are in no registry
     is_deep = model is None or model.family == "deep"
-    return not (experiment.fixed or is_deep or learns_elsewhere or experiment.protocol in splits.BASELINE_KINDS)
+    chosen_otherwise = experiment.fixed or experiment.leak == "select_on_test" or is_deep or learns_elsewhere
+    return not (chosen_otherwise or experiment.protocol in splits.BASELINE_KINDS)
 
 
 def folds_of(

@@ -123,7 +123,7 @@ def needs_transfer(experiment: Experiment, selections: Selections) -> bool:
     """Whether hyperparameters come from other corpora: with two speakers, one of them in test,
     no speaker is left to choose by (method: "not nested by speaker")."""
     tunable = len(registry.get(experiment.model).grid(settings.Models())) > 1
-    few = selections[experiment.selection].n_speakers < 3 and not experiment.others
+    few = selections[experiment.selection].n_speakers < 3 and not (experiment.others or experiment.leak)
     return tunable and not experiment.fixed and few and experiment.protocol == "speaker_independent"
 
 

@@ -150,6 +150,22 @@ def preparation(model: Model) -> Pipeline:
     return make_pipeline(*steps, SpanRotation()) if model.family == "linear" else make_pipeline(*steps)
 
 
+def prepared(model: Model, train: np.ndarray, values: np.ndarray, *, leak: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Training values (m, …) and others (n, …) as the model reads them, prepared by what the former say.
+
+    With the declared leak ``scale_on_all`` the scaler is fitted on both; a model that needs none has nothing to leak.
+    """
+    prepare = preparation(model)
+    if leak != "scale_on_all" or "standardscaler" not in prepare.named_steps:
+        return prepare.fit_transform(train), prepare.transform(values)
+    scaler = StandardScaler().fit(_flat_double(np.concatenate([train, values])))
+    inside, outside = scaler.transform(_flat_double(train)), scaler.transform(_flat_double(values))
+    if model.family != "linear":
+        return inside, outside
+    rotation = SpanRotation().fit(inside)
+    return rotation.transform(inside), rotation.transform(outside)
+
+
 def _flat(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1)
 

@@ -20,7 +20,7 @@ MAIN_METRICS = ("uar", "accuracy", "macro_f1")
 
 
 def all_scores(study: Study) -> pd.DataFrame:
-    """Scores of the benchmark, the ladder (full and equal size) and across corpora (``SCORE_COLUMNS``).
+    """Scores of the benchmark, the ladder and its leaks (full and equal size) and across corpora (``SCORE_COLUMNS``).
 
     ``fixed`` says that no hyperparameter was chosen, ``size`` is the number of training rows that every fold was
     cut to, ``source`` the corpora trained on where these are not the tested one, ``others`` the corpora that could join
@@ -29,11 +29,14 @@ def all_scores(study: Study) -> pd.DataFrame:
     config, possible = study.config, study.possible
     full = benchmark.ladder(config, possible)
     sizes = smallest_training(full, study.selections, config=config, store=study.store)
+    full += benchmark.ladder_systems(config, possible)
+    leaking = benchmark.leaks(config, possible)
     experiments = [
         *benchmark.benchmark(config, possible),
         *benchmark.joint(config, possible),
         *full,
         *benchmark.equal_size(config, full, sizes),
+        *(one for pair in leaking.items() for one in pair),
         *benchmark.cross_corpus(config, possible),
         *benchmark.transfer(config, possible, study.selections),
     ]

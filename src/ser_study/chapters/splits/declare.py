@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ser_study import features
+from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import classes_of
@@ -32,20 +34,28 @@ def _unfed(one: Experiment, study: Study) -> bool:
     return False
 
 
+def curve_systems(study: Study, selection: str) -> list[tuple[str, str]]:
+    """Feature and model of the learning curves: the reference, and the first encoder of ``ladder.systems``."""
+    ladder = study.config.ladder
+    beside = benchmark.ladder_systems(study.config, {selection: study.possible[selection]})
+    encoders = [(one.feature, one.model) for one in beside if features.is_pretrained(one.feature)]
+    return list(dict.fromkeys([(ladder.feature, ladder.model), *encoders[:1]]))
+
+
 def _points(study: Study) -> list[Experiment]:
     ladder = study.config.ladder
     return [
         Experiment(
             name,
             "speaker_independent",
-            ladder.feature,
-            ladder.model,
+            *system,
             fixed=True,
             train_speakers=number,
-            draws=ladder.draws,
+            draws=benchmark.draws_of(study.config, *system),
         )
         for name, part in study.selections.items()
         if "speaker_independent" in study.possible[name]
+        for system in curve_systems(study, name)
         for number in ladder.curve_speakers
         if number <= part.n_speakers - 1
     ]

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from ser_study.chapters.splits import text
@@ -42,6 +43,8 @@ from ser_study.schema import FOLD_COLUMNS, ROLES
 from ser_study.wording import share, word
 
 SPLIT_COLOURS = {"KFold": STUDY_COLOURS["random"], "GroupKFold": STUDY_COLOURS["speaker_independent"]}
+CURVE_STYLES = ((STUDY_COLOURS["speaker_independent"], "o"), (STUDY_COLOURS["random_augmented"], "s"))
+NEAR = 0.05  # in UAR: two numbers in the margin would lie over one another
 
 
 @styled
@@ -134,15 +137,17 @@ def ladder(scores: pd.DataFrame, chance: Mapping[str, float], listeners: Mapping
 
 @styled
 def curve(scores: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
-    """Score against the number of training speakers, with its band: one panel a corpus; None without scores.
+    """Score against the number of training speakers, with its band: one panel a corpus, one line a system; None without
+    scores.
 
     Parameters
     ----------
-    scores : ``corpus, train_speakers, fewest, most, value, low, high``
+    scores : ``corpus, feature, model, train_speakers, fewest, most, value, low, high``
     """
     if scores.empty:
         return None
-    need(scores, ("corpus", "train_speakers", "fewest", "most", "value", "low", "high"), what="learning curve")
+    columns = ("corpus", "feature", "model", "train_speakers", "fewest", "most", "value", "low", "high")
+    need(scores, columns, what="learning curve")
     corpora = list(dict.fromkeys(scores["corpus"]))
     columns = min(len(corpora), 2)
     rows = -(-len(corpora) // columns)
@@ -160,16 +165,29 @@ def curve(scores: pd.DataFrame, chance: Mapping[str, float]) -> Figure | None:
             place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
             ax.annotate(chance_text(chance[corpus]), (1, chance[corpus]), (-4, -3), **place)
     hide_rest(axes, len(corpora))
+    names = list(dict.fromkeys(scores["feature"] + "/" + scores["model"]))
+    if len(names) > 1:
+        key = [
+            Line2D([], [], marker=marker, color=tone, markersize=5, label=", ".join(map(word, name.split("/"))))
+            for name, (tone, marker) in zip(names, CURVE_STYLES)
+        ]
+        figure.legend(handles=key, loc="outside lower left", ncols=2)
     return figure
 
 
 def _curve_panel(ax: Axes, scores: pd.DataFrame) -> None:
-    tone, x = STUDY_COLOURS["speaker_independent"], scores["train_speakers"].astype(float)
-    ax.fill_between(x, scores["low"], scores["high"], color=tone, alpha=0.2, linewidth=0)
-    ax.plot(x, scores["value"], marker="o", color=tone, markersize=5)
-    beside(ax, scores["value"].iloc[-1], score_text(scores["value"].iloc[-1]), shift=6)
+    ends = scores.groupby(["feature", "model"], sort=False)["value"].last().sort_values()
+    for (tone, marker), (system, own) in zip(CURVE_STYLES, scores.groupby(["feature", "model"], sort=False)):
+        x = own["train_speakers"].astype(float)
+        ax.fill_between(x, own["low"], own["high"], color=tone, alpha=0.2, linewidth=0)
+        ax.plot(x, own["value"], marker=marker, color=tone, markersize=5)
+        is_above = len(ends) > 1 and system == ends.index[-1]
+        place = {"va": "bottom" if is_above else "top"} if len(ends) > 1 and np.ptp(ends) < NEAR else {}
+        beside(ax, own["value"].iloc[-1], score_text(own["value"].iloc[-1]), shift=6, **place)
     ax.set_xscale("log", base=2)
-    ax.set_xticks(x.to_list(), [text.span_text(*pair) for pair in zip(scores["fewest"], scores["most"])])
+    ticks = scores.drop_duplicates("train_speakers").sort_values("train_speakers")
+    labels = [text.span_text(*pair) for pair in zip(ticks["fewest"], ticks["most"])]
+    ax.set_xticks(ticks["train_speakers"].astype(float).to_list(), labels)
     ax.minorticks_off()
     ax.grid(axis="y")
 

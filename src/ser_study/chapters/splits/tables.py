@@ -18,7 +18,7 @@ from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
 from ser_study.wording import interval, word
 
-CURVE_COLUMNS = ["corpus", "model", "train_speakers", "fewest", "most"]
+CURVE_COLUMNS = ["corpus", "feature", "model", "train_speakers", "fewest", "most"]
 CURVE_COLUMNS += ["value", "low", "high", "interval", "n", "n_train"]
 
 
@@ -40,7 +40,7 @@ def left_out(study: Study) -> pd.DataFrame:
         rows += [(name, word(protocol), reason) for protocol, reason in reasons.items() if protocol != "cross_corpus"]
     few = "In some fold these few training speakers say one emotion."
     rows += [(one.selection, f"{one.train_speakers} training speakers", few) for one in declare.unfed(study)]
-    return pd.DataFrame(rows, columns=["corpus", "protocol", "reason"])
+    return pd.DataFrame(rows, columns=["corpus", "protocol", "reason"]).drop_duplicates(ignore_index=True)
 
 
 def chance(study: Study) -> dict[str, float]:
@@ -129,7 +129,8 @@ def curve(study: Study) -> pd.DataFrame:
         {one.name: _trained_on(one, study) for one in declared}, ["train_speakers", "fewest", "most"]
     )
     scores = scores.join(trained.T, on="experiment")
-    return scores.drop_duplicates(["corpus", "fewest", "most"])[CURVE_COLUMNS].reset_index(drop=True)
+    keys = ["corpus", "feature", "model", "fewest", "most"]
+    return scores.drop_duplicates(keys)[CURVE_COLUMNS].reset_index(drop=True)
 
 
 def _trained_on(one: Experiment, study: Study) -> tuple[float, int, int]:

@@ -163,23 +163,37 @@ def span_text(fewest: float, most: float) -> str:
 
 
 def curve_title(scores: pd.DataFrame) -> str:
-    """How much the largest number of training speakers gains over the smallest, on the corpus that gains most."""
-    by_corpus = scores.sort_values("train_speakers").groupby("corpus")
-    gain = by_corpus["value"].last() - by_corpus["value"].first()
-    best = gain.idxmax()
-    few, many = (span_text(*ends.loc[best]) for ends in (by_corpus[ENDS].first(), by_corpus[ENDS].last()))
+    """How much the largest number of training speakers gains over the smallest, on the corpus where the first system
+    gains most; beside it what the second gains there."""
+    systems = scores.groupby(["feature", "model"], sort=False)
+    first, *others = [_gains(own) for _, own in systems]
+    best = first["gain"].idxmax()
+    gain, few, many, last = first.loc[best, ["gain", "few", "many", "last"]]
     if few == many:
-        return f"With {few} training speakers, {word(best)} scores {share(by_corpus['value'].last()[best])}"
-    verb = "gains" if gain[best] >= 0 else "loses"
-    return f"From {few} to {many} training speakers, {word(best)} {verb} {minus(abs(100 * gain[best]), 0)} points"
+        return f"With {few} training speakers, {word(best)} scores {share(last)}"
+    verb = "gains" if gain >= 0 else "loses"
+    title = f"From {few} to {many} training speakers, {word(best)} {verb} {minus(abs(100 * gain), 0)} points"
+    if others and best in others[0].index:
+        names = [", ".join(map(word, name)) for name in systems.groups]
+        title += f" ({names[0]}) and {minus(100 * others[0]['gain'][best], 0)} ({names[1]})"
+    return title
+
+
+def _gains(scores: pd.DataFrame) -> pd.DataFrame:
+    """Of one system, by corpus: ``gain`` from the fewest training speakers to the most, ``few``, ``many``, ``last``."""
+    by_corpus = scores.sort_values("train_speakers").groupby("corpus")
+    first, last = by_corpus.first(), by_corpus.last()
+    spans = {name: [span_text(*pair) for pair in zip(ends["fewest"], ends["most"])] for name, ends in
+             (("few", first), ("many", last))}  # fmt: skip
+    return pd.DataFrame({"gain": last["value"] - first["value"], "last": last["value"], **spans}, index=first.index)
 
 
 def curve(scores: pd.DataFrame) -> Caption:
     """Caption of the learning curve."""
     return Caption(
         "learning_curve",
-        "UAR on new speakers against the number of speakers really trained on (fewest–most over the folds); band: 95 % "
-        "interval.",
+        "UAR on new speakers against the number of speakers really trained on (fewest–most over the folds), of the "
+        "reference system and of the pretrained encoder where there is one; band: 95 % interval.",
         alt=curve_title(scores) if len(scores) else "",
         empty="No selection has enough speakers for a learning curve.",
     )

@@ -66,17 +66,34 @@ def attention(shape: Shape, n_classes: int, params: Mapping[str, Any]):
     return Model(inputs, layers.Dense(n_classes)(net), name="attention")
 
 
+def _convolved(net, params: Mapping[str, Any]):
+    """Two convolutions over time, each with normalisation, ReLU, pooling and dropout."""
+    from keras import layers
+
+    for channels, pool in ((64, 2), (128, 4)):
+        net = layers.BatchNormalization()(layers.Conv1D(channels, 5, padding="same")(net))
+        net = layers.MaxPooling1D(pool, padding="same")(layers.ReLU()(net))
+        net = layers.Dropout(params["dropout"])(net)
+    return net
+
+
+def cnn(shape: Shape, n_classes: int, params: Mapping[str, Any]):
+    """Two convolutions over time, then the mean and the maximum of each channel over time."""
+    from keras import Model, layers
+
+    inputs, net = _frames(shape)
+    net = _convolved(net, params)
+    net = layers.Concatenate()([layers.GlobalAveragePooling1D()(net), layers.GlobalMaxPooling1D()(net)])
+    return Model(inputs, layers.Dense(n_classes)(net), name="cnn")
+
+
 def cnn_lstm(shape: Shape, n_classes: int, params: Mapping[str, Any]):
     """Two convolutions over time with pooling, then an LSTM (the future work of E000)."""
     from keras import Model, layers
 
     inputs, net = _frames(shape)
-    for channels, pool in ((64, 2), (128, 4)):
-        net = layers.BatchNormalization()(layers.Conv1D(channels, 5, padding="same")(net))
-        net = layers.MaxPooling1D(pool, padding="same")(layers.ReLU()(net))
-        net = layers.Dropout(params["dropout"])(net)
-    net = layers.Dropout(params["dropout"])(layers.LSTM(params["hidden"])(net))
-    return Model(inputs, layers.Dense(n_classes)(net), name="cnn_lstm")
+    net = layers.LSTM(params["hidden"])(_convolved(net, params))
+    return Model(inputs, layers.Dense(n_classes)(layers.Dropout(params["dropout"])(net)), name="cnn_lstm")
 
 
 _BIGRU = Network(
@@ -95,5 +112,6 @@ NETWORKS = (
     Network("gru_stack", "two GRU layers", "sequence", stack, {**_STACK, "cell": "GRU"}),
     Network("lstm_stack", "two LSTM layers", "sequence", stack, {**_STACK, "cell": "LSTM"}),
     Network("attention_pool", "self-attentive pooling", "sequence", attention, {"hidden": 128, "dropout": 0.3}),
+    Network("cnn", "CNN on log-mel frames", "sequence", cnn, {"batch": 32, "epochs": 20, "dropout": 0.3}),
     Network("cnn_lstm_000", "CNN + LSTM on log-mel frames", "sequence", cnn_lstm, {"hidden": 64, "dropout": 0.3}),
 )
