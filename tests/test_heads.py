@@ -51,6 +51,19 @@ def test_svm_on_products_is_scikit_learns(d, c):
 
 
 @pytest.mark.parametrize("d", WIDTHS)
+def test_fixed_strength_of_the_svm_is_shared_by_the_columns(d):
+    values, truth = made(d=d)
+    models = Models(svm_c_fixed=2.0)
+    params = registry.get("linear_svm").fixed(models)
+    ours, theirs = gram_svm.build(models, params, 0), SVC(C=2.0 / d, kernel="linear")
+    expected = theirs.fit(values, truth).decision_function(values)
+    np.testing.assert_allclose(ours.fit(values, truth).decision_function(values), expected, atol=1e-6)
+    ((classes, decided),) = gram_svm.decisions(models, [params], values, truth, values)
+    assert classes.tolist() == theirs.classes_.tolist()
+    np.testing.assert_allclose(decided, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("d", WIDTHS)
 @pytest.mark.parametrize("estimator", [ShrinkageLDA(0.3), GramSVM(0.01)], ids=["lda", "svm"])
 def test_a_weight_of_two_is_a_row_twice(d, estimator):
     values, truth = made(d=d)

@@ -72,7 +72,7 @@ class Models:
     logistic_c: tuple[float, ...] = (0.01, 0.1, 1.0)
     svm_c: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1)
     logistic_c_fixed: float = 0.01  # where nothing may be chosen (the ladder, two-speaker corpora alone)
-    svm_c_fixed: float = 0.001
+    svm_c_fixed: float = 5.0  # over the number of columns
     forest_trees: int = 100
     boosting_rounds: int = 60
     boosting_leaves: int = 15

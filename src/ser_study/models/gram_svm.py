@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC, LinearSVC
 
 from ser_study.config import Models
-from ser_study.models.model import Decision, Params
+from ser_study.models.model import Decision, Params, margins
 
 MAX_ROWS = 8_000  # beyond, the matrix outgrows memory and the machine in primal form takes over
 
@@ -24,6 +24,8 @@ class GramSVM(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     C : inverse strength of the penalty
+    per_column : C is divided by the number of columns, so that it means as much for 88 of them as for thousands: the
+        products of scaled rows grow with that number
     class_weight : None or "balanced"
     seed : of ``LinearSVC``
 
@@ -32,8 +34,9 @@ class GramSVM(ClassifierMixin, BaseEstimator):
     classes_ : sorted class names
     """
 
-    def __init__(self, C: float = 1.0, class_weight: str | None = None, seed: int = 0):
+    def __init__(self, C: float = 1.0, class_weight: str | None = None, seed: int = 0, per_column: bool = False):
         self.C = C
+        self.per_column = per_column
         self.class_weight = class_weight
         self.seed = seed
 
@@ -41,11 +44,12 @@ class GramSVM(ClassifierMixin, BaseEstimator):
         """Fit on values (n, d), class names (n,) and weights (n,)."""
         values = np.asarray(values, float)
         self.rows_ = values if len(values) <= MAX_ROWS else None
+        c = self.C / values.shape[1] if self.per_column else self.C
         if self.rows_ is None:
-            machine = LinearSVC(C=self.C, max_iter=300, tol=1e-3, random_state=self.seed)
+            machine = LinearSVC(C=c, max_iter=300, tol=1e-3, random_state=self.seed)
             self.machine_ = machine.set_params(class_weight=self.class_weight).fit(values, truth, sample_weight)
         else:
-            self.machine_ = _machine(self.C, self.class_weight).fit(values @ values.T, truth, sample_weight)
+            self.machine_ = _machine(c, self.class_weight).fit(values @ values.T, truth, sample_weight)
         self.classes_ = self.machine_.classes_
         return self
 
@@ -63,16 +67,19 @@ def _machine(c: float, class_weight: str | None) -> SVC:
 
 
 def build(models: Models, params: Params, seed: int) -> GramSVM:
-    """Unfitted estimator of a point of the grid."""
-    return GramSVM(params["C"], models.class_weight or None, seed)
+    """Unfitted estimator of a point of the grid, or of the fixed strength, whose C is ``C_per_column``."""
+    weight = models.class_weight or None
+    if "C_per_column" in params:
+        return GramSVM(params["C_per_column"], weight, seed, per_column=True)
+    return GramSVM(params["C"], weight, seed)
 
 
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:
     """Margins of each point of a grid; the products are computed once."""
-    if len(train) > MAX_ROWS:
+    if len(train) > MAX_ROWS or len(grid) == 1:
         for params in grid:
             estimator = build(models, params, 0).fit(train, truth)
-            yield estimator.classes_, estimator.decision_function(values)
+            yield estimator.classes_, margins(estimator, values)
         return
     inside, outside = train @ train.T, values @ train.T
     for params in grid:
