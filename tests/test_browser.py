@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 
+import axe
 import pytest
 from report_sample import report, scores
 
@@ -73,6 +74,13 @@ def test_nothing_is_fetched_and_nothing_complains(browser, run, name, theme, wid
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 23, 27)"}[theme]
+
+
+@pytest.mark.parametrize("name", ["index.html", "pages/04_models.html", "pages/glossary.html", "pages/provenance.html"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_axe_has_nothing_serious_to_say(browser, run, name, theme, width):
+    visit(browser, run / name, theme=theme, width=width)
+    assert axe.findings(browser) == []
 
 
 def test_tables_sort_by_value_and_filter(browser, run):
