@@ -110,7 +110,14 @@ def extract_missing(name: str, clips: pd.DataFrame, *, config: Config, store: St
 
 def _by_corpus(clips: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
     """Clips of each corpus, with what extraction needs to know of them."""
-    return clips[["corpus", "clip_id", "path", "sha256"]].groupby("corpus", sort=False)
+    columns = clips[["clip_id", "path", "sha256"]]
+    for corpus in clips["corpus"].unique():
+        yield corpus, _some(columns, (clips["corpus"] == corpus).to_numpy())
+
+
+def _some(table: pd.DataFrame, mask: np.ndarray) -> pd.DataFrame:
+    """Rows of a table; where these are all, no copy is made, for there may be millions."""
+    return table if mask.all() else table[mask]
 
 
 def settings_of(feature: Feature, config: Config, variant: int = 0) -> dict[str, Any]:
@@ -144,10 +151,10 @@ def _extend(
 ) -> None:
     """Extract what a folder lacks of one corpus's clips, and merge it into one block."""
     slice_ = settings_of(feature, config, variant)
-    wanted = clips.drop_duplicates("sha256")
+    wanted = _some(clips, ~clips["sha256"].duplicated().to_numpy())
     with locked(folder / "block"):
         cache.forget(folder, before=store.fresh_since)
-        todo = wanted[cache.lacks(folder, wanted["sha256"])]
+        todo = _some(wanted, cache.lacks(folder, wanted["sha256"]))
         if len(todo) and (pack := corpora.pack_of(corpus, store)) is not None:
             _from_pack(pack, wanted, folder, slice_)
             return

@@ -25,7 +25,7 @@ from ser_study import config as settings
 from ser_study.store import replacing, write_json
 
 BLOCK = "block.parquet"
-AT_ONCE = 8 << 20  # bytes of values that are read, merged or written at a time
+AT_ONCE = 2 << 20  # bytes of values that are read, merged or written at a time
 _DAMAGED = (OSError, ValueError, KeyError, MemoryError, pa.ArrowException)
 
 
@@ -108,10 +108,11 @@ def _merged(files: Sequence[Path], scratch: IO[bytes]) -> Iterator[Block]:
             scratch.write(np.ascontiguousarray(block.values).data)
             keys.append(_text(block.keys))
     like, keys = block, pa.concat_arrays(keys)
-    order = pc.sort_indices(keys)
-    keys = keys.take(order)
+    order = pc.sort_indices(keys).to_numpy()
+    keys = keys.take(pa.array(order))
     is_first = np.r_[True, pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)]
-    order, keys = order.to_numpy()[is_first], keys.filter(pa.array(is_first))
+    if not is_first.all():
+        order, keys = order[is_first], keys.filter(pa.array(is_first))
     width, n_rows = like.values[0].nbytes, _rows_at_once(like.values.shape[1:], like.values.dtype)
     for start in range(0, len(order), n_rows):
         rows = b"".join(_at(scratch, width * place, width) for place in order[start : start + n_rows].tolist())
