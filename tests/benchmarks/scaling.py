@@ -33,7 +33,7 @@ from ser_study.config import Synthetic
 from ser_study.corpora import scan, synthetic
 from ser_study.experiments import Experiment, Selection
 from ser_study.parallel import Failure, parallel_map
-from ser_study.store import Store, write_table
+from ser_study.store import Store, locked, write_table
 from ser_study.study import Study
 
 SIZES, LARGE = (1_000, 10_000, 100_000), 10_000_000
@@ -229,18 +229,18 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    for n_clips in given.clips:
-        here = folder / str(n_clips)
-        if given.here:
-            result = measured(n_clips, here, given.workers)
-            with (folder / RESULTS).open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(result) + "\n")
-        elif n_clips not in {one["clips"] for one in read(folder)}:
-            make_clips(n_clips, here, given.workers)
+    if given.here:
+        (n_clips,) = given.clips
+        result = measured(n_clips, folder / str(n_clips), given.workers)
+        with (folder / RESULTS).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(result) + "\n")
+        return
+    with locked(folder / RESULTS):  # two at a time would measure each other
+        for n_clips in sorted(set(given.clips) - {one["clips"] for one in read(folder)}):
+            make_clips(n_clips, folder / str(n_clips), given.workers)
             options = ["--folder", str(folder), "--clips", str(n_clips), "--workers", str(given.workers), "--here"]
             subprocess.run([sys.executable, os.path.abspath(__file__), *options], check=True)
-    if not given.here:
-        print(table := markdown(read(folder)))
+    print(table := markdown(read(folder)))
     if given.write:
         page = given.write.read_text("utf-8")
         given.write.write_text(TABLE.sub(lambda match: match[1] + table + match[2], page), "utf-8")
