@@ -76,14 +76,14 @@ def small_study(tmp_path_factory) -> Study:
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A real scheduler and two worker processes on the loopback address."""
+    """A real scheduler and three worker processes on the loopback address; one that is killed is started again."""
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
     command += ["--dashboard-address", "127.0.0.1:0"]
     scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "3", "--nthreads", "1"]
     worker += ["--no-dashboard", "--host", "127.0.0.1"]
     workers = subprocess.Popen(worker, stderr=subprocess.DEVNULL, env=environment)
     yield address

@@ -115,6 +115,12 @@ def test_a_folder_names_few_changes_and_hides_many_behind_a_fingerprint():
         assert re.fullmatch(r"full\+[0-9a-f]{8}", name), name
 
 
+def test_fingerprint_of_a_list_that_comes_in_parts():
+    rows = [[f"clip {number}", "ü", "", number] for number in range(10)]
+    assert config.fingerprint_of_parts([rows[:3], [], rows[3:9], rows[9:]]) == config.fingerprint(rows)
+    assert config.fingerprint_of_parts([]) == config.fingerprint([])
+
+
 def test_fingerprint_sees_dataclasses_by_value():
     one, other = config.Audio(), dataclasses.replace(config.Audio(), sample_rate=8000)
     assert config.fingerprint({"a": one}) == config.fingerprint({"a": config.Audio()})

@@ -178,10 +178,58 @@ def test_block_round_trip(tmp_path):
         np.array(["b", "a"], dtype=object), np.arange(12, dtype=np.float32).reshape(2, 2, 3), ("x",) * 3
     )
     cache.append(tmp_path, block)
-    merged = cache.consolidate(tmp_path, about={"feature": "test"})
+    cache.consolidate(tmp_path, about={"feature": "test"})
+    merged = cache.read(tmp_path)
     assert merged.keys.tolist() == ["a", "b"]
     assert np.array_equal(merged.values[1], block.values[0])
     assert [path.name for path in sorted(tmp_path.glob("*.parquet"))] == ["block.parquet"]
+
+
+def test_parts_are_merged_some_rows_at_a_time(tmp_path, monkeypatch):
+    """Whatever the parts, and a clip in two of them, the block is the same file; the first value of a clip stays."""
+    keys = np.array([f"{number * 37 % 100:02d}" for number in range(100)], dtype=object)
+    values = np.random.default_rng(0).normal(size=(100, 2, 3)).astype(np.float32)
+    monkeypatch.setattr(cache, "AT_ONCE", 7 * values[0].nbytes)
+    for name, cuts in (("one", [100]), ("many", [30, 31, 90, 100])):
+        for start, end in zip([0, *cuts], cuts):
+            cache.append(tmp_path / name, cache.Block(keys[start:end], values[start:end], ("x", "y", "z")))
+    cache.append(tmp_path / "again", cache.Block(keys, values + 1, ("x", "y", "z")))
+    (part,) = (tmp_path / "again").glob("part-*")
+    part.rename(tmp_path / "many" / "part-later.parquet")
+    for name in ("one", "many"):
+        cache.consolidate(tmp_path / name, about={"feature": "test"})
+    one, many = (tmp_path / name / cache.BLOCK for name in ("one", "many"))
+    assert one.read_bytes() == many.read_bytes()
+    merged = cache.read(tmp_path / "one")
+    assert merged.keys.tolist() == sorted(keys)
+    assert np.array_equal(merged.values, values[np.argsort(keys)])
+
+
+def test_what_a_folder_lacks(tmp_path, capsys):
+    block = cache.Block(np.array(["b", "a"], dtype=object), np.zeros((2, 5000), np.float32), ())
+    wanted = pd.Series(["a", "c", "b"])
+    assert cache.lacks(tmp_path, wanted).all()
+    cache.append(tmp_path, block)
+    for trusted in (True, False):
+        assert cache.lacks(tmp_path, wanted, trusted=trusted).tolist() == [False, True, False]
+    cache.consolidate(tmp_path, about={})
+    content = (tmp_path / cache.BLOCK).read_bytes()
+    (tmp_path / cache.BLOCK).write_bytes(content[: len(content) // 2])
+    assert cache.lacks(tmp_path, wanted, trusted=True).all()
+    assert (tmp_path / cache.BLOCK).is_file()  # whoever extracts removes it
+    assert cache.lacks(tmp_path, wanted).all()
+    assert not (tmp_path / cache.BLOCK).is_file()
+    assert "extracted again" in capsys.readouterr().err
+
+
+def test_extracting_for_later_reads_no_values(voices, monkeypatch):
+    store, clips = voices
+    options = {"config": config(jobs=1), "store": store}
+    features.extract_missing("means184", clips.iloc[:4], **options)
+    features.extract_missing("means184", clips, **options)
+    monkeypatch.setattr(features, "_extract_all", None)
+    features.extract_missing("means184", clips, **options)
+    assert features.load("means184", clips, **options).clip_id.tolist() == clips["clip_id"].tolist()
 
 
 def test_feature_set_checks_its_lengths():

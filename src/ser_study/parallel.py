@@ -1,21 +1,27 @@
 """Map a function over clips: in order, with a progress bar, on local processes or a Dask cluster.
 
-One bad clip never ends the run: its error comes back as a ``Failure`` in its place.
+One bad clip never ends the run: its error comes back as a ``Failure`` in its place. Nor does a worker that dies: what
+it was at, or held, is done again by another.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 BATCH = 8  # clips a task: large enough to hide the cost of sending, small enough to balance
+WINDOW = 256  # tasks that a cluster has at a time: enough for that many cores, few enough to keep memory flat
 
 
 @dataclass(frozen=True)
@@ -67,17 +73,18 @@ def parallel_map(
     Raises
     ------
     ConnectionError
-        No scheduler answers at ``cluster``.
+        No scheduler answers at ``cluster``, or it went away.
     """
-    chunks = [items[start : start + batch] for start in range(0, len(items), batch)]
+    chunks = (items[start : start + batch] for start in range(0, len(items), batch))
+    may_stay = not apart or multiprocessing.current_process().daemon  # such a worker of a cluster may start no process
     if cluster:
-        results = _on_cluster(function, chunks, cluster)
-    elif (n_workers(jobs) == 1 and not apart) or (len(items) <= 1 and not apart):
-        results = (_apply(function, chunk) for chunk in chunks)
+        results = _on_cluster(function, chunks, cluster, apart)
+    elif may_stay and (n_workers(jobs) == 1 or len(items) <= 1 or apart):
+        results = ((chunk, _apply(function, chunk)) for chunk in chunks)
     else:
         results = _in_processes(function, chunks, n_workers(jobs), apart)
     with _progress(len(items), label, unit) as bar:
-        for chunk, values in zip(chunks, results):
+        for chunk, values in results:
             bar.update(len(chunk))
             yield from zip(chunk, values)
 
@@ -102,7 +109,9 @@ def _reason(error: Exception) -> str:
     return f"{text} ({os.path.basename(where.filename)}:{where.lineno})"
 
 
-def _in_processes(function: Callable, chunks: list, workers: int, name: str = "") -> Iterator[list]:
+def _in_processes(
+    function: Callable, chunks: Iterable, workers: int, name: str = ""
+) -> Iterator[tuple[Sequence, list]]:
     """Local processes; each worker computes on one thread, so that results do not depend on their number.
 
     At most a few chunks are ahead of the reader, which keeps memory flat. A chunk whose worker
@@ -118,17 +127,24 @@ def _in_processes(function: Callable, chunks: list, workers: int, name: str = ""
     def submit(chunk):
         return executor().submit(_apply, function, chunk)
 
-    waiting, ahead = [], 3 * workers
-    for position in range(len(chunks) + ahead):
-        if position < len(chunks):
-            waiting.append((chunks[position], submit(chunks[position])))
-        if position >= ahead and waiting:
-            chunk, future = waiting.pop(0)
-            try:
-                yield future.result()
-            except TerminatedWorkerError:
-                yield [_alone(submit, item, TerminatedWorkerError) for item in chunk]
-                waiting = [(later, submit(later)) for later, _ in waiting]
+    for chunk, future, waiting in _ahead(submit, chunks, 3 * workers):
+        try:
+            yield chunk, future.result()
+        except TerminatedWorkerError:
+            yield chunk, [_alone(submit, item, TerminatedWorkerError) for item in chunk]
+            for place, (later, _) in enumerate(waiting):
+                waiting[place] = later, submit(later)
+
+
+def _ahead(submit: Callable, chunks: Iterable, ahead: int) -> Iterator[tuple[Sequence, Any, deque]]:
+    """Each chunk with its future, in order, and what waits behind it: at most ``ahead`` chunks are under way."""
+    waiting: deque = deque()
+    for chunk in chunks:
+        waiting.append((chunk, submit(chunk)))
+        if len(waiting) > ahead:
+            yield *waiting.popleft(), waiting
+    while waiting:
+        yield *waiting.popleft(), waiting
 
 
 def _alone(submit: Callable, item: Any, crash: type[Exception]) -> Any:
@@ -139,7 +155,33 @@ def _alone(submit: Callable, item: Any, crash: type[Exception]) -> Any:
         return Failure("The worker process crashed on this clip (a native library failed); leave the clip out.")
 
 
-def _on_cluster(function: Callable, chunks: list, address: str) -> Iterator[list]:
+def _on_cluster(function: Callable, chunks: Iterable, address: str, name: str = "") -> Iterator[tuple[Sequence, list]]:
+    """Workers of a Dask scheduler; it gives what a dead worker was at, or held, to another.
+
+    A chunk that took several workers with it is tried once more, item by item, as in local processes. Results wait at
+    the workers for their turn.
+    """
+    with _client(address) as client:
+        from dask.distributed import CancelledError, KilledWorker
+
+        def submit(chunk):
+            return client.submit(_on_worker, function, chunk, name, pure=False)
+
+        for chunk, future, _ in _ahead(submit, chunks, WINDOW):
+            try:
+                yield chunk, future.result()
+            except KilledWorker:
+                yield chunk, [_alone(submit, item, KilledWorker) for item in chunk]
+            except CancelledError:
+                raise ConnectionError(
+                    f"The Dask scheduler at {address} went away. Start it and its workers again, then run again: what "
+                    "was finished is kept."
+                ) from None
+
+
+@contextmanager
+def _client(address: str) -> Iterator:
+    """A connection to a Dask scheduler."""
     try:
         from dask.distributed import Client
     except ImportError:
@@ -152,10 +194,26 @@ def _on_cluster(function: Callable, chunks: list, address: str) -> Iterator[list
             "workers with 'dask worker ADDRESS', or leave --cluster out."
         ) from None
     with client:
-        futures = client.map(_apply, [function] * len(chunks), chunks, pure=False)
-        for future in futures:
-            yield future.result()
-            future.release()
+        yield client
+
+
+def _on_worker(function: Callable, chunk: Sequence, name: str) -> list:
+    """Values of one chunk on a worker of a cluster, computed on one thread, as in local processes.
+
+    Networks that are trained there get the threads that the environment of the worker gives TensorFlow.
+    """
+    if name:
+        _one_thread()
+    _limit_threads(len(sys.modules))
+    return _apply(function, chunk)
+
+
+@lru_cache(maxsize=1)
+def _limit_threads(_: int) -> None:
+    """Keep native thread pools to one thread; asked again after an import only, for looking for them takes long."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
 
 
 def cpu_model() -> str:

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -205,7 +206,7 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         Disk full or folder not writable: with what to do; nothing half-written stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")  # several machines may write
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

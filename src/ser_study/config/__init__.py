@@ -186,8 +186,22 @@ def as_dict(settings: Any) -> Any:
 
 def fingerprint(content: Any) -> str:
     """SHA-256 (hex) of settings, text, numbers and their containers; equal content gives equal text."""
-    text = json.dumps(content, sort_keys=True, default=as_dict, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def fingerprint_of_parts(parts: Iterable[list]) -> str:
+    """The fingerprint of a long list that comes in parts, without all of it in memory."""
+    digest, start = hashlib.sha256(b"["), ""
+    for part in parts:
+        if part:
+            digest.update((start + _canonical(part)[1:-1]).encode())
+            start = ", "
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def _canonical(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, default=as_dict, ensure_ascii=False, allow_nan=False)
 
 
 def rng(config: Config, purpose: str) -> np.random.Generator:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+VERSION = 2  # rises when a probability gets another code
 STEPS = 54  # codes a unit of ln(1 + L); the least float32 number, L = 103, has code 251
 ZERO = 255  # code of a probability of 0
 

@@ -160,7 +160,7 @@ def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Expe
         clips = clips.drop_duplicates("clip_id")
         try:
             for variant in variants:
-                features.load(feature, clips, config=treated, store=store, variant=variant)
+                features.extract_missing(feature, clips, config=treated, store=store, variant=variant)
         except (ConnectionError, ImportError, ValueError) as error:
             unavailable |= {job.experiment: str(error) for job in waiting}
     return unavailable

@@ -5,6 +5,8 @@ of any of them is in no batch. A finished fold is never trained again; a killed 
 trainings alone, with a line an epoch:
 
     python -c "from ser_study.experiments import joint_finetuned; joint_finetuned.run('full')"
+
+On a cluster (``overrides={"run.cluster": "tcp://host:8786"}``) each worker trains a fold, and prints its lines there.
 """
 
 from __future__ import annotations
@@ -25,14 +27,13 @@ from ser_study import features, splits, training
 from ser_study.audio import augment
 from ser_study.config import Config
 from ser_study.download import weights
-from ser_study.experiments import execute, ledger
+from ser_study.experiments import execute, ledger, spreading
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.joint import CLASS_MAP, joining_classes, may_join
 from ser_study.experiments.selections import Selection, classes_of, load_selections, usable, with_audio
 from ser_study.joint_finetuning import frozen, network, progress
-from ser_study.joint_finetuning.batches import Rows
 from ser_study.joint_finetuning.frozen import Chunked
-from ser_study.joint_finetuning.training import Fold, Plan, train_fold
+from ser_study.joint_finetuning.training import Plan, fold_of, train_fold
 from ser_study.store import Store, file_hash, open_folders
 
 MODEL, FEATURE, PROTOCOL = "campplus_joint", "campplus_fbank", "speaker_independent"
@@ -78,6 +79,7 @@ def predict(
         The weights of CAM++ cannot be had.
     """
     chosen = _numbers(selections, config, store) if folds is None else folds
+    _spread(selections, chosen, config, store)
     tables = {fold: train(selections, fold, config=config, store=store, log=log) for fold in chosen}
     done = {}
     for name, one in experiments(selections).items():
@@ -135,11 +137,28 @@ def run(
     config, store = open_folders(preset, overrides, data)
     selections = with_audio(usable(load_selections(config, store), config)[0], store)
     numbers = _numbers(selections, config, store)
-    for fold in numbers if folds is None else folds:
-        log = partial(_print, f"fold {fold} of {len(numbers)}")
-        log("begins")
-        train(selections, fold, config=config, store=store, log=log)
-        log("finished")
+    chosen = numbers if folds is None else folds
+    _spread(selections, chosen, config, store)
+    for fold in chosen:
+        _train_aloud(fold, selections=selections, config=config, store=store)
+
+
+def _spread(selections: Mapping[str, Selection], folds: Sequence[int], config: Config, store: Store) -> None:
+    """Train the folds that are not finished on the cluster, where there is one; the store has their tables then."""
+    todo = sorted(set(folds) - set(finished_folds(selections, config=config, store=store)))
+    if config.run.cluster and todo:
+        clips, options = labelled(selections, store), {"config": config, "store": store}
+        for variant in (0, *config.joint_finetuning.variants):  # once, not in every fold
+            features.extract_missing(FEATURE, clips, **options, variant=variant)
+        spreading.spread(_train_aloud, todo, selections, **options, unit="folds")
+
+
+def _train_aloud(fold: int, *, selections: Mapping[str, Selection], config: Config, store: Store) -> None:
+    """Train one fold and print a line an epoch; runs in any process."""
+    log = partial(_print, f"fold {fold}")
+    log("begins")
+    train(selections, fold, config=config, store=store, log=log)
+    log("finished")
 
 
 def _print(start: str, line: str) -> None:
@@ -206,7 +225,7 @@ def _trained(selections, fold: int, config: Config, store: Store, *, files: tupl
     plan = dataclasses.replace(config.finetuning, epochs=joint.epochs)
     net = network.build(len(labels), plan, joint, seed=seed, deterministic=config.training.deterministic)
     sources = {**_frozen(net, clips, bank, config, store, log), "bank": bank}
-    one = _fold(clips, labels, sources, _roles(clips, fold, config))
+    one = fold_of(clips, labels, sources, _roles(clips, fold, config))
     how = Plan(plan, joint, config.training, seed)
     logits, state = train_fold(net, one, how, state_file=files[0], log=log)
     progress.write_weights(files[1], net.weights())
@@ -219,20 +238,6 @@ def _trained(selections, fold: int, config: Config, store: Store, *, files: tupl
         "params": json.dumps(_summary(state, config)),
     }
     return pd.DataFrame({**head, **dict(zip([f"{_LOGIT}{name}" for name in labels], logits.T))})
-
-
-def _fold(clips: pd.DataFrame, labels: np.ndarray, sources: Mapping[str, Chunked], role: np.ndarray) -> Fold:
-    """Rows of a training, each with what it reads and the classes that its domain annotates."""
-    domains, domain = np.unique(clips["domain"].to_numpy(str), return_inverse=True)
-    codes = np.stack([np.searchsorted(labels, clips["label"].to_numpy(str)), domain], axis=1)
-    corpus = clips["corpus"].to_numpy(str)
-    variants = np.arange(len(sources["bank"].place)).reshape(-1, len(clips)).T
-    inputs = {name: Rows(corpus, codes, variants, source.rows) for name, source in sources.items()}
-    rows = {name: np.flatnonzero(role == name) for name in ("train", "validation", "test")}
-    masks = np.zeros((len(domains), len(labels)), bool)
-    masks[codes[:, 1], codes[:, 0]] = True
-    masks &= np.isin(np.arange(len(labels)), codes[rows["train"], 0])
-    return Fold(inputs, **rows, masks=masks)
 
 
 def _filterbanks(clips: pd.DataFrame, config: Config, store: Store) -> tuple[pd.DataFrame, Chunked]:

@@ -15,7 +15,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import metrics, tables
-from ser_study.experiments import coding, execute, ledger, published
+from ser_study.experiments import coding, execute, ledger, published, spreading
 from ser_study.experiments.benchmark import benchmark, possible
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
@@ -147,7 +147,8 @@ def transferred(experiment: Experiment, selections: Selections, *, config: Confi
 def run_jobs(
     ready: list[Job], is_cached: Callable[[Job, Store], bool], work: Callable, config: Config, store: Store
 ) -> None:
-    """Do the work of the jobs that are not cached: the largest first, spread over the workers; networks here.
+    """Do the work of the jobs that are not cached: the largest first, spread over the workers; networks here, unless
+    there is a cluster.
 
     Parameters
     ----------
@@ -163,11 +164,15 @@ def run_jobs(
     failures = [f"{experiment.name}: {reason}" for experiment, reason in unavailable.items()]
     todo = sorted((job for job in todo if job.experiment not in unavailable), key=lambda job: -execute.cost(job))
     call = partial(work, config=config, store=store)
+    if config.run.cluster:
+        call = partial(spreading.work_on, work=work, config=config, store=store)
+        todo = [spreading.stored_job(job, store) for job in todo]
     for some, n_jobs, label in (
         ([job for job in todo if not job.is_deep], config.run.jobs, "experiments"),
         ([job for job in todo if job.is_deep], 1, "networks"),
     ):
-        for job, value in parallel_map(call, some, jobs=n_jobs, label=label if some else "", unit=label, batch=1):
+        options = {"jobs": n_jobs, "cluster": config.run.cluster if some else ""}
+        for job, value in parallel_map(call, some, label=label if some else "", unit=label, batch=1, **options):
             if isinstance(value, Failure):
                 failures.append(f"{job.experiment.name}: {value.reason}")
     if failures:
@@ -207,7 +212,7 @@ def _score_key(job: Job, config: Config) -> dict[str, Any]:
         "evaluation": config.evaluation,
         "version": execute.VERSION,
         "metrics": measured,
-        "steps": coding.STEPS,
+        "coding": [coding.STEPS, coding.VERSION],
     }
 
 

@@ -32,8 +32,9 @@ class Selection:
     def digest(self) -> str:
         """Fingerprint of the clips and everything folds are made from; every job of the selection asks for it."""
         columns = ["clip_id", "sha256", "emotion", "speaker", "statement", "take", "gender", "session"]
-        return settings.fingerprint(
-            self.clips[columns].astype(object).where(self.clips[columns].notna(), "").to_numpy().tolist()
+        parts = (self.clips[columns].iloc[start : start + 4096] for start in range(0, len(self.clips), 4096))
+        return settings.fingerprint_of_parts(
+            part.astype(object).where(part.notna(), "").to_numpy().tolist() for part in parts
         )
 
     @property

@@ -7,7 +7,7 @@ its decoded samples), so ten new files cost ten extractions, and a killed extrac
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache as cached
 from functools import lru_cache, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from ser_study.corpora import packed, published
 from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
-from ser_study.parallel import Failure, parallel_map
+from ser_study.parallel import BATCH, Failure, parallel_map
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
@@ -33,6 +33,7 @@ __all__ = [
     "Feature",
     "describe",
     "extract",
+    "extract_missing",
     "extract_signal",
     "get",
     "load",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 GROUP = 256  # clips written to disk at a time
+N_TASKS, MOST_AT_ONCE = 1024, 64  # tasks from which on each gets more than ``BATCH`` clips, and how many at most
 MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
 
 
@@ -87,19 +89,43 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
         raise FileNotFoundError(f"{name} of {len(clips)} clips needs {published.NO_AUDIO.format(store.published.name)}")
     feature = get(name)
     ids, rows, columns = [], [], ()
-    for corpus, part in clips.groupby("corpus", sort=False):
+    for corpus, part in _by_corpus(clips):
         block = _corpus_block(feature, corpus, part, config=config, store=store, variant=variant)
         place = pd.Index(block.keys).get_indexer(part["sha256"])
         ids.append(part["clip_id"].to_numpy(dtype=object)[place >= 0])
         rows.append(block.values[place[place >= 0]])
         columns = block.columns
+        del block  # values are large, and two copies of them enough
     if not ids:
         raise ValueError(f"No clips to extract {name!r} from; check the data folder with: ser-study validate.")
-    clip_id = np.concatenate(ids)
-    order = pd.Index(clip_id).get_indexer(clips["clip_id"])
-    order = order[order >= 0]
-    values = np.concatenate(rows)[order]
-    return FeatureSet(name, clip_id[order], np.full(len(order), variant), values, columns)
+    clip_id, values = (part[0] if len(part) == 1 else np.concatenate(part) for part in (ids, rows))
+    if len(ids) > 1:
+        order = pd.Index(clip_id).get_indexer(clips["clip_id"])
+        order = order[order >= 0]
+        clip_id, values = clip_id[order], values[order]
+    return FeatureSet(name, clip_id, np.full(len(clip_id), variant), values, columns)
+
+
+def extract_missing(name: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int = 0) -> None:
+    """Extract what the cache lacks of some clips (as in ``load``), and read nothing back: memory does not grow with
+    the number of clips."""
+    for corpus, part in _by_corpus(clips):
+        folder = _folder(get(name), corpus, config=config, store=store, variant=variant)
+        is_there = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
+        if not is_there or cache.lacks(folder, part["sha256"], trusted=True).any():
+            _extend(folder, get(name), corpus, part, config=config, store=store, variant=variant)
+
+
+def _by_corpus(clips: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Clips of each corpus, with what extraction needs to know of them."""
+    columns = clips[["clip_id", "path", "sha256"]]
+    for corpus in clips["corpus"].unique():
+        yield corpus, _some(columns, (clips["corpus"] == corpus).to_numpy())
+
+
+def _some(table: pd.DataFrame, mask: np.ndarray) -> pd.DataFrame:
+    """Rows of a table; where these are all, no copy is made, for there may be millions."""
+    return table if mask.all() else table[mask]
 
 
 def settings_of(feature: Feature, config: Config, variant: int = 0) -> dict[str, Any]:
@@ -107,23 +133,39 @@ def settings_of(feature: Feature, config: Config, variant: int = 0) -> dict[str,
     return feature.settings(config) | ({"variant": variant, "augmentation": augment.VERSION} if variant else {})
 
 
+def _folder(feature: Feature, corpus: str, *, config: Config, store: Store, variant: int) -> Path:
+    """Where values of a corpus are kept."""
+    key = settings_of(feature, config, variant) | {"libraries": feature.made_with(config)}
+    return store.path(f"features/{feature.name}", key, "") / corpus
+
+
 def _corpus_block(
     feature: Feature, corpus: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int
 ) -> cache.Block:
     """Values of one corpus's clips, by content hash; what is missing is extracted and kept."""
+    folder = _folder(feature, corpus, config=config, store=store, variant=variant)
+    if cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK):
+        block = cache.read(folder)
+        if block is not None and clips["sha256"].isin(block.keys).all():
+            return block
+    _extend(folder, feature, corpus, clips, config=config, store=store, variant=variant)
+    if (block := cache.read(folder)) is None:
+        raise OSError(f"{folder.parent.name} was written and cannot be read back; check the disk, then run again.")
+    return block
+
+
+def _extend(
+    folder: Path, feature: Feature, corpus: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int
+) -> None:
+    """Extract what a folder lacks of one corpus's clips, and merge it into one block."""
     slice_ = settings_of(feature, config, variant)
-    folder = store.path(f"features/{feature.name}", slice_ | {"libraries": feature.made_with(config)}, "") / corpus
-    wanted = clips.drop_duplicates("sha256")
-    merged = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
-    block = cache.read(folder) if merged else None
-    if block is not None and pd.Index(wanted["sha256"]).isin(block.keys).all():
-        return block
+    wanted = _some(clips, ~clips["sha256"].duplicated().to_numpy())
     with locked(folder / "block"):
         cache.forget(folder, before=store.fresh_since)
-        block = cache.read(folder)
-        todo = wanted if block is None else wanted[~wanted["sha256"].isin(block.keys)]
+        todo = _some(wanted, cache.lacks(folder, wanted["sha256"]))
         if len(todo) and (pack := corpora.pack_of(corpus, store)) is not None:
-            return _from_pack(pack, wanted, folder, slice_)
+            _from_pack(pack, wanted, folder, slice_)
+            return
         work = partial(
             _extract, feature=feature.name, slice_=slice_, root=corpora.root_of(corpus, store), variant=variant
         )
@@ -132,17 +174,16 @@ def _corpus_block(
         columns = _columns(feature, slice_, config) if len(todo) else ()
         failures = _extract_all(work, todo, folder, columns, config, label=f"{feature.name} · {corpus}")
         _report(failures, n_clips=len(wanted), corpus=corpus, feature=feature.name)
-        return cache.consolidate(folder, about=slice_)
+        cache.consolidate(folder, about=slice_)
 
 
-def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: dict[str, Any]) -> cache.Block:
-    """Values that a pack holds, kept as extracted ones are; a pack made with other settings is refused."""
+def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: dict[str, Any]) -> None:
+    """Keep the values that a pack holds as extracted ones are; a pack made with other settings is refused."""
     packed.unpack(pack, slice_, folder / "part-pack.parquet")
-    block = cache.consolidate(folder, about=slice_)
-    lost = wanted.loc[~wanted["sha256"].isin(block.keys), "path"]
+    cache.consolidate(folder, about=slice_)
+    lost = wanted.loc[cache.lacks(folder, wanted["sha256"]), "path"]
     failures = [(path, Failure("the pack holds no values of it")) for path in lost]
     _report(failures, n_clips=len(wanted), corpus=pack.corpus, feature=slice_["feature"])
-    return block
 
 
 def _report(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
@@ -155,12 +196,11 @@ def _report(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, f
 
 def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[str, Failure]]:
     """Extract clips, writing each group as soon as it is done."""
-    items = list(zip(todo["sha256"], todo["path"]))
-    feature = get(work.keywords["feature"])
+    run, apart = config.run, get(work.keywords["feature"]).apart
     failures, keys, values = [], [], []
-    for (sha, path), value in parallel_map(
-        work, items, jobs=config.run.jobs, cluster=config.run.cluster, label=label if items else "", apart=feature.apart
-    ):
+    options = {"jobs": run.jobs, "cluster": run.cluster, "label": label if len(todo) else "", "apart": apart}
+    batch = min(MOST_AT_ONCE, max(BATCH, len(todo) // N_TASKS))  # of many clips, fewer and larger tasks
+    for (sha, path), value in parallel_map(work, _Items(todo), batch=batch, **options):
         if isinstance(value, Failure):
             failures.append((path, value))
             continue
@@ -172,6 +212,21 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
     if keys:
         cache.append(folder, cache.Block(np.array(keys, dtype=object), np.stack(values), columns))
     return failures
+
+
+class _Items(Sequence):
+    """What is extracted: content hash and path of each clip, made when they are read, for there may be millions."""
+
+    def __init__(self, clips: pd.DataFrame) -> None:
+        self.columns = [clips[name].array for name in ("sha256", "path")]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return list(zip(*(column[place] for column in self.columns)))
+        return tuple(column[place] for column in self.columns)
 
 
 def extract(name: str, path: Path, *, config: Config) -> np.ndarray:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import log_softmax
 
 from ser_study.config import Finetuning, JointFinetuning, Training
@@ -23,6 +24,7 @@ from ser_study.evaluation import metrics
 from ser_study.finetuning import STAGES
 from ser_study.joint_finetuning import progress
 from ser_study.joint_finetuning.batches import STEP, Rows, batches, cropped
+from ser_study.joint_finetuning.frozen import Chunked
 from ser_study.joint_finetuning.network import Network, compile_for_training, set_scale
 from ser_study.joint_finetuning.progress import Progress
 from ser_study.models.deep.pooling import outputs
@@ -41,6 +43,28 @@ class Fold:
     validation: np.ndarray
     test: np.ndarray
     masks: np.ndarray  # bool (D, C): classes of each domain that the training clips have
+
+
+def fold_of(clips: pd.DataFrame, labels: np.ndarray, sources: Mapping[str, Chunked], role: np.ndarray) -> Fold:
+    """Rows of a training, each with what it reads and the classes that its domain annotates.
+
+    Parameters
+    ----------
+    clips : ``corpus, domain, label`` of n clips
+    labels : names of all classes, sorted
+    sources : "pooled", "below", "bank" → values of every variant of every clip
+    role : of each clip, (n,)
+    """
+    domains, domain = np.unique(clips["domain"].to_numpy(str), return_inverse=True)
+    codes = np.stack([np.searchsorted(labels, clips["label"].to_numpy(str)), domain], axis=1)
+    corpus = clips["corpus"].to_numpy(str)
+    variants = np.arange(len(sources["bank"].place)).reshape(-1, len(clips)).T
+    inputs = {name: Rows(corpus, codes, variants, source.rows) for name, source in sources.items()}
+    rows = {name: np.flatnonzero(role == name) for name in ("train", "validation", "test")}
+    masks = np.zeros((len(domains), len(labels)), bool)
+    masks[codes[:, 1], codes[:, 0]] = True
+    masks &= np.isin(np.arange(len(labels)), codes[rows["train"], 0])
+    return Fold(inputs, **rows, masks=masks)
 
 
 @dataclass(frozen=True)
