@@ -100,17 +100,17 @@ def test_graph_is_cut_behind_the_output_and_made_once(cache, monkeypatch):
     made = []
     graph = campplus_onnx.graph
     monkeypatch.setattr(campplus_onnx, "graph", lambda *a: made.append(a[1]) or graph(*a))
-    campplus._session("block1", True)
+    campplus._session("block1", True, 0)
     (file,) = cache.glob("*.onnx")
     assert file.name == f"campplus-random0-block1-{campplus_onnx.VERSION}.onnx"
     assert file.stat().st_size < 5e6
     assert b"block2" not in file.read_bytes()
     campplus._session.cache_clear()
-    campplus._session("block1", True)
+    campplus._session("block1", True, 0)
     assert made == ["block1"]
     monkeypatch.setattr(campplus_onnx, "VERSION", 99)
     campplus._session.cache_clear()
-    campplus._session("block1", True)
+    campplus._session("block1", True, 0)
     assert made == ["block1"] * 2
     assert len(list(cache.glob("*.onnx"))) == 2
 
@@ -118,11 +118,11 @@ def test_graph_is_cut_behind_the_output_and_made_once(cache, monkeypatch):
 def test_other_weights_are_another_file(cache, monkeypatch):
     names = []
     monkeypatch.setattr(onnx_models, "session", lambda name, make, title: names.append(name))
-    campplus._session("block2", False)
+    campplus._session("block2", False, 0)
     other = weights.Weights("campplus", "", "", "", sha256="f" * 64)
     monkeypatch.setattr(weights, "CATALOGUE", {"campplus": other})
     campplus._session.cache_clear()
-    campplus._session("block2", False)
+    campplus._session("block2", False, 0)
     assert len(set(names)) == 2
     assert names[1] == f"campplus-{'f' * 16}-block2-{campplus_onnx.VERSION}.onnx"
 

@@ -156,14 +156,14 @@ def test_hyperparameters_of_two_speakers_are_transferred(small_study):
 def test_missing_weights_cost_only_what_needs_them(size, error, small_study, monkeypatch, capsys):
     features = ("means184", "summary")
     wanted = [Experiment("synthetic", "random", feature, "dummy", size=size) for feature in features]
-    load = execute.features.load
+    extract = execute.features.extract_missing
 
     def offline(name, *args, **options):
         if name == "summary":
             raise error("no network")
-        return load(name, *args, **options)
+        return extract(name, *args, **options)
 
-    monkeypatch.setattr(execute.features, "load", offline)
+    monkeypatch.setattr(execute.features, "extract_missing", offline)
     with pytest.raises(RuntimeError, match="1 of 2 experiments failed"):
         small_study.predict(wanted)
     assert "no network" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_shapley_values_are_those_of_the_definition(head):
     assert phi.sum(axis=1) == pytest.approx(margin((0, 1, 2, 3)) - margin(()))
 
 
-def test_heads_give_the_predictions_of_the_study(small_study):
+def test_heads_give_the_predictions_of_the_study(small_study, as_computed):
     (one,) = importance.explained(small_study).values()
     predictions = small_study.predictions(one)
     test = predictions[predictions["role"] == "test"].set_index("clip_id")

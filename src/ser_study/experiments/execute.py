@@ -195,8 +195,12 @@ def predict(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
     that are published of them, see ``coding``."""
     if published.is_published(job.experiment, store):
         return published.predictions(job.experiment, store)
-    make = partial(_computed, job, config, store)
-    return coding.rounded(store.cached(artefact_name("predictions", job), job.cache_key, make))
+    return coding.rounded(exact(job, config=config, store=store))
+
+
+def exact(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
+    """The same with the probabilities as they were computed."""
+    return store.cached(artefact_name("predictions", job), job.cache_key, partial(_computed, job, config, store))
 
 
 def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:

@@ -7,7 +7,7 @@ its decoded samples), so ten new files cost ten extractions, and a killed extrac
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache as cached
 from functools import lru_cache, partial
 from pathlib import Path
@@ -85,8 +85,7 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
     -------
     FeatureSet in the order of ``clips``; a clip whose extraction failed is absent and named on stderr.
     """
-    if store.published:
-        raise FileNotFoundError(f"{name} of {len(clips)} clips needs {published.NO_AUDIO.format(store.published.name)}")
+    _check_audio(name, clips, store)
     feature = get(name)
     ids, rows, columns = [], [], ()
     for corpus, part in _by_corpus(clips):
@@ -109,11 +108,17 @@ def load(name: str, clips: pd.DataFrame, *, config: Config, store: Store, varian
 def extract_missing(name: str, clips: pd.DataFrame, *, config: Config, store: Store, variant: int = 0) -> None:
     """Extract what the cache lacks of some clips (as in ``load``), and read nothing back: memory does not grow with
     the number of clips."""
+    _check_audio(name, clips, store)
     for corpus, part in _by_corpus(clips):
         folder = _folder(get(name), corpus, config=config, store=store, variant=variant)
         is_there = cache.is_merged(folder) and store.is_fresh(folder / cache.BLOCK)
         if not is_there or cache.lacks(folder, part["sha256"], trusted=True).any():
             _extend(folder, get(name), corpus, part, config=config, store=store, variant=variant)
+
+
+def _check_audio(name: str, clips: pd.DataFrame, store: Store) -> None:
+    if store.published:
+        raise FileNotFoundError(f"{name} of {len(clips)} clips needs {published.NO_AUDIO.format(store.published.name)}")
 
 
 def _by_corpus(clips: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
@@ -200,7 +205,7 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
     failures, keys, values = [], [], []
     options = {"jobs": run.jobs, "cluster": run.cluster, "label": label if len(todo) else "", "apart": apart}
     batch = min(MOST_AT_ONCE, max(BATCH, len(todo) // N_TASKS))  # of many clips, fewer and larger tasks
-    for (sha, path), value in parallel_map(work, _Items(todo), batch=batch, **options):
+    for (sha, path), value in parallel_map(work, cache.Items(todo), batch=batch, **options):
         if isinstance(value, Failure):
             failures.append((path, value))
             continue
@@ -212,21 +217,6 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
     if keys:
         cache.append(folder, cache.Block(np.array(keys, dtype=object), np.stack(values), columns))
     return failures
-
-
-class _Items(Sequence):
-    """What is extracted: content hash and path of each clip, made when they are read, for there may be millions."""
-
-    def __init__(self, clips: pd.DataFrame) -> None:
-        self.columns = [clips[name].array for name in ("sha256", "path")]
-
-    def __len__(self) -> int:
-        return len(self.columns[0])
-
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            return list(zip(*(column[place] for column in self.columns)))
-        return tuple(column[place] for column in self.columns)
 
 
 def extract(name: str, path: Path, *, config: Config) -> np.ndarray:

@@ -212,3 +212,18 @@ def _rows_at_once(shape: Sequence[int], kind: Any) -> int:
 
 def _text(keys: Iterable[str]) -> pa.Array:
     return pa.array(list(keys), pa.string())
+
+
+class Items(Sequence):
+    """What is extracted: content hash and path of each clip, made when they are read, for there may be millions."""
+
+    def __init__(self, clips: pd.DataFrame) -> None:
+        self.columns = [clips[name].array for name in ("sha256", "path")]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return list(zip(*(column[place] for column in self.columns)))
+        return tuple(column[place] for column in self.columns)

@@ -49,8 +49,7 @@ def predictions(one: Experiment, selections: Mapping[str, Selection], *, config:
         The experiment cannot be kept, or not as a graph.
     """
     job = runner.job_of(one, selections, config=config, store=store)
-    table = runner.predictions(one, selections, config=config, store=store)
-    rows = stress.first_test_rows(table)
+    rows = stress.first_test_rows(execute.exact(job, config=config, store=store))
     options = {"config": config, "store": store}
 
     def make() -> pd.DataFrame:

@@ -82,12 +82,18 @@ def _rows(part: Selection, possible: Sequence[str], config: Config) -> pd.DataFr
     for protocol in [DUPLICATED, *protocols]:
         folds = [_folds(clips, protocol, config) for clips in (plain, twice)]
         for marker in (name for name in expected.columns if protocol != DUPLICATED or name == "duplicate"):
-            clips = twice if marker == "duplicate" else plain
-            if not _paired(_cells(clips, marker)).any():
-                continue  # the unit is unknown, or no two clips share it
+            clips, dealt = (twice, folds[1]) if marker == "duplicate" else (plain, folds[0])
+            if (
+                not clips["clip_id"][_paired(_cells(clips, marker))]
+                .isin(dealt["clip_id"][dealt["role"] == "test"])
+                .any()
+            ):
+                continue  # the unit is unknown, or no tested clip shares it with another
             random = settings.rng(config, f"markers/{part.name}/{protocol}/{marker}")
             draws = config.controls.marker_draws
-            value, low, high, n = score(folds[marker == "duplicate"], clips, marker, random, draws=draws)
+            value, low, high, n = score(dealt, clips, marker, random, draws=draws)
+            if not n:
+                continue  # the unit is unknown, or no tested clip shares it with another
             wanted = expected.at[protocol, marker]
             measured = OPEN if value > high else BLOCKED if value >= low else "below chance"
             rows.append((part.name, protocol, marker, wanted, value, low, high, n, measured, measured == wanted))
@@ -124,7 +130,8 @@ def score(
 
     Returns
     -------
-    Mean UAR of the draws, lower and upper end of its range by chance, and the number of clips that are scored.
+    Mean UAR of the draws, lower and upper end of its range by chance, and the number of clips that are scored; NaN
+    and 0 where no tested clip shares the unit with another.
     """
     label = pd.factorize(clips["emotion"], sort=True)[0]
     cell = _cells(clips, marker)
@@ -132,7 +139,8 @@ def score(
     for _ in range(draws):
         planted = _planted(cell, random)
         rows, nearest, other = _neighbours(folds, clips, planted, cell)
-        kept = scored[rows]
+        if not (kept := scored[rows]).any():
+            return np.nan, np.nan, np.nan, 0
         values.append(_uar(label[None, rows[kept]], label[None, nearest[kept]]))
         mixed = relabelled(cell, block, label, random, N_PERMUTATIONS)
         null.append(_uar(mixed[:, rows[kept]], mixed[:, other[kept]]))
