@@ -11,7 +11,7 @@ import pytest
 
 from ser_study import schema, splits
 from ser_study.config import Config, load
-from ser_study.splits import makers, units
+from ser_study.splits import files, makers, units
 
 FOLDS = Path(__file__).resolve().parents[1] / "data" / "folds"
 CONFIG = Config()
@@ -512,3 +512,20 @@ def test_every_committed_file_has_its_hash():
 def test_published_ravdess_folds_hold_each_actor_once():
     actors = [actor for fold in makers.RAVDESS_FOLDS for actor in fold]
     assert sorted(actors) == [f"{number:02d}" for number in range(1, 25)]
+
+
+def test_folds_of_the_same_clips_are_made_once_and_changed_ones_anew(monkeypatch, tmp_path):
+    clips = ravdess(channels=("speech",)).iloc[::5].reset_index(drop=True)
+    classes, made = clips["emotion"], []
+    make = files.make
+    monkeypatch.setattr(files, "make", lambda *args, **options: made.append(1) or make(*args, **options))
+    options = {"selection": "", "protocol": "random", "config": Config(seed=77), "folder": tmp_path}
+    first, _ = files.load_or_make(clips, classes=classes, **options)
+    first["role"] = "mine"  # whoever gets a table may change it
+    again, _ = files.load_or_make(clips, classes=classes, **options)
+    assert len(made) == 1
+    assert set(again["role"]) <= {"train", "validation", "test"}
+    files.load_or_make(clips, classes=classes.iloc[::-1].set_axis(classes.index), **options)
+    files.load_or_make(clips.iloc[1:], classes=classes.iloc[1:], **options)
+    files.load_or_make(clips, classes=classes, **options | {"config": Config(seed=78)})
+    assert len(made) == 4

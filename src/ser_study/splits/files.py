@@ -7,6 +7,7 @@ The files hold repeat 0, drawn with the default seed on the native classes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from ser_study.splits.protocols import as_table, assert_disjoint, make
 from ser_study.store import file_hash, replacing
 
 SUMS = "SHA256SUMS"
+MOST_KNOWN = 16  # tables of folds kept in memory, for many experiments share one; 10 MB each at most
+_KNOWN: dict[tuple, tuple[pd.DataFrame, str]] = {}
 
 
 def load_or_make(
@@ -47,6 +50,19 @@ def load_or_make(
     ValueError
         As ``make``; or the committed file was changed.
     """
+    facts = pd.util.hash_pandas_object(clips.assign(_class=classes), index=True).to_numpy().tobytes()
+    files = tuple(file_hash(path) for path in (fold_path(selection, protocol, folder), folder / SUMS) if path.is_file())
+    key = (selection, protocol, repeat, repr(config), files, hashlib.sha256(facts).hexdigest())
+    if key not in _KNOWN:
+        made = _loaded_or_made(clips, selection, protocol, classes=classes, config=config, folder=folder, repeat=repeat)
+        if len(_KNOWN) >= MOST_KNOWN:
+            del _KNOWN[next(iter(_KNOWN))]
+        _KNOWN[key] = made
+    folds, why_not = _KNOWN[key]
+    return folds.copy(), why_not
+
+
+def _loaded_or_made(clips, selection, protocol, *, classes, config, folder, repeat) -> tuple[pd.DataFrame, str]:
     remake = partial(make, clips, protocol, classes=classes, config=config, repeat=repeat)
     if repeat or not fold_path(selection, protocol, folder).is_file():
         return remake(), ""
