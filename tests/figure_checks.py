@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import combinations
 
 from matplotlib.figure import Figure
@@ -55,3 +56,15 @@ def check_units(figure: Figure) -> None:
     """Some axis says its unit."""
     labels = " | ".join(f"{ax.get_xlabel()} {ax.get_ylabel()}" for ax in figure.axes) + figure.get_supxlabel()
     assert re.search(UNITS, labels), labels
+
+
+def check_figure(make: Callable[[], Figure]) -> None:
+    """All of these, a title, and the same drawing when it is made again."""
+    figure = make()
+    drawing = palette.svg_text(figure)
+    check_overlap(figure)
+    check_size(figure, drawing)
+    check_svg(drawing)
+    check_units(figure)
+    assert figure.get_suptitle()
+    assert palette.svg_text(make()) == drawing

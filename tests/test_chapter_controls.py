@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units
+from figure_checks import check_figure
 
 from ser_study import config as settings
 from ser_study.chapters.controls import (
@@ -26,7 +26,6 @@ from ser_study.evaluation import intervals, metrics
 from ser_study.experiments import folds
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import classes_of, sample
-from ser_study.plotting.palette import svg_text
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
 
@@ -240,7 +239,7 @@ def test_without_an_encoder_there_is_nothing_to_control(small_study):
 
 
 def test_every_kind_of_vectors_is_declared_on_the_same_clips(small_study, monkeypatch):
-    monkeypatch.setattr(declare.features, "unavailable", lambda name: "no weights" * (name == "moonshine"))
+    monkeypatch.setattr(declare.features, "unavailable", lambda name, *_: "no weights" * (name == "moonshine"))
     config = dataclasses.replace(
         small_study.config,
         benchmark=dataclasses.replace(small_study.config.benchmark, encoders=("campplus+moonshine",)),
@@ -411,14 +410,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(name):
-    figure = FIGURES[name]()
-    drawing = svg_text(figure)
-    check_overlap(figure)
-    check_size(figure, drawing)
-    check_svg(drawing)
-    check_units(figure)
-    assert figure.get_suptitle()
-    assert svg_text(FIGURES[name]()) == drawing
+    check_figure(FIGURES[name])
 
 
 def test_frames_mark_the_cells_that_are_not_as_declared():

@@ -9,13 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units
+from figure_checks import check_figure
 
 from ser_study import config as settings
 from ser_study.chapters.splits import declare, figures, steps, tables, text
 from ser_study.experiments import benchmark
 from ser_study.plotting import palette
-from ser_study.plotting.palette import svg_text
 from ser_study.study import Study
 from ser_study.wording import share
 
@@ -283,14 +282,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(name):
-    figure = FIGURES[name]()
-    drawing = svg_text(figure)
-    check_overlap(figure)
-    check_size(figure, drawing)
-    check_svg(drawing)
-    check_units(figure)
-    assert figure.get_suptitle()
-    assert svg_text(FIGURES[name]()) == drawing
+    check_figure(FIGURES[name])
 
 
 def test_fold_map_paints_roles():

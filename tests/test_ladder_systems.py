@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from figure_checks import check_overlap, check_size, check_svg, check_units
+from figure_checks import check_figure
 from scipy import stats
 from sklearn.preprocessing import StandardScaler
 
@@ -20,7 +20,6 @@ from ser_study.evaluation import metrics, step_gaps
 from ser_study.experiments import benchmark, checks, execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.models import classical, registry
-from ser_study.plotting.palette import svg_text
 from ser_study.schema import EMOTIONS, FeatureSet
 from ser_study.study import Study
 
@@ -384,14 +383,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(name):
-    figure = FIGURES[name]()
-    drawing = svg_text(figure)
-    check_overlap(figure)
-    check_size(figure, drawing)
-    check_svg(drawing)
-    check_units(figure)
-    assert figure.get_suptitle()
-    assert svg_text(FIGURES[name]()) == drawing
+    check_figure(FIGURES[name])
 
 
 def test_nothing_is_drawn_of_nothing():

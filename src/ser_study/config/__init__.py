@@ -15,6 +15,7 @@ import tomllib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -271,3 +272,8 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         pass  # a word that is no truth value, text that is no number
     several = ", one or several joined by commas" if is_tuple else ""
     raise ValueError(f"Setting {name!r} takes {one.__name__}{several}, found {value!r}.")
+
+
+def registry(name: str) -> str:
+    """Text of a committed table of the package, such as ``"weights.toml"``."""
+    return files("ser_study").joinpath("registry", name).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ tests declared together; Holm's correction runs over it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,14 @@ def steps(
     draws = {one.facts["experiment"]: draws_of(one) for one in experiments(chosen, clips, role=role)}
     seed = int(rng.integers(2**63))
     rows = [_step(draws[a], draws[b], evaluation, np.random.default_rng(seed)) for a, b in pairs]
-    table = pd.DataFrame(rows).assign(family=family)
-    table["p_holm"] = significance.holm(table["p"])
+    return corrected(pd.DataFrame(rows).assign(family=family))[list(STEP_COLUMNS)]
+
+
+def corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """A family of tests (``p``, ``smallest_p``) with ``p_holm``, and with a ``note`` where a test says nothing."""
     hopeless = np.minimum(1, table["smallest_p"] * table["p"].notna().sum()) > 0.05
-    table["note"] = np.where(table["p"].isna(), "speakers unknown", np.where(hopeless, "cannot reach .05", ""))
-    return table[list(STEP_COLUMNS)]
+    note = np.where(table["p"].isna(), "speakers unknown", np.where(hopeless, "cannot reach .05", ""))
+    return table.assign(p_holm=significance.holm(table["p"]), note=note)
 
 
 def _step(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rng: np.random.Generator) -> dict:
@@ -82,7 +85,7 @@ def _step(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rn
             f"{(truth != b[0].truth).sum()}; compare experiments of one corpus and label scheme."
         )
     drawn = intervals.resample(truth, shared.speaker, n_bootstrap=evaluation.n_bootstrap, rng=rng)
-    parts_a, parts_b = _totals(a, drawn), _totals(b, drawn)
+    parts_a, parts_b = totals(a, drawn), totals(b, drawn)
     difference, span = significance.difference_interval(parts_a, parts_b, drawn, level=evaluation.level)
     whole = np.ones((1, drawn.weights.shape[1]))
     values = {
@@ -90,7 +93,14 @@ def _step(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rn
         for side, parts in (("a", parts_a), ("b", parts_b))
     }
     spread = {"difference": difference, "low": span.low, "high": span.high, "interval": span.kind}
-    return names | values | spread | _flip(a, b, evaluation, rng) | unpaired | {"n": len(truth)}
+    return (
+        names
+        | values
+        | spread
+        | sign_flips((a, b), lambda own: own[1] - own[0], evaluation, rng)
+        | unpaired
+        | {"n": len(truth)}
+    )
 
 
 def _in_classes(one: Predictions, classes: tuple[str, ...]) -> Predictions:
@@ -103,19 +113,25 @@ def _in_classes(one: Predictions, classes: tuple[str, ...]) -> Predictions:
     return one
 
 
-def _totals(each: list[Predictions], drawn: intervals.Resamples) -> list[intervals.Totals]:
+def totals(each: list[Predictions], drawn: intervals.Resamples) -> list[intervals.Totals]:
+    """What each unit of the resamples adds to the scores of every draw."""
     return [intervals.totals(one.truth, one.prediction, None, drawn, n_classes=len(one.classes)) for one in each]
 
 
-def _flip(a: list[Predictions], b: list[Predictions], evaluation: Evaluation, rng: np.random.Generator) -> dict:
-    """Sign-flip test over the speakers' own UARs, draws averaged."""
-    speaker, names = pd.factorize(a[0].speaker)
+def sign_flips(
+    sides: Sequence[list[Predictions]],
+    gap: Callable[[Sequence[np.ndarray]], np.ndarray],
+    evaluation: Evaluation,
+    rng: np.random.Generator,
+) -> dict:
+    """Sign-flip test over the speakers' own gaps: ``gap`` of the UAR (speakers,) of each side, draws averaged."""
+    speaker, names = pd.factorize(sides[0][0].speaker)
     if (speaker < 0).any():
         return {"p": np.nan, "smallest_p": np.nan, "n_speakers": len(names)}
     by_speaker = intervals.Resamples(speaker, np.eye(len(names)), "")
-    gap = [np.mean([metrics.uar(parts.counts) for parts in _totals(side, by_speaker)], axis=0) for side in (a, b)]
+    own = [np.mean([metrics.uar(parts.counts) for parts in totals(side, by_speaker)], axis=0) for side in sides]
     flips = evaluation.n_permutations
-    test = significance.sign_flip(gap[1] - gap[0], n_permutations=flips, rng=rng)
+    test = significance.sign_flip(gap(own), n_permutations=flips, rng=rng)
     smallest = significance.smallest_p(len(names), n_permutations=flips)
     return {"p": test.p, "smallest_p": smallest, "n_speakers": len(names)}
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study.config import Evaluation
-from ser_study.evaluation import intervals, metrics, significance
+from ser_study.evaluation import comparisons, intervals
 from ser_study.evaluation.predictions import Predictions, draws_of, experiments, rows_of
 
 GAP_COLUMNS = (
@@ -65,11 +65,7 @@ def step_gaps(
         four = [draws[name] for name in (*step, *other)]
         names = {"experiment": step[1], "against": other[1]}
         rows.append(names | _gap(four, evaluation, np.random.default_rng(seed)))
-    table = pd.DataFrame(rows).assign(family=family)
-    table["p_holm"] = significance.holm(table["p"])
-    hopeless = np.minimum(1, table["smallest_p"] * table["p"].notna().sum()) > 0.05
-    table["note"] = np.where(table["p"].isna(), "speakers unknown", np.where(hopeless, "cannot reach .05", ""))
-    return table[list(GAP_COLUMNS)]
+    return comparisons.corrected(pd.DataFrame(rows).assign(family=family))[list(GAP_COLUMNS)]
 
 
 def _gap(four: list[list[Predictions]], evaluation: Evaluation, rng: np.random.Generator) -> dict:
@@ -78,7 +74,7 @@ def _gap(four: list[list[Predictions]], evaluation: Evaluation, rng: np.random.G
     four = [[rows_of(one, np.isin(one.clip, list(shared))) for one in draws] for draws in four]
     first = four[0][0]
     drawn = intervals.resample(first.truth, first.speaker, n_bootstrap=evaluation.n_bootstrap, rng=rng)
-    parts = [_totals(draws, drawn) for draws in four]
+    parts = [comparisons.totals(draws, drawn) for draws in four]
 
     def uars(weights: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(intervals.mean_scores(each, weights, "uar")["uar"] for each in parts)
@@ -89,31 +85,15 @@ def _gap(four: list[list[Predictions]], evaluation: Evaluation, rng: np.random.G
     span = intervals.limits(gap, resampled, drawn.kind, level=evaluation.level, bounds=(-2.0, 2.0))
     values = {"lead_before": float(before[0]), "lead_after": float(after[0]), "difference": gap}
     limits = {"low": span.low, "high": span.high, "interval": span.kind}
-    return values | limits | _flip(four, evaluation, rng) | {"n": len(first.clip)}
+    return values | limits | comparisons.sign_flips(four, _gap_of, evaluation, rng) | {"n": len(first.clip)}
 
 
-def _flip(four: list[list[Predictions]], evaluation: Evaluation, rng: np.random.Generator) -> dict:
-    """Sign-flip test over the speakers' own gaps, draws averaged."""
-    speaker, names = pd.factorize(four[0][0].speaker)
-    if (speaker < 0).any():
-        return {"p": np.nan, "smallest_p": np.nan, "n_speakers": len(names)}
-    by_speaker = intervals.Resamples(speaker, np.eye(len(names)), "")
-    own = [np.mean([metrics.uar(parts.counts) for parts in _totals(draws, by_speaker)], axis=0) for draws in four]
-    before, after = _leads(own)
-    flips = evaluation.n_permutations
-    test = significance.sign_flip(after - before, n_permutations=flips, rng=rng)
-    return {
-        "p": test.p,
-        "smallest_p": significance.smallest_p(len(names), n_permutations=flips),
-        "n_speakers": len(names),
-    }
+def _gap_of(uars: Sequence[np.ndarray]) -> np.ndarray:
+    before, after = _leads(uars)
+    return after - before
 
 
 def _leads(uars: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Lead of the first system over the other, before the step and after it."""
     before, after, other_before, other_after = uars
     return before - other_before, after - other_after
-
-
-def _totals(draws: list[Predictions], drawn: intervals.Resamples) -> list[intervals.Totals]:
-    return [intervals.totals(one.truth, one.prediction, None, drawn, n_classes=len(one.classes)) for one in draws]

@@ -150,7 +150,7 @@ def ladder_systems(config: Config, possible: Mapping[str, Iterable[str]]) -> lis
     libraries are here; networks once a training seed."""
     reference = (config.ladder.feature, config.ladder.model)
     named = [one for one in map(system, config.ladder.systems) if (one.feature, one.model) != reference]
-    ready = [one for one in named if not features.unavailable(one.feature)]
+    ready = [one for one in named if not features.unavailable(one.feature, config)]
     declared = []
     for selection, protocols in possible.items():
         for one in ready:

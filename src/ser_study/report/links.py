@@ -12,30 +12,15 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from ser_study.config import registry
 
 GLOSSARY = "pages/glossary.html"
 _PIECES = re.compile(r"(<[^>]*>)")
 _TAG = re.compile(r"</?([a-zA-Z][\w-]*)")
-_CLOSED = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}  # elements without an end tag
 _UNTOUCHED = {  # elements in whose text nothing becomes a link
-    *(
-        "a",
-        "audio",
-        "button",
-        "code",
-        "dt",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "pre",
-        "script",
-        "style",
-        "summary",
-        "svg",
-        "table",
-    ),
+    *("a", "audio", "button", "code", "dt", "h1", "h2", "h3"),
+    *("h4", "pre", "script", "style", "summary", "svg", "table"),
 }
 _CHAPTER = re.compile(r"\b([Cc]hapters?) 0?(\d+[a-z]?)\b")
 _CAPTION = re.compile(r'(<figure class="ser-(?:figure|table)" id="([^"]+)">.*?<b class="ser-number">)([^<]+)</b>', re.S)
@@ -59,7 +44,7 @@ class Term:
 @cache
 def glossary() -> tuple[Term, ...]:
     """The terms of ``registry/glossary.toml``, by name."""
-    table = tomllib.loads(files("ser_study").joinpath("registry/glossary.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(registry("glossary.toml"))
     lists = ("forms", "sources")
     terms = [Term(row["name"], row["text"], *(tuple(row.get(name, ())) for name in lists)) for row in table["term"]]
     return tuple(sorted(terms, key=lambda term: term.name.lower()))
@@ -119,7 +104,7 @@ def _in_text(body: str, change: Callable[[str], str]) -> str:
         name = tag[1].lower() if tag else ""
         if inside and inside[0] in ("script", "style") and piece.lower() != f"</{inside[0]}>":
             continue  # what looks like a tag in there is none
-        if name not in _UNTOUCHED or name in _CLOSED or piece.endswith("/>"):
+        if name not in _UNTOUCHED or piece.endswith("/>"):
             continue
         if not piece.startswith("</"):
             inside.append(name)

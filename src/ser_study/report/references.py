@@ -12,7 +12,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from ser_study.config import registry
 
 PAGE = "pages/references.html"
 _LINK = re.compile(r'<a href="(https?://[^"]+)"[^>]*>([^<]+)</a>(?!<sup)')
@@ -46,7 +47,7 @@ class Reference:
 @cache
 def references() -> Mapping[str, Reference]:
     """Key → publication, by authors and year."""
-    table = tomllib.loads(files("ser_study").joinpath("registry/references.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(registry("references.toml"))
     known = [Reference(key, **row) for key, row in table.items()]
     return {one.key: one for one in sorted(known, key=lambda one: (one.authors.lower(), one.year))}
 

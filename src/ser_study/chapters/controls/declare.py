@@ -88,7 +88,7 @@ def vectors(study: Study) -> list[Vectors]:
     """Encoders of the settings that are here, their random twins, the filterbank, and hand-crafted features; nothing
     without an encoder."""
     named = {part for name in study.config.benchmark.encoders for part in name.split("+")}
-    encoders = [name for name in RANDOM_WEIGHTS if name in named and not features.unavailable(name)]
+    encoders = [name for name in RANDOM_WEIGHTS if name in named and not features.unavailable(name, study.config)]
     if not encoders:
         return []
     n_draws = study.config.controls.random_weights

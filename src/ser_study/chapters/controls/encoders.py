@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import io
 
 import numpy as np
 import pandas as pd
 
 from ser_study.chapters.controls import declare, identification
+from ser_study.config import registry
 from ser_study.download import weights
 from ser_study.evaluation import summaries
 from ser_study.experiments import selections
@@ -61,9 +62,7 @@ def summary(table: pd.DataFrame, identified: pd.DataFrame) -> pd.DataFrame:
 
 def training_data() -> pd.DataFrame:
     """What each registered encoder was trained on, as far as its publishers say (``DATA``)."""
-    path = files("ser_study").joinpath("registry/encoders.csv")
-    with path.open(encoding="utf-8") as file:
-        stated = pd.read_csv(file)
+    stated = pd.read_csv(io.StringIO(registry("encoders.csv")))
     known = weights.CATALOGUE
     stated = stated.assign(licence=[known[name].licence for name in stated["encoder"]])
     return stated.assign(encoder=[known[name].title.partition(",")[0] for name in stated["encoder"]])[DATA]

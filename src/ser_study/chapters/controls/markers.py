@@ -11,9 +11,9 @@ alike. The range is four standard deviations about the mean of the permutations 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from functools import partial
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from scipy.spatial.distance import cdist
 from ser_study import config as settings
 from ser_study import splits
 from ser_study.chapters.controls.declare import DUPLICATED
-from ser_study.config import Config
+from ser_study.config import Config, registry
 from ser_study.evaluation import metrics
 from ser_study.experiments.selections import Selection, sample
 from ser_study.parallel import Failure, parallel_map
@@ -43,9 +43,7 @@ COLUMNS = ["corpus", "protocol", "marker", "declared", "uar", "lowest", "highest
 
 def declared() -> pd.DataFrame:
     """The committed matrix: protocols by markers, each cell ``blocked`` or ``open``."""
-    path = files("ser_study").joinpath("registry/markers.csv")
-    with path.open(encoding="utf-8") as file:
-        return pd.read_csv(file, index_col="protocol")
+    return pd.read_csv(io.StringIO(registry("markers.csv")), index_col="protocol")
 
 
 def matrix(study: Study) -> pd.DataFrame:
