@@ -46,6 +46,7 @@ def fitted(monkeypatch, names):  # noqa: F811
 
     plain = training.run_folds
     monkeypatch.setattr(features, "load", load)
+    monkeypatch.setattr(features, "extract_missing", lambda *_args, **_options: None)
     monkeypatch.setattr(training, "run_folds", run_folds)
     return test, seen
 

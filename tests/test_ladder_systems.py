@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from ser_study import config as settings
 from ser_study import training
 from ser_study.chapters.splits import declare, figures, systems, systems_figures, systems_text, tables
-from ser_study.evaluation import metrics, step_gaps
+from ser_study.evaluation import metrics, significance, step_gaps
 from ser_study.experiments import benchmark, checks, execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.models import classical, registry
@@ -216,6 +216,15 @@ def test_every_system_stands_on_every_step_at_both_sizes(small_study):
     value = scores.query("size == 'equal' and model == 'logistic'").set_index("protocol")["value"]
     for row in costs.itertuples():
         assert row.difference == pytest.approx(value[row.step_to] - value[row.step_from], abs=1e-9)
+
+
+def test_steps_of_all_systems_are_one_family(small_study):
+    config = replace(
+        small_study.config, ladder=replace(small_study.config.ladder, systems=("means184/logistic", "means184/dummy"))
+    )
+    costs = systems.costs(Study(config, small_study.store, small_study.selections))
+    assert costs["model"].nunique() == 2
+    assert costs["p_holm"].tolist() == significance.holm(costs["p"]).tolist()
 
 
 def test_leads_follow_from_the_ladder(small_study, monkeypatch):

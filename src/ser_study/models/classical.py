@@ -103,7 +103,7 @@ REGISTRY: Mapping[str, Model] = {
             "linear",
             gram_svm.build,
             lambda models: [{"C": c} for c in models.svm_c],
-            lambda models: {"C_per_column": models.svm_c_fixed},
+            gram_svm.fixed,
             ("svm_c", "svm_c_fixed", "class_weight"),
             margins=True,
             shared=gram_svm.decisions,

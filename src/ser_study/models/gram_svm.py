@@ -16,6 +16,7 @@ from ser_study.config import Models
 from ser_study.models.model import Decision, Params, margins
 
 MAX_ROWS = 8_000  # beyond, the matrix outgrows memory and the machine in primal form takes over
+PER_COLUMN = "/columns"
 
 
 class GramSVM(ClassifierMixin, BaseEstimator):
@@ -23,9 +24,8 @@ class GramSVM(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    C : inverse strength of the penalty
-    per_column : C is divided by the number of columns, so that it means as much for 88 of them as for thousands: the
-        products of scaled rows grow with that number
+    C : inverse strength of the penalty; ``"5/columns"`` is five, divided by the number of columns: so it means as much
+        for 88 of them as for thousands, because the products of scaled rows grow with that number
     class_weight : None or "balanced"
     seed : of ``LinearSVC``
 
@@ -34,9 +34,8 @@ class GramSVM(ClassifierMixin, BaseEstimator):
     classes_ : sorted class names
     """
 
-    def __init__(self, C: float = 1.0, class_weight: str | None = None, seed: int = 0, per_column: bool = False):
+    def __init__(self, C: float | str = 1.0, class_weight: str | None = None, seed: int = 0):
         self.C = C
-        self.per_column = per_column
         self.class_weight = class_weight
         self.seed = seed
 
@@ -44,7 +43,7 @@ class GramSVM(ClassifierMixin, BaseEstimator):
         """Fit on values (n, d), class names (n,) and weights (n,)."""
         values = np.asarray(values, float)
         self.rows_ = values if len(values) <= MAX_ROWS else None
-        c = self.C / values.shape[1] if self.per_column else self.C
+        c = self.C if not isinstance(self.C, str) else float(self.C.removesuffix(PER_COLUMN)) / values.shape[1]
         if self.rows_ is None:
             machine = LinearSVC(C=c, max_iter=300, tol=1e-3, random_state=self.seed)
             self.machine_ = machine.set_params(class_weight=self.class_weight).fit(values, truth, sample_weight)
@@ -67,11 +66,13 @@ def _machine(c: float, class_weight: str | None) -> SVC:
 
 
 def build(models: Models, params: Params, seed: int) -> GramSVM:
-    """Unfitted estimator of a point of the grid, or of the fixed strength, whose C is ``C_per_column``."""
-    weight = models.class_weight or None
-    if "C_per_column" in params:
-        return GramSVM(params["C_per_column"], weight, seed, per_column=True)
-    return GramSVM(params["C"], weight, seed)
+    """Unfitted estimator of a point of the grid, or of the fixed strength."""
+    return GramSVM(params["C"], models.class_weight or None, seed)
+
+
+def fixed(models: Models) -> Params:
+    """The strength where none is chosen: ``svm_c_fixed`` shared among the columns."""
+    return {"C": f"{models.svm_c_fixed:g}{PER_COLUMN}"}
 
 
 def decisions(models: Models, grid: Sequence[Params], train, truth, values) -> Iterator[Decision]:

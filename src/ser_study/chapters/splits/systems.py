@@ -90,7 +90,7 @@ def _steps_of(study: Study) -> dict[tuple[str, str, str], dict[str, Experiment]]
 
 
 def costs(study: Study) -> pd.DataFrame:
-    """What each step costs the systems beside the reference (``COST_COLUMNS``), Holm over the steps of a system."""
+    """What each step costs the systems beside the reference (``COST_COLUMNS``), Holm by corpus over all of them."""
     whole, frames = with_built_in(study), []
     reference = (study.config.ladder.feature, study.config.ladder.model)
     for (corpus, *system), steps in _steps_of(study).items():
@@ -104,7 +104,8 @@ def costs(study: Study) -> pd.DataFrame:
         protocol = {one.name: name for name, one in steps.items()}
         ends = {"step_from": table["experiment_a"].map(protocol), "step_to": table["experiment_b"].map(protocol)}
         frames.append(table.assign(corpus=corpus, feature=system[0], model=system[1], **ends))
-    return _joined(frames, COST_COLUMNS)
+    families = pd.concat(frames).groupby("corpus", sort=False) if frames else ()
+    return _joined([comparisons.corrected(family) for _, family in families], COST_COLUMNS)
 
 
 def leads(study: Study) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def _tests(costs: pd.DataFrame) -> str:
     worst = p_text(tested["p_holm"].max())
     return (
         f"Of {len(tested)} tested steps from a random split to new speakers {n} are significant (sign-flip over "
-        f"speakers, Holm over the steps of a system; largest p {worst}){untested}."
+        f"speakers, Holm over all steps of a corpus; largest p {worst}){untested}."
     )
 
 
@@ -193,7 +193,7 @@ def costs() -> Caption:
     return Caption(
         "steps_systems",
         "What each step costs the other systems in UAR, at equal training size: paired by clip, tested by sign-flips "
-        "over speakers, Holm-corrected over the steps of a system on a corpus.",
+        "over speakers, Holm-corrected over all rows of a corpus.",
         empty="No other system of this run has two protocols to compare.",
         labels={"step_from": "from protocol", "step_to": "to protocol"},
     )
