@@ -165,17 +165,19 @@ class Block:
 
 def blocks_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> list[Block | None]:
     """Train, validation and test rows of one fold."""
-    part = dict(iter(rows.groupby("role")))
-    return [block_of(features, truth, part.get(role)) for role in ("train", "validation", "test")]
+    own, role = rows[["clip_id", "variant"]], rows["role"].to_numpy()
+    return [block_of(features, truth, own[role == name]) for name in ("train", "validation", "test")]
 
 
-def block_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame | None) -> Block | None:
+def block_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> Block | None:
     """Rows of a folds table with their values and classes; None where there are none."""
-    if rows is None or not len(rows):
-        return None
-    groups = [Block(g, features.rows(g["clip_id"].to_numpy(), variant=v), truth.loc[g["clip_id"]].to_numpy())
-              for v, g in rows.groupby("variant")]  # fmt: skip
-    return reduce(joined, groups)
+    variants = rows["variant"].to_numpy()
+    groups = [rows[variants == variant] for variant in np.unique(variants)]
+    blocks = [
+        Block(group, features.rows(group["clip_id"].to_numpy(), variant=variant), truth.loc[group["clip_id"]].to_numpy())
+        for group, variant in zip(groups, np.unique(variants))
+    ]
+    return reduce(joined, blocks) if blocks else None
 
 
 def joined(one: Block, other: Block) -> Block:

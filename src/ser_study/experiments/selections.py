@@ -20,13 +20,22 @@ MOST_LISTED = 10  # speakers in a message
 BASELINE = "baseline-"  # prefix of the selections that hold the clips of a student project
 
 
-@dataclass(frozen=True, eq=False)  # each is itself, so that it can be a key
+@dataclass(frozen=True, eq=False)
 class Selection:
-    """Analysed clips of one selection: duplicates, conflicts and silent clips are out."""
+    """Analysed clips of one selection: duplicates, conflicts and silent clips are out.
+
+    Two of the same name and clips are equal, whoever loaded them, so that what follows from them is computed once.
+    """
 
     name: str  # as in the experiments
     clips: pd.DataFrame
     dropped: pd.DataFrame
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selection) and (self.name, self.digest) == (other.name, other.digest)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.digest))
 
     @cached_property
     def digest(self) -> str:

@@ -128,12 +128,13 @@ def check_disjoint(
         A value occurs in two roles of one fold, a role is unknown, or a clip is not in the table.
     """
     place = _rows_of(folds, clips, name)
+    narrow = clips[list(dict.fromkeys(("corpus", *UNITS.values())))]
     columns = {"clip": clips["clip_id"]} | {unit: clips[column] for unit, column in UNITS.items()}
     coded = {unit: codes(values) for unit, values in columns.items()}
     role = folds["role"].to_numpy()
     for (_, fold), rows in folds.groupby(["repeat", "fold"], sort=True).indices.items():
         at = {which: place[rows[role[rows] == which]] for which in ROLES}
-        pool = clips.iloc[np.union1d(at["train"], at["validation"])]
+        pool = narrow.iloc[np.union1d(at["train"], at["validation"])]
         for one, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
             units = separates if other == "test" else validation_units(pool, separates_validation)
             for unit in ("clip", *units):
