@@ -171,12 +171,11 @@ def blocks_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> lis
 
 def block_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> Block | None:
     """Rows of a folds table with their values and classes; None where there are none."""
-    variants = rows["variant"].to_numpy()
-    groups = [rows[variants == variant] for variant in np.unique(variants)]
-    blocks = [
-        Block(group, features.rows(group["clip_id"].to_numpy(), variant=variant), truth.loc[group["clip_id"]].to_numpy())
-        for group, variant in zip(groups, np.unique(variants))
-    ]
+    variants, blocks = rows["variant"].to_numpy(), []
+    for variant in np.unique(variants):
+        group = rows[variants == variant]
+        values = features.rows(group["clip_id"].to_numpy(), variant=variant)
+        blocks.append(Block(group, values, truth.loc[group["clip_id"]].to_numpy()))
     return reduce(joined, blocks) if blocks else None
 
 
