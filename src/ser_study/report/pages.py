@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
-from ser_study.report import appendix, clean, links, provenance
+from ser_study.report import appendix, clean, explorer, links, provenance
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_code
@@ -60,7 +60,8 @@ def render(
     if entries[0]["file"] != "index.html":
         entries.insert(0, _plain_index(entries))
         articles[""] = entries[0]["article"]
-    for file, text in appendix.appendix(run, store.project, _filled).items():
+    appended = explorer.article(store, _filled, standalone=standalone)
+    for file, text in (appended | appendix.appendix(run, store.project, _filled)).items():
         entries.append(_appended(file, text))
         articles[file] = text
     for place, entry in enumerate(entries):
@@ -75,6 +76,18 @@ def render(
         if f"pages/{old.name}" not in written:
             old.unlink()
     return len(entries)
+
+
+def render_explorer(config: Config, store: Store) -> bool:
+    """Write the explorer of a run whose other pages are elsewhere; whether there was anything to explore."""
+    run = provenance.read_run(store.run)
+    for file, text in explorer.article(store, _filled).items():
+        entry = _appended(file, text)
+        with replacing(store.run / file) as temporary:
+            temporary.write_text(_page(entry, text, [entry], 0, config, run, {}, False), encoding="utf-8")
+        _write_assets(store.run / "assets")
+        return True
+    return False
 
 
 def _articles(story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
