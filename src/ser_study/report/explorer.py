@@ -33,19 +33,22 @@ PARTS = ("data.js", "scores.js", "charts.js", "page.js")
 LIBRARY, SNIPPET = "vl-convert-python", "window.vegaEmbed = vegaEmbed;"
 
 
-def article(store: Store, render: Callable[..., str], *, standalone: bool = False) -> dict[str, dict[str, Any]]:
+def article(
+    store: Store, render: Callable[..., str], *, standalone: bool = False, source: Path | None = None
+) -> dict[str, dict[str, Any]]:
     """File → article of the explorer, its data and scripts being in ``assets/`` now; empty where the run has published
     no prediction that it shows.
 
     Parameters
     ----------
-    store : whose run holds the predictions
+    store : whose run gets the page
     render : fills the template of that name with values
-    standalone : the page holds its data and scripts; nothing is written
+    standalone : the page holds its data and scripts
+    source : published run with the predictions; by default the run that gets the page
     """
     folder = store.run / "assets"
     texts = {"explorer.css": _style, "explorer.js": _script, "vega.js": lambda: _library(store)}
-    if not _has_data(store.run, folder):
+    if not _has_data(source or store.run, folder):
         (store.run / PAGE).unlink(missing_ok=True)
         return {}
     if standalone:

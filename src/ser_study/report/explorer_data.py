@@ -2,11 +2,10 @@
 
 Conventions
 -----------
-There are the experiments that predict every test clip once and are named by corpus, protocol, feature and model alone
-(``experiments.named``): no leak, no shuffled label, no training set that was cut. Probabilities stay in the bytes that
-are published (``experiments.coding``). Clips are numbered as they stand here, and the rows of an experiment are in that
-order. ``about`` says what the arrays are; an unknown value of a column has the code ``UNKNOWN``. Both parts of the
-script are base64 of gzip, since a page that is read from disk can fetch nothing.
+Which experiments there are, ``explorer_systems`` says. Probabilities stay in the bytes that are published
+(``experiments.coding``). Clips are numbered as they stand here, and the rows of an experiment are in that order.
+``about`` says what the arrays are; an unknown value of a column has the code ``UNKNOWN``. Both parts of the script are
+base64 of gzip, since a page that is read from disk can fetch nothing.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ from scipy import stats
 from ser_study import corpora, schema
 from ser_study.evaluation.comparisons import votes_of
 from ser_study.evaluation.intervals import CLIP_GROUPS, MIN_BOOTSTRAP, MIN_JACKKNIFE
-from ser_study.experiments import coding, named, published
-from ser_study.experiments.experiment import Experiment
-from ser_study.plotting.palette import INTENSITIES, PROTOCOLS
+from ser_study.experiments import coding
+from ser_study.plotting.palette import INTENSITIES
+from ser_study.report import explorer_systems
+from ser_study.report.explorer_systems import System
 from ser_study.store import CLIPS
 from ser_study.wording import sentence, word
 
@@ -77,10 +77,10 @@ def script(folder: Path) -> str:
     ----------
     folder : of the run, with ``clips.parquet`` and ``predictions.parquet``
     """
-    systems, left_out = _systems(folder)
+    systems, left_out = explorer_systems.systems(folder)
     if not systems:
         return ""
-    used = np.unique(np.concatenate([rows["clip"].to_numpy() for _, rows in systems]))
+    used = explorer_systems.places(systems)
     clips = pd.read_parquet(folder / CLIPS).iloc[used].reset_index(drop=True)
     writer = _Writer()
     about = {
@@ -109,56 +109,19 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
 
 
-def _systems(folder: Path) -> tuple[list[tuple[Experiment, pa.Table]], int]:
-    """Experiments with their clean test rows, in the order of the pages, and the number of those left out."""
-    kept, left_out = [], 0
-    for name, draws, rows in published.tables(folder):
-        rows = _test_rows(rows)
-        if not len(rows):
-            continue  # candidates that only validation rows are published of
-        try:
-            one = named.parse(name)
-        except ValueError:
-            one = None
-        once = draws == 1 and len(rows["clip"].unique()) == len(rows)
-        if one is None or not once or not _coded(rows):
-            left_out += 1
-        else:
-            kept.append((one, rows))
-    kept.sort(key=lambda pair: _order(pair[0]))
-    return kept, left_out
-
-
-def _test_rows(rows: pa.Table) -> pa.Table:
-    """Test rows of clean clips, ordered by clip."""
-    is_test = rows["role"].cast(pa.string()).to_numpy(zero_copy_only=False) == "test"
-    chosen = np.flatnonzero(is_test & (rows["variant"].to_numpy() == 0))
-    clip = rows["clip"].to_numpy()[chosen]
-    return rows.take(chosen[np.argsort(clip, kind="stable")])
-
-
-def _coded(rows: pa.Table) -> list[str]:
-    """Columns of the probabilities of these rows; empty where they are not published."""
-    return [name for name in rows.column_names if name.startswith("c_") and not rows[name].null_count]
-
-
-def _order(one: Experiment) -> tuple:
-    """Selections by name, protocols as on the ladder, natural classes first, chosen settings before fixed ones."""
-    step = PROTOCOLS.index(one.protocol) if one.protocol in PROTOCOLS else len(PROTOCOLS)
-    return one.selection, step, one.scheme != "native", one.fixed, one.name
-
-
 def _columns(clips: pd.DataFrame, writer: _Writer) -> list[dict[str, Any]]:
     """Heading and values of every column that some clip has; the codes go to the arrays ``column <name>``."""
     table, columns = _with_groups(clips), []
     for name, heading in COLUMNS.items():
-        known = table[name].dropna()
-        if known.empty:
+        values = table[name].map(lambda value, name=name: _level(name, value), na_action="ignore")
+        levels = sorted(
+            values.dropna().unique(), key=_level_order
+        )  # speaker 01 of two corpora is one value of the list
+        if not levels:
             continue
-        levels = sorted(known.unique(), key=_level_order)
-        codes = pd.Index(levels).get_indexer(table[name].where(table[name].notna(), None))
+        codes = pd.Index(levels).get_indexer(values)
         writer.add(f"column {name}", np.where(codes < 0, UNKNOWN, codes).astype("<u2"))
-        columns.append({"name": name, "heading": heading, "levels": [_level(name, level) for level in levels]})
+        columns.append({"name": name, "heading": heading, "levels": levels})
     return columns
 
 
@@ -194,13 +157,13 @@ def _votes(clips: pd.DataFrame, writer: _Writer) -> list[str]:
     return classes
 
 
-def _predictions(systems: list[tuple[Experiment, pa.Table]], used: np.ndarray, writer: _Writer) -> list[dict[str, Any]]:
+def _predictions(systems: list[System], used: np.ndarray, writer: _Writer) -> list[dict[str, Any]]:
     """What each system is; its clips, truth, codes (C, n) and predictions go to the arrays. Lists of clips and truths
     that several systems share are there once."""
     shared: dict[bytes, int] = {}
     described = []
-    for number, (one, rows) in enumerate(systems):
-        columns = _coded(rows)
+    for number, system in enumerate(systems):
+        rows, columns = system.test, system.columns
         classes = [column.removeprefix("c_") for column in columns]
         place, truth, prediction = np.searchsorted(used, rows["clip"].to_numpy()), *_labels(rows, classes)
         key = place.tobytes() + truth.tobytes()
@@ -212,7 +175,7 @@ def _predictions(systems: list[tuple[Experiment, pa.Table]], used: np.ndarray, w
         writer.add(f"codes {number}", codes)
         likeliest = codes.argmin(axis=0)  # a prediction hardly ever is another class, and zeros take no room
         writer.add(f"other {number}", ((prediction - likeliest) % len(classes)).astype("u1"))
-        described.append(_described(one, rows) | {"classes": classes, "rows": shared[key]})
+        described.append(_described(system) | {"classes": classes, "rows": shared[key]})
     return described
 
 
@@ -221,12 +184,13 @@ def _labels(rows: pa.Table, classes: list[str]) -> Iterator[np.ndarray]:
     return (pd.Index(classes).get_indexer(rows[name].cast(pa.string()).to_pylist()) for name in ("truth", "prediction"))
 
 
-def _described(one: Experiment, rows: pa.Table) -> dict[str, Any]:
+def _described(system: System) -> dict[str, Any]:
+    one = system.experiment
     label = f"{word(one.feature)}, {word(one.model)}"
     label += ", settings not chosen" if one.fixed else ""
     label += f", trained on {' and '.join(map(word, one.sources))}" if one.sources else ""
     label += ", other corpora join in" if one.others else ""
-    n_train = float(np.mean(rows["n_train"].to_numpy()))
+    n_train = float(np.mean(system.test["n_train"].to_numpy()))
     task = one.protocol if one.scheme == "native" else f"{one.protocol}/{one.scheme}"
     return {"name": one.name, "selection": one.selection, "task": task, "label": label, "nTrain": n_train}
 

@@ -78,16 +78,17 @@ def render(
     return len(entries)
 
 
-def render_explorer(config: Config, store: Store) -> bool:
-    """Write the explorer of a run whose other pages are elsewhere; whether there was anything to explore."""
-    run = provenance.read_run(store.run)
-    for file, text in explorer.article(store, _filled).items():
+def render_explorer(config: Config, store: Store, source: Path) -> str:
+    """Write the explorer of a published run into the folder of another, without other pages; its file's name, empty
+    where there is nothing to explore."""
+    for file, text in explorer.article(store, _filled, source=source).items():
         entry = _appended(file, text)
+        page = _page(entry, text, [entry], 0, config, provenance.read_run(source), {}, False)
         with replacing(store.run / file) as temporary:
-            temporary.write_text(_page(entry, text, [entry], 0, config, run, {}, False), encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8")
         _write_assets(store.run / "assets")
-        return True
-    return False
+        return file
+    return ""
 
 
 def _articles(story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
@@ -188,9 +189,11 @@ def _page(entry, text, entries, place, config, run, facts, standalone) -> str:
 
 
 def _linked(body: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
-    """The body of a chapter with links to other chapters and to the glossary."""
-    numbered = {other["number"]: other["file"] for other in entries if other["number"]}
-    return links.linked(body, numbered, here=entry["file"], terms=links.glossary())
+    """The body of a chapter with links to other chapters, to the explorer and to the glossary."""
+    places = {other["number"]: other["file"] for other in entries if other["number"]}
+    if any(other["file"] == explorer.PAGE for other in entries):
+        places["explorer"] = explorer.PAGE
+    return links.linked(body, places, here=entry["file"], terms=links.glossary())
 
 
 def _assets(standalone: bool) -> dict[str, str]:

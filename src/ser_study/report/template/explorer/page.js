@@ -16,7 +16,9 @@ const make = (tag, attributes = {}, ...content) => {
 const number = (value) => value.toLocaleString("en-GB");
 const decimal = (value, digits = 3) => {
   if (!Number.isFinite(value)) return "–";
-  return value.toFixed(digits).replace("-", "−").replace(/^(−?)0\./, "$1.");
+  const isTie = Number.isInteger(value * 2 ** (digits + 1)); // then the even digit, as in the chapters' tables
+  const rounded = isTie ? halfToEven(value * 10 ** digits) / 10 ** digits : value;
+  return rounded.toFixed(digits).replace("-", "−").replace(/^(−?)0\./, "$1.");
 };
 const signed = (value) => (value.toFixed(2) * 1 > 0 ? "+" : "") + (value.toFixed(2) * 1 === 0 ? ".00" : decimal(value, 2));
 const withInterval = ({ value, low, high }) =>
@@ -393,6 +395,10 @@ const start = async () => {
     showErrors();
   });
   addEventListener("hashchange", () => {
+    if (!new URLSearchParams(location.hash.slice(1)).has("corpus")) { // a link to a section of this page
+      history.replaceState(null, "", written(state));
+      return;
+    }
     state = read();
     everything();
     show();
