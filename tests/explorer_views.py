@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from visits import visit
 
 from ser_study.evaluation import abstention, intervals, metrics, probabilities
 from ser_study.experiments import coding
@@ -18,6 +19,7 @@ KINDS = {
     "jackknife": intervals.JACKKNIFE,
     "clips": intervals.CLIPS,
 }
+SLOWEST = 200  # ms a view may take
 EXACT = {"rel": 0, "abs": 1e-9, "nan_ok": True}
 
 
@@ -112,6 +114,14 @@ def random_state(about: dict, random: np.random.Generator) -> dict:
     classes = next(one["classes"] for one in about["systems"] if one["name"] == systems[0])
     emotion = str(random.choice(classes)) if random.uniform() < 0.3 else ""
     return {"selection": str(selection), "systems": systems, "filters": filters, "emotion": emotion}
+
+
+def opened(browser, page: Path, address: str = "", **options) -> None:
+    """The page, once it has started."""
+    browser.get("about:blank")
+    visit(browser, page, fragment=address, **options)
+    browser.execute_async_script("const done = arguments[0]; explorer.ready.then(() => setTimeout(done, 50))")
+    assert browser.find_element("css selector", "#explorer-problem").text == ""
 
 
 def computed(browser, state: dict) -> dict:

@@ -14,7 +14,6 @@ import explorer_views
 import numpy as np
 import pandas as pd
 import pytest
-from visits import visit
 
 from ser_study import schema
 from ser_study.config import load
@@ -23,7 +22,6 @@ from ser_study.report import explorer, explorer_data, explorer_systems, pages
 from ser_study.store import Store, file_hash
 
 PROJECT = Path(__file__).resolve().parents[1]
-SLOWEST = 200  # ms a view may take
 
 
 @pytest.fixture(scope="module")
@@ -151,21 +149,13 @@ def test_recordings_are_noted_where_they_lie(tmp_path):
 # In a browser ---------------------------------------------------------------------------------------------------------
 
 
-def opened(browser, page: Path, address: str = "", **options) -> None:
-    """The page, once it has started."""
-    browser.get("about:blank")
-    visit(browser, page, fragment=address, **options)
-    browser.execute_async_script("const done = arguments[0]; explorer.ready.then(() => setTimeout(done, 50))")
-    assert browser.find_element("css selector", "#explorer-problem").text == ""
-
-
 @pytest.mark.browser
 def test_fifty_random_views_are_what_python_computes(browser, page, run):
-    opened(browser, page)
+    explorer_views.opened(browser, page)
     seen = explorer_views.compare(browser, run, views=50)
     assert set(seen["kind"]) == set(explorer_views.KINDS.values())
     assert len(seen) > 60
-    assert seen["milliseconds"].max() < SLOWEST
+    assert seen["milliseconds"].max() < explorer_views.SLOWEST
 
 
 @pytest.mark.browser
@@ -173,7 +163,9 @@ def test_fifty_random_views_are_what_python_computes(browser, page, run):
 def test_nothing_complains_and_nothing_is_cut(browser, page, theme, width):
     four = "&".join(f"system=emodb/{name}/lda" for name in ("random/means184", "random/summary"))
     four += "&system=emodb/speaker_independent/means184/lda&system=emodb/speaker_independent/summary/lda"
-    opened(browser, page, f"#corpus=emodb&{four}&gender=female&matrix=difference", theme=theme, width=width)
+    explorer_views.opened(
+        browser, page, f"#corpus=emodb&{four}&gender=female&matrix=difference", theme=theme, width=width
+    )
     assert axe.findings(browser) == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
@@ -187,7 +179,7 @@ def test_nothing_complains_and_nothing_is_cut(browser, page, theme, width):
         wide = (
             "return [...document.querySelectorAll('.results .scroll')].filter(one => one.scrollWidth > one.clientWidth)"
         )
-        opened(browser, page, "#corpus=crema_d", theme=theme, width=width)
+        explorer_views.opened(browser, page, "#corpus=crema_d", theme=theme, width=width)
         assert browser.execute_script(wide + ".map(one => one.ariaLabel)") == []
 
 
@@ -195,7 +187,7 @@ def test_nothing_complains_and_nothing_is_cut(browser, page, theme, width):
 def test_the_address_holds_what_is_chosen(browser, page):
     from selenium.webdriver.support.ui import Select
 
-    opened(browser, page, "#corpus=crema_d&gender=male&emotion=sad&nonsense=1&system=not/there")
+    explorer_views.opened(browser, page, "#corpus=crema_d&gender=male&emotion=sad&nonsense=1&system=not/there")
     state = browser.execute_script("return explorer.state()")
     assert (state["selection"], state["filters"], state["emotion"]) == ("crema_d", {"gender": "male"}, "sad")
     assert [name.split("/")[1] for name in state["systems"]] == ["speaker_independent", "random"]
@@ -205,7 +197,7 @@ def test_the_address_holds_what_is_chosen(browser, page):
     assert "gender=female" in address
     assert "cross_corpus" in address
     state = browser.execute_script("return explorer.state()")
-    opened(browser, page, address[address.index("#") :])
+    explorer_views.opened(browser, page, address[address.index("#") :])
     assert browser.execute_script("return explorer.state()") == state
     Select(browser.find_element("id", "explorer-corpus")).select_by_value("tess")
     state = browser.execute_script("return explorer.state()")
@@ -217,7 +209,7 @@ def test_the_address_holds_what_is_chosen(browser, page):
 @pytest.mark.browser
 def test_the_numbers_on_the_page_are_those_of_the_view(browser, page, run):
     name = "crema_d/speaker_independent/means184/lda"
-    opened(browser, page, f"#corpus=crema_d&system={name}&gender=female&matrix=counts")
+    explorer_views.opened(browser, page, f"#corpus=crema_d&system={name}&gender=female&matrix=counts")
     known = explorer_views.expected(
         run, name, {"filters": {"gender": "female"}, "emotion": ""}, resamples=2_000, draws=200
     )
@@ -242,7 +234,7 @@ def test_the_keyboard_reaches_and_works_everything(browser, page):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    opened(browser, page, "#corpus=crema_d&system=crema_d/random/means184/lda", width=1440)
+    explorer_views.opened(browser, page, "#corpus=crema_d&system=crema_d/random/means184/lda", width=1440)
     browser.find_element("tag name", "body").send_keys(Keys.TAB, Keys.ENTER)  # skips to the text
     reached = []
     for _ in range(80):
@@ -267,12 +259,12 @@ def test_the_keyboard_reaches_and_works_everything(browser, page):
 
 @pytest.mark.browser
 def test_a_recording_that_is_not_here_is_named_when_it_is_wanted(browser, page):
-    opened(browser, page, "#corpus=crema_d")
+    explorer_views.opened(browser, page, "#corpus=crema_d")
     browser.find_element("css selector", "#explorer-errors button").click()
     wait = (
         "const done = arguments[0]; setTimeout(() => done(document.querySelector('#explorer-errors').innerText), 300)"
     )
     assert "not on this machine" in browser.execute_async_script(wait)
     browser.get_log("browser")  # it says that a file was not there
-    opened(browser, page, "#corpus=savee")
+    explorer_views.opened(browser, page, "#corpus=savee")
     assert not browser.find_elements("css selector", "#explorer-errors button")
