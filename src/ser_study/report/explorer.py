@@ -58,7 +58,7 @@ def article(
         text = {}
         for name, make in texts.items():
             _write(folder / name, make())
-    return {PAGE: article_of("Explorer", render("explorer.html.j2", text=text))}
+    return {PAGE: article_of("Explorer", render("explorer.html.j2", text=text, glossary=source is None))}
 
 
 def _has_data(run: Path, folder: Path) -> bool:

@@ -4,6 +4,7 @@ const COLOURS = ["#0a8ce4", "#d0571a", "#2f9b52", "#9f3faa"];
 const SHAPES = ["circle", "square", "diamond", "triangle-up"];
 const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
 const DRAWN = 200; // points of a curve
+const FEWEST = 10; // answers that an accuracy is drawn of
 
 const scale = (range) => ({ domain: LETTERS, range });
 const marks = {
@@ -30,7 +31,7 @@ const dots = (row, title, height) => ({
 });
 
 const CHARTS = {
-  scores: dots("metric", "score", 150),
+  scores: dots("metric", "score", 200),
   recall: dots("emotion", "recall", 320),
   calibration: {
     height: 300,

@@ -3,6 +3,7 @@ const $ = (name) => document.getElementById(`explorer-${name}`);
 const MOST = LETTERS.length;
 const FIRST_FILTERS = 3;
 const STEP = 25; // rows of the table of errors
+const MOST_ROWS = 5000; // of a table that is downloaded
 const ORIGIN = { speaker: "speaker ", statement: "sentence ", intensity: "" }; // words before what is known of a clip
 
 const make = (tag, attributes = {}, ...content) => {
@@ -23,6 +24,14 @@ const decimal = (value, digits = 3) => {
 const signed = (value) => (value.toFixed(2) * 1 > 0 ? "+" : "") + (value.toFixed(2) * 1 === 0 ? ".00" : decimal(value, 2));
 const withInterval = ({ value, low, high }) =>
   decimal(value) + (Number.isFinite(low) ? ` [${decimal(low)}, ${decimal(high)}]` : "");
+
+// A link that downloads rows of text as CSV.
+const offered = (link, name, rows) => {
+  const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const text = rows.map((row) => row.map((value) => cell(String(value))).join(",")).join("\n");
+  link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(`${text}\n`)}`;
+  link.download = `${name}.csv`;
+};
 
 const badge = (place) => {
   const paths = [
@@ -65,11 +74,12 @@ const start = async () => {
     const of = Math.min(Math.max(LETTERS.indexOf(wish.of), 0), names.length - 1);
     return { selection, systems: names, filters, emotion, matrix, of: LETTERS[of] };
   };
+  const plus = (name) => name.replaceAll(" ", "+"); // an address says + for a space, and names have none
   const read = () => {
     const address = new URLSearchParams(location.hash.slice(1));
     const filters = Object.fromEntries([...columns.keys()].filter((name) => address.has(name)).map((name) => [name, address.get(name)]));
     const plain = Object.fromEntries(["emotion", "matrix", "of"].map((name) => [name, address.get(name) ?? ""]));
-    return corrected({ selection: address.get("corpus"), systems: address.getAll("system"), filters, ...plain });
+    return corrected({ selection: address.get("corpus"), systems: address.getAll("system").map(plus), filters, ...plain });
   };
   const written = (state) => {
     const address = new URLSearchParams([["corpus", state.selection], ...state.systems.map((name) => ["system", name])]);
@@ -172,6 +182,11 @@ const start = async () => {
     });
     $("scores").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
     $("intervals").textContent = kinds();
+    const columns_ = ["system", "clips", "uar", "uar_low", "uar_high", "accuracy", "accuracy_low", "accuracy_high", "log_loss", "brier",
+      "ece", "ece_if_calibrated", "interval", "address"];
+    offered($("scores-csv"), "explorer_scores", [columns_, ...results.systems.map((one) => [one.name, one.n, ...(one.n
+      ? [one.uar, one.accuracy].flatMap((score) => [score.value, score.low, score.high]).concat(one.logLoss, one.brier, one.ece,
+        one.eceIfCalibrated, one.kind) : new Array(10).fill("")), written(state)])]);
   };
   const kinds = () => {
     const words = {
@@ -212,7 +227,7 @@ const start = async () => {
     charts.calibration?.draw(several((one, letter) => one.bins.map((bin) => ({ letter, ...bin,
       tip: `${letter}: confidence ${decimal(bin.confidence, 2)}, right ${decimal(bin.right, 2)}, ${plural(bin.n, "clip")}` }))),
     `Calibration. ${inWords((one) => `expected calibration error ${decimal(one.ece)}`)}.`);
-    charts.risk?.draw(several((one, letter) => thinned(one.risk.coverage.length)
+    charts.risk?.draw(several((one, letter) => thinned(one.risk.coverage.length).filter((place) => one.risk.coverage[place] * one.n >= Math.min(FEWEST, one.n))
       .map((place) => ({ letter, coverage: one.risk.coverage[place], accuracy: one.risk.accuracy[place] }))),
     `Accuracy by share of clips answered. ${inWords((one) => `${decimal(answering(one, 0.5), 2)} at half of the clips, ${decimal(one.risk.accuracy.at(-1), 2)} at all`)}.`);
   };
@@ -309,6 +324,9 @@ const start = async () => {
     $("errors").hidden = !wrong.length;
     $("count").textContent = wrong.length ? `${number(wrong.length)} of ${plural(one.n, "answer")} are wrong; the surest first.` : "No wrong answer.";
     $("longer").hidden = wrong.length <= longer;
+    offered($("errors-csv"), "explorer_errors", [["clip", "true", "predicted", ...system.classes.map((name) => `p_${name}`)],
+      ...wrong.slice(0, MOST_ROWS).map((row) => [about.clips[system.clips[row]], system.classes[system.truth[row]],
+        system.classes[system.prediction[row]], ...system.classes.map((_, at) => system.proba[row * system.classes.length + at].toFixed(4))])]);
   };
   const canPlay = (clip) => location.protocol === "file:" && about.public.includes(about.clips[clip].split("/")[0]);
   const player = (clip, own) => {
