@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ LONGEST_FIRST = (  # files of minutes: begun first, so that no worker is left wi
     *("test_control.py", "test_corpora_together.py", "test_every_corpus.py", "test_notebooks.py"),
     *("test_joint_finetuning.py", "test_corpora.py", "test_features_speed.py", "test_finetuning.py", "test_deep.py"),
 )
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DATA = Path(os.environ.get("SER_STUDY_DATA") or PROJECT / "data" / "raw")  # read once: tests change the environment
 
 
@@ -72,6 +74,25 @@ def small_study(tmp_path_factory) -> Study:
     }
     folder = tmp_path_factory.mktemp("study")
     return Study(settings.load("demo", changes), Store(folder / "raw", folder / "derived", folder / "run", folder))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium from Debian; without one the tests are skipped."""
+    pytest.importorskip("selenium", reason="selenium is not installed (extra: dev)")
+    from selenium import webdriver
+
+    chromium, driver = next(filter(None, map(shutil.which, CHROMIUM)), None), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver on the path: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ import tomllib
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-DISTRIBUTION = {"sklearn": "scikit-learn", "IPython": "ipython"}  # where it differs from the name imported
+DISTRIBUTION = {  # where it differs from the name imported
+    **{"sklearn": "scikit-learn", "IPython": "ipython", "vl_convert": "vl-convert-python"},
+}
 RUN_ONLY = {"distributed", "ipykernel", "ipywidgets", "jupyterlab", "websockets"}  # doors to Dask, notebooks, streams
 CPU_BUILDS = {"tensorflow-cpu", "xgboost-cpu"}  # smaller builds of what is imported under the plain name
 

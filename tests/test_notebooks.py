@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import explorer_views
 import nbformat
 import pandas as pd
 import pytest
@@ -122,6 +123,20 @@ def test_scores_follow_from_the_published_predictions(study):
         if rows["clip_id"].is_unique:
             right = (rows["truth"].astype(str) == rows["prediction"].astype(str)).groupby(rows["truth"]).mean()
             assert scores[(name, "uar")] == pytest.approx(right.mean(), abs=1e-5)
+
+
+@pytest.mark.browser
+def test_fifty_random_views_of_the_explorer_are_what_python_computes(study, browser):
+    report, _, _ = study
+    assert 'href="explorer.html"' in (report / "index.html").read_text("utf-8")
+    assert 'href="../explorer.html"' in (report / "pages" / "04_traditional_ml.html").read_text("utf-8")
+    explorer_views.opened(browser, report / "explorer.html")
+    seen = explorer_views.compare(browser, report, views=50)
+    assert seen["milliseconds"].max() < explorer_views.SLOWEST
+    browser.find_element("css selector", "#explorer-errors button").click()
+    length = "const done = arguments[0]; setTimeout(() => done(document.querySelector('audio').duration), 500)"
+    assert browser.execute_async_script(length) > 0.3, "the built-in voices can be played"
+    assert browser.get_log("browser") == []
 
 
 def test_run_json_says_where_numbers_come_from(study):

@@ -18,6 +18,7 @@ import pandas as pd
 VERSION = 2  # rises when a probability gets another code
 STEPS = 54  # codes a unit of ln(1 + L); the least float32 number, L = 103, has code 251
 ZERO = 255  # code of a probability of 0
+WEIGHTS = np.append(np.exp(-np.expm1(np.arange(ZERO) / STEPS)), 0.0)  # of each code, float64
 
 
 def encode(proba: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def encode(proba: np.ndarray) -> np.ndarray:
 
 def decode(codes: np.ndarray) -> np.ndarray:
     """Probabilities of codes: float32, shape (n, C), rows sum to one."""
-    weights = np.append(np.exp(-np.expm1(np.arange(ZERO) / STEPS)), 0.0)[codes]
+    weights = WEIGHTS[codes]
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -178,6 +178,13 @@ def predictions(experiment: Experiment, store: Store) -> pd.DataFrame:
     return frame.assign(**{name.replace("c_", "p_", 1): values[:, place] for place, name in enumerate(coded)})
 
 
+def tables(folder: Path) -> Iterator[tuple[str, int, pa.Table]]:
+    """Name, number of draws and published rows, still coded, of each experiment of a run."""
+    whole, places = _run(folder)
+    for (name, draws), place in places.items():
+        yield name, draws, whole.slice(*place)
+
+
 def features(folder: Path) -> list[str]:
     """Features of the published predictions; one of several side by side by itself."""
     names = _run(folder)[0]["feature"].unique().to_pylist()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ser_study.report.articles import anchored
+from ser_study.report.articles import article_of
 from ser_study.report.links import GLOSSARY, glossary
 from ser_study.report.references import PAGE as REFERENCES
 from ser_study.report.references import references
@@ -28,9 +28,9 @@ def appendix(run: Mapping[str, Any], project: Path, render: Callable[..., str]) 
     """
     provenance = render("provenance.html.j2", run=run, root="../", command=command(run), citation=citation(project))
     return {
-        GLOSSARY: _article("Glossary", _glossary()),
-        REFERENCES: _article("References", _references()),
-        PROVENANCE: _article("Provenance and citation", provenance),
+        GLOSSARY: article_of("Glossary", _glossary()),
+        REFERENCES: article_of("References", _references()),
+        PROVENANCE: article_of("Provenance and citation", provenance),
     }
 
 
@@ -53,12 +53,6 @@ def citation(project: Path) -> str:
     if not {"name", "title", "version", "date-released"} <= set(known):
         return "See CITATION.cff in the repository."
     return f"{known['name']} ({known['date-released'][:4]}). {known['title']}. Version {known['version']}."
-
-
-def _article(title: str, body: str) -> dict[str, Any]:
-    body, headings = anchored(body)
-    opening = f"<h1>{html.escape(title)}</h1>"
-    return {"title": title, "opening": opening, "body": body, "sections": [h for h in headings if h["level"] == 2]}
 
 
 def _glossary() -> str:

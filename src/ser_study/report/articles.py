@@ -122,6 +122,13 @@ def anchored(body: str) -> tuple[str, list[dict[str, Any]]]:
     return _HEADING.sub(heading, body), headings
 
 
+def article_of(title: str, body: str) -> dict[str, Any]:
+    """The article of a page that no notebook makes, as ``article`` gives it."""
+    body, headings = anchored(body)
+    opening = f"<h1>{html.escape(title)}</h1>"
+    return {"title": title, "opening": opening, "body": body, "sections": [h for h in headings if h["level"] == 2]}
+
+
 def plain_table(content: str) -> str:
     """HTML as pandas writes it without its style sheet, in a box that scrolls; any other HTML as it is."""
     if 'class="dataframe"' not in content:

@@ -23,6 +23,7 @@ _UNTOUCHED = {  # elements in whose text nothing becomes a link
     *("h4", "pre", "script", "style", "summary", "svg", "table"),
 }
 _CHAPTER = re.compile(r"\b([Cc]hapters?) 0?(\d+[a-z]?)\b")
+_EXPLORER = re.compile(r"\b[Tt]he explorer\b")
 _CAPTION = re.compile(r'(<figure class="ser-(?:figure|table)" id="([^"]+)">.*?<b class="ser-number">)([^<]+)</b>', re.S)
 
 
@@ -56,12 +57,14 @@ def linked(body: str, chapters: Mapping[str, str], *, here: str, terms: Sequence
     Parameters
     ----------
     body : HTML of an article; addresses that begin with ``run:`` are relative to the folder of the run
-    chapters : number of a chapter, such as ``4b`` → its page below the folder of the run
+    chapters : number of a chapter, such as ``4b``, or ``explorer`` → its page below the folder of the run
     here : the page of this body; it is not linked
     terms : of the glossary; the first mention of each is linked
     """
     body = _CAPTION.sub(r'\1<a href="#\2">\3</a></b>', body)
     body = _in_text(body, lambda text: _CHAPTER.sub(lambda match: _to_chapter(match, chapters, here), text))
+    if page := chapters.get("explorer"):
+        body = _in_text(body, lambda text: _EXPLORER.sub(rf'<a href="run:{page}">\g<0></a>', text))
     return _with_terms(body, [term for term in terms if f'{GLOSSARY}#{term.anchor}"' not in body])
 
 

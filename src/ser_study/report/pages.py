@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_study.config import Config
-from ser_study.report import appendix, clean, links, provenance
+from ser_study.report import appendix, clean, explorer, links, provenance
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_code
@@ -60,7 +60,8 @@ def render(
     if entries[0]["file"] != "index.html":
         entries.insert(0, _plain_index(entries))
         articles[""] = entries[0]["article"]
-    for file, text in appendix.appendix(run, store.project, _filled).items():
+    appended = explorer.article(store, _filled, standalone=standalone)
+    for file, text in (appended | appendix.appendix(run, store.project, _filled)).items():
         entries.append(_appended(file, text))
         articles[file] = text
     for place, entry in enumerate(entries):
@@ -75,6 +76,19 @@ def render(
         if f"pages/{old.name}" not in written:
             old.unlink()
     return len(entries)
+
+
+def render_explorer(config: Config, store: Store, source: Path) -> str:
+    """Write the explorer of a published run into the folder of another, without other pages; its file's name, empty
+    where there is nothing to explore."""
+    for file, text in explorer.article(store, _filled, source=source).items():
+        entry = _appended(file, text)
+        page = _page(entry, text, [entry], 0, config, provenance.read_run(source), {}, False)
+        with replacing(store.run / file) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        _write_assets(store.run / "assets")
+        return file
+    return ""
 
 
 def _articles(story: Sequence[Chapter], facts: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
@@ -175,9 +189,11 @@ def _page(entry, text, entries, place, config, run, facts, standalone) -> str:
 
 
 def _linked(body: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
-    """The body of a chapter with links to other chapters and to the glossary."""
-    numbered = {other["number"]: other["file"] for other in entries if other["number"]}
-    return links.linked(body, numbered, here=entry["file"], terms=links.glossary())
+    """The body of a chapter with links to other chapters, to the explorer and to the glossary."""
+    places = {other["number"]: other["file"] for other in entries if other["number"]}
+    if any(other["file"] == explorer.PAGE for other in entries):
+        places["explorer"] = explorer.PAGE
+    return links.linked(body, places, here=entry["file"], terms=links.glossary())
 
 
 def _assets(standalone: bool) -> dict[str, str]:

@@ -41,6 +41,7 @@ LIBRARIES = (  # the libraries whose version may change a number
     "papermill",
     "nbconvert",
     "itables",
+    "vl-convert-python",
 )
 
 

@@ -21,11 +21,11 @@ from ser_study.report import provenance
 from ser_study.store import CLIPS, Store, file_hash
 
 MAX_RUN = 50_000_000  # bytes
-COMMITTED = ("index.html", "run.json", "*.parquet", "pages/*", "tables/*", "figures/*.svg")
+COMMITTED = ("*.html", "run.json", "assets/*", "*.parquet", "pages/*", "tables/*", "figures/*.svg")
 
 
 def publish(config: Config, store: Store, *, corpora: Iterable[str], notebooks: Iterable[str]) -> None:
-    """Write ``clips.parquet`` and ``predictions.parquet`` of a run, and say where its folder has grown too large.
+    """Write ``clips.parquet`` and ``predictions.parquet`` of a run.
 
     Parameters
     ----------
@@ -46,8 +46,6 @@ def publish(config: Config, store: Store, *, corpora: Iterable[str], notebooks: 
         )
     elif needs:
         _write(needs, list(corpora), config, store)
-    if reason := too_large(store.run):
-        print(reason, file=sys.stderr)
 
 
 def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store: Store) -> None:

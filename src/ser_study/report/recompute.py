@@ -17,16 +17,16 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from ser_study.corpora import published
-from ser_study.report import provenance
+from ser_study.report import pages, provenance
 from ser_study.report.chapters import chapters
 from ser_study.report.publish import fingerprints
-from ser_study.store import PAGES, file_hash, project_root
+from ser_study.store import PAGES, file_hash, open_folders, project_root
 
 KEPT = ("study", "show")  # an expression that mentions one of these is a step of the report
 NOT_PUBLISHED: Mapping[str, tuple[str, ...]] = {  # why → names of tables, or patterns of them
@@ -92,6 +92,15 @@ def recompute(source: Path, to: Path) -> Outcome:
             parameters = {"preset": about["preset"], "overrides": about["overrides"], "data": ""}
             outcome.failures += replay(chapter.notebook, parameters | {"corpus": chapter.corpus})
     return _compared(source, run, outcome)
+
+
+def explorer(source: Path, to: Path) -> str:
+    """Make the explorer of a published run in ``to``, beside its tables; the page below ``to``, empty where there is
+    nothing to explore."""
+    about = provenance.read_run(source)
+    config, store = open_folders(about["preset"], about["overrides"], str(source))
+    page = pages.render_explorer(config, replace(store, run=to / about["run"]), source)
+    return page and f"{about['run']}/{page}"
 
 
 @contextmanager

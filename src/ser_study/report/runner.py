@@ -11,7 +11,7 @@ from typing import Any
 
 from ser_study.config import Config
 from ser_study.parallel import n_workers
-from ser_study.report import pages, provenance, publish, turns
+from ser_study.report import explorer, pages, provenance, publish, turns
 from ser_study.report.chapters import (
     Chapter,
     cached_path,
@@ -68,8 +68,11 @@ def run_study(
             current = facts[chapter.page].get("notebook") == path.name and is_complete(path)
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
-        n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
         publish.publish(config, store, corpora=corpora, notebooks=[known["notebook"] for known in facts.values()])
+        n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
+        explorer.note_recordings(config, store, names=corpora)
+        if reason := publish.too_large(store.run):
+            print(reason, file=sys.stderr)
     return _outcome(n_pages, chosen, facts, store)
 
 
