@@ -174,7 +174,9 @@ def block_of(features: FeatureSet, truth: pd.Series, rows: pd.DataFrame) -> Bloc
     variants = rows["variant"].to_numpy()
     groups = [rows[variants == variant] for variant in np.unique(variants)]
     blocks = [
-        Block(group, features.rows(group["clip_id"].to_numpy(), variant=variant), truth.loc[group["clip_id"]].to_numpy())
+        Block(
+            group, features.rows(group["clip_id"].to_numpy(), variant=variant), truth.loc[group["clip_id"]].to_numpy()
+        )
         for group, variant in zip(groups, np.unique(variants))
     ]
     return reduce(joined, blocks) if blocks else None

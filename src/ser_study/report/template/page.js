@@ -36,6 +36,17 @@
   }, { passive: true });
   mark();
 
+  const runs = document.querySelector(".runs details");
+  if (runs) { // a list over the text goes when the reader turns elsewhere
+    const close = () => { runs.open = false; };
+    document.addEventListener("click", (event) => { if (!runs.contains(event.target)) close(); });
+    runs.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      close();
+      runs.querySelector("summary").focus();
+    });
+  }
+
   const narrow = matchMedia("(max-width: 67.99rem)");
   document.querySelector(".contents").addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;
