@@ -81,8 +81,9 @@ def _compare(given: argparse.Namespace) -> int:
     first, second = (_absolute(folder) for folder in given.compare)
     default = project_root() / "data" / "derived" / "compared" / f"{first.name}-{second.name}"
     to = _absolute(given.to) if given.to else default
-    print(compare.write(changes := compare.compare(first, second, reports=_reports()), to))
+    changes = compare.compare(first, second, reports=_reports())
     print(changes.summary)
+    print(f"Open {compare.write(changes, to)}; every score is in changes.csv beside it.")
     return DONE
 
 

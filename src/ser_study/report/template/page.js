@@ -48,7 +48,7 @@
   }
 
   const narrow = matchMedia("(max-width: 67.99rem)");
-  document.querySelector(".contents").addEventListener("click", (event) => {
+  document.querySelector(".contents")?.addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;
   });
 })();
