@@ -32,8 +32,14 @@ OLD_PAGE = """<html><head><style>a {}</style></head><body><header><span class="r
 <h2 id="one">One <a class="anchor" href="#one">#</a></h2><p><a href="../tables/x.csv">all</a></p>
 </article></main></body></html>"""
 EXPLORER = """<html><head><title>Explorer – Speech emotion, honestly scored</title>
-<link href="assets/explorer.css" rel="stylesheet"></head><body><h1>Explorer</h1><span class="run">demo run</span>
-<script src="assets/style.css"></script></body></html>"""
+</head><body><span class="run">demo run</span><main><article><h1>Explorer</h1>
+<!-- body -->
+<link rel="stylesheet" href="assets/explorer.css"><p>Choose.</p><script src="assets/data.js"></script>
+<!-- /body -->
+</article></main></body></html>"""
+BARE_PAGE = """<html><head><title>Slides – Speech emotion, honestly scored</title></head>
+<body><span class="run">x</span>
+<script src="assets/data.js"></script></body></html>"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,7 @@ def reports(tmp_path_factory):
     demo, older = folder / "demo", folder / "complete+a=b"
     (demo / "explorer.html").write_text(EXPLORER, "utf-8")
     (demo / "assets" / "explorer.css").write_text("b {}", "utf-8")
+    (demo / "assets" / "data.js").write_text("1", "utf-8")
     (demo / "tables").mkdir(exist_ok=True)
     table = "corpus,system,random split,new speakers,chance\ntess,LDA,0.9,0.5,0.14\nemodb,LDA,,0.5,0.14\n"
     (demo / "tables" / "front_headline.csv").write_text(table)
@@ -52,6 +59,11 @@ def reports(tmp_path_factory):
     (older / "tables" / "x.csv").write_text("a\n1\n")
     (older / "pages" / "08_older.html").write_text(OLD_PAGE, "utf-8")
     (older / "index.html").write_text("<h1>Overview</h1>", "utf-8")
+    (older / "assets").mkdir()
+    (older / "assets" / "data.js").write_text("2", "utf-8")
+    (older / "assets" / "explorer.css").write_text("b {}", "utf-8")
+    (older / "explorer.html").write_text(EXPLORER, "utf-8")
+    (older / "slides.html").write_text(BARE_PAGE, "utf-8")
     chapters = {"08_older": {"status": "done", "seconds": 1.0, "date": "then", "commit": "", "current": True}}
     about = BARE | {"machine": {"cpu": "x", "cores": 1, "system": "y"}, "versions": {"python": "3"}, "ser_study": "0"}
     write_json(older / "run.json", about | {"chapters": chapters, "corpora": [], "overrides": {"a": "b"}})
@@ -95,7 +107,7 @@ def test_each_page_leads_to_the_same_chapter_of_the_other_run_or_to_its_front_pa
     )  # fmt: skip
     assert switch("pages/glossary.html")[1][2] == "list of chapters"
     assert switch("explorer.html")[0] == ("explorer.html", "demo", "“Explorer”")
-    assert "demo run" not in text_of(made, "explorer.html")
+    assert "“Slides”" in switch("complete-a-b/slides.html")[0][2]
 
 
 def test_chapters_of_the_same_number_are_the_same_under_another_name():
@@ -121,9 +133,24 @@ def test_an_older_page_looks_like_the_others_and_keeps_its_words(made):
     assert '<li class="level-2"><a href="#one">One</a></li>' in page
 
 
-def test_a_page_that_is_no_chapter_keeps_its_assets_and_is_in_the_contents(made):
-    assert 'href="assets/explorer.css"' in text_of(made, "explorer.html")
+def test_a_page_that_is_no_chapter_is_in_the_contents_and_loads_the_data_of_its_own_run(made):
     assert '<a href="../explorer.html">' in text_of(made, "pages/04_models.html")
+    loads = re.compile(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"')
+    assert set(loads.findall(text_of(made, "explorer.html"))) == {
+        *("assets/style.css", "assets/explorer.css", "assets/data.js", "assets/page.js"),
+    }  # fmt: skip
+    assert set(loads.findall(text_of(made, "complete-a-b/explorer.html"))) == {
+        *("../assets/style.css", "../assets/explorer.css", "assets/data.js", "../assets/page.js"),
+    }  # fmt: skip
+    assert (made.folder / "complete-a-b" / "assets" / "data.js").read_text() == "2"
+
+
+def test_a_page_without_an_article_gets_the_switch_and_keeps_the_rest(made):
+    page = text_of(made, "complete-a-b/slides.html")
+    assert '<meta property="og:title" content="Slides">' in page
+    assert '<nav class="runs"' in page
+    assert '<span class="run">' not in page
+    assert '<script src="assets/data.js">' in page
 
 
 def test_the_card_shows_the_scores_of_the_findings(made):

@@ -86,6 +86,7 @@ def bound(
     *,
     facts: Mapping[str, Mapping[str, Any]],
     project: Path,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
     findings: str = "",
 ) -> Book:
     """The pages of a run in order: the findings, or a list of the chapters, then the chapters, then the appendix.
@@ -95,6 +96,7 @@ def bound(
     run : what ``run.json`` holds
     executed : chapters of which there is an article
     articles : page → its article, as ``articles.article`` gives it
+    more : file → article of pages that are no chapters and come before the appendix
     findings : address of another run's findings, from the folder of this run, for a run that has none
     """
     articles = dict(articles)
@@ -103,7 +105,7 @@ def bound(
     if entries[0]["file"] != "index.html":
         articles[""] = _chapter_list(run, entries, findings)
         entries.insert(0, _appended("index.html", articles[""]) | {"page": "", "label": "Overview", "appended": False})
-    for file, text in appendix.appendix(run, project, filled).items():
+    for file, text in {**(more or {}), **appendix.appendix(run, project, filled)}.items():
         entries.append(_appended(file, text))
         articles[file] = text
     return Book(run, facts, entries, articles)

@@ -79,7 +79,7 @@ def write(run: Run, to: Path) -> int:
     command = browser()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         parts = [
-            Part(page, label, published_article(page, "")["sections"], Path(scratch) / f"{place}.pdf")
+            Part(page, label, published_article(page, "").get("sections", []), Path(scratch) / f"{place}.pdf")
             for place, (page, label) in enumerate(contents(run.folder))
         ]
         for part in parts:
@@ -88,12 +88,13 @@ def write(run: Run, to: Path) -> int:
 
 
 def contents(folder: Path) -> list[tuple[Path, str]]:
-    """Pages of a run in the order of its contents, with their labels; pages that hold no text are left out."""
+    """Pages of a run in the order of its contents, with their labels; what is no text is left out."""
     nav = _CONTENTS.search((folder / "index.html").read_text(encoding="utf-8"))
     listed = []
     for address, number, label in _ENTRY.findall(nav[0] if nav else ""):
         page, words = folder / unquote(address), re.sub(r"<[^>]+>", "", label)
-        if page.is_file() and published_article(page, ""):
+        is_text = page.parent.name == "pages" or page.name == "index.html"  # the explorer is no text
+        if is_text and page.is_file():
             listed.append((page, html.unescape(f"{number} {words}").strip()))
     return listed or [(folder / "index.html", "Overview")]
 

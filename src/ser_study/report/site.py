@@ -10,6 +10,7 @@ the site can be read from disk; what must be absolute (``sitemap.xml``, the pict
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ser_study.report import pages, runs, social
+from ser_study.report.appendix import PROVENANCE
 from ser_study.report.articles import published_article
 from ser_study.report.chapters import Chapter
 from ser_study.report.links import GLOSSARY
@@ -37,7 +39,7 @@ _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _END_OF_HEAD = re.compile(
     r'(?:<meta name="description" content="">.*?)?</head>', re.DOTALL
 )  # with what a site put there
-_ASSET = re.compile(r'(?<=["\'])(?:\.\./)*assets/([\w.-]+)(?=["\'])')
+_ASSET = re.compile(r'(?<=(?:href|.src)=")(?:\.\./)*assets/([\w.-]+)(?=")')
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,6 @@ class Edition:
     run: Run
     book: Book
     place: str  # its folder below the site, such as ``quick/``; empty for the main run
-    others: Sequence[str]  # pages beside the chapters, which are taken as they are
 
     @property
     def up(self) -> str:
@@ -129,18 +130,18 @@ def _edition(run: Run, place: str, best: Run, project: Path) -> Edition:
             articles[chapter.page] = text | {"body": _unresolved(text["body"], "../" * file.count("/"))}
     executed = [chapter for chapter in story if chapter.page in articles]
     findings = "../index.html" if best.has_findings and run is not best else ""
-    book = pages.bound(
-        run.about, executed, articles, facts=run.about["chapters"], project=project, findings=findings
-    )  # fmt: skip
+    known = {*(pages.file_of(chapter) for chapter in story), "index.html", *SHARED, PROVENANCE, social.LOST}
+    others = {path.relative_to(run.folder).as_posix(): path for path in _pages_of(run.folder)}
+    others = {file: path for file, path in others.items() if file not in known}
+    more = {file: text for file, path in others.items() if (text := published_article(path, ""))}
+    facts = run.about["chapters"]
+    book = pages.bound(run.about, executed, articles, facts=facts, project=project, more=more, findings=findings)
     entries = [
         dict(entry, file=f"../{entry['file']}") if place and entry["file"] in SHARED else entry
         for entry in book.entries
     ]
-    known = {entry["file"] for entry in book.entries}
-    files = [path.relative_to(run.folder).as_posix() for path in _pages_of(run.folder)]
-    others = [file for file in files if file not in known and file != social.LOST]
-    entries += [_other(run.folder / file, file) for file in others]
-    return Edition(run, Book(run.about, book.facts, entries, book.articles), place, others)
+    entries += [_bare(path, file) for file, path in others.items() if file not in more]
+    return Edition(run, dataclasses.replace(book, entries=entries), place)
 
 
 def published_story(run: Run) -> list[Chapter]:
@@ -167,8 +168,8 @@ def _unresolved(body: str, root: str) -> str:
     return re.sub(rf'href="{re.escape(root)}(?=(?:pages/|tables/|index\.html)[^"]*")', 'href="run:', body)
 
 
-def _other(path: Path, file: str) -> dict[str, Any]:
-    """What contents need to know of a page that is taken as it is."""
+def _bare(path: Path, file: str) -> dict[str, Any]:
+    """What contents need to know of a page that holds no article, and is taken as it is."""
     title = _TITLE.search(path.read_text(encoding="utf-8"))
     label = html.unescape(title[1]).removesuffix(f" – {pages.STUDY}") if title else path.stem
     about = {"page": file, "file": file, "number": "", "label": label, "opening": ""}
@@ -183,18 +184,18 @@ def _write(edition: Edition, editions: Sequence[Edition], to: Path, url: str, al
         if entry["file"].startswith("../"):
             continue  # it is there once, with the main run
         root = "../" * entry["file"].count("/")
-        is_taken = entry["file"] in edition.others
+        article = edition.book.articles.get(entry["page"])
         site = {
             "up": edition.up,
             "name": edition.run.name,
             "runs": _switch(entry, edition, editions, root) if len(editions) > 1 else [],
-            "description": "" if is_taken else social.description(edition.book.articles[entry["page"]]["body"]),
+            "description": social.description(article["body"]) if article else "",
             "address": url and url + edition.place + entry["file"].removesuffix("index.html"),
             "card": f"{url or root + edition.up}{CARD}",
             "card_alt": alt,
         }
-        text = _taken(edition, entry, site, to) if is_taken else pages.page(edition.book, place, site=site)
-        texts[entry["file"]] = text
+        text = pages.page(edition.book, place, site=site) if article else _taken(edition.run.folder, entry, site)
+        texts[entry["file"]] = _with_assets(text, root, edition, to)
     for file, text in texts.items():
         with replacing(folder / file) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -207,7 +208,8 @@ def _write(edition: Edition, editions: Sequence[Edition], to: Path, url: str, al
 def _copy(edition: Edition, to: Path) -> None:
     """What a run holds besides its pages; of its assets those that the pages of all runs do not share."""
     source, folder = edition.run.folder, to / edition.place
-    pairs = [(path, folder / path.relative_to(source)) for path in committed(source) if path.suffix != ".html"]
+    kept = [path for path in committed(source) if path.suffix != ".html" and path.parent.name != "assets"]
+    pairs = [(path, folder / path.relative_to(source)) for path in kept]
     for path in sorted((source / "assets").glob("*")):
         if path.name not in pages.ASSETS:
             there = to / "assets" / path.name
@@ -219,20 +221,24 @@ def _copy(edition: Edition, to: Path) -> None:
             shutil.copyfile(path, target)
 
 
-def _taken(edition: Edition, entry: Mapping[str, Any], site: Mapping[str, Any], to: Path) -> str:
-    """A page that is no chapter, as it is but for the way to its assets, the switch, and what it says to others."""
-    root = "../" * entry["file"].count("/")
-
-    def asset(match: re.Match) -> str:
-        has_own = edition.place and (to / edition.place / "assets" / match[1]).is_file()
-        return f"{root}{'' if has_own else edition.up}assets/{match[1]}"
-
-    text = _ASSET.sub(asset, (edition.run.folder / entry["file"]).read_text(encoding="utf-8"))
+def _taken(folder: Path, entry: Mapping[str, Any], site: Mapping[str, Any]) -> str:
+    """A page that holds no article, as it is but for the switch and what it says to others."""
+    text = (folder / entry["file"]).read_text(encoding="utf-8")
     if site["runs"]:
         switch = pages.filled("switch.html.j2", site=site)
         text = _CHIP.sub(lambda _: switch, text, count=1)
     words = pages.filled("social.html.j2", site=site, study=pages.STUDY, title=entry["label"])
     return _END_OF_HEAD.sub(lambda _: f"{words}</head>", text, count=1)
+
+
+def _with_assets(text: str, root: str, edition: Edition, to: Path) -> str:
+    """A page with the way to its assets, which lie with the run where they differ from those of the main run."""
+
+    def asset(match: re.Match) -> str:
+        has_own = edition.place and (to / edition.place / "assets" / match[1]).is_file()
+        return f"{root}{'' if has_own else edition.up}assets/{match[1]}"
+
+    return _ASSET.sub(asset, text)
 
 
 def _switch(entry: Mapping[str, Any], here: Edition, editions: Sequence[Edition], root: str) -> list[dict[str, Any]]:
