@@ -111,6 +111,6 @@ def report(folder: Path, monkeypatch, *, standalone: bool = False) -> Path:
         facts[chapter.page] = {"status": "done", "notebook": executed.name, **about}
     about = pages.provenance.about_run(config, project=store.project, corpora=[{"corpus": "synthetic"}], chapters=facts)
     write_json(store.run / "run.json", about)
-    n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
+    n_pages = pages.render(store, story=story, facts=facts, standalone=standalone)
     assert n_pages == 3 + 3  # and the appendix
     return store.run

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 
 from ser_study import schema
-from ser_study.config import load
 from ser_study.experiments import coding
 from ser_study.report import explorer, explorer_data, explorer_systems, pages
 from ser_study.store import Store, file_hash
@@ -33,7 +32,7 @@ def run(tmp_path_factory) -> Path:
 def page(run) -> Path:
     """The explorer of that run, which has no other page."""
     store = Store(run.parent / "raw", run.parent / "derived", run, PROJECT)
-    assert pages.render_explorer(load("demo"), store, run) == "explorer.html"
+    assert pages.render_explorer(store, run) == "explorer.html"
     return run / "explorer.html"
 
 
@@ -128,7 +127,7 @@ def test_the_page_is_light_and_its_data_are_written_once(run, page):
     before = (folder / "explorer-data.js").stat().st_mtime_ns
     store = Store(run.parent / "raw", run.parent / "derived", run, PROJECT)
     known = file_hash(page)
-    pages.render_explorer(load("demo"), store, run)
+    pages.render_explorer(store, run)
     assert (folder / "explorer-data.js").stat().st_mtime_ns == before
     assert file_hash(page) == known
 

@@ -1,4 +1,4 @@
-"""The notebooks, executed as a user executes them, on a small built-in corpus; then once more."""
+"""The notebooks, executed as a user executes them, on a small built-in corpus; once more; and a crawl over pages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import crawler
 import explorer_views
 import nbformat
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from ser_study.store import PAGES
+from ser_study.report import site
+from ser_study.store import PAGES, write_json
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = ("synthetic.n_speakers=4", "synthetic.n_statements=3", "controls.shuffles=2", "ladder.draws=2")
@@ -175,3 +177,66 @@ def test_in_jupyterlab_a_notebook_holds_the_library_once(study, name):
     assert html.count("DecompressionStream(") == 1
     assert html.count("data-ser-table") > 1
     assert sum(map(len, re.findall(r"<script.*?</script>", html, flags=re.DOTALL))) <= 300_000
+
+
+# The crawl ------------------------------------------------------------------------------------------------------------
+
+FAULTY = """<!doctype html><title>x</title><link rel="icon" href="data:,"><style>body { width: 300px }</style>
+<nav aria-label="a"></nav><nav aria-label="a"></nav><p id="twice"><a href="#nowhere">a</a> <a href="gone.html">b</a></p>
+<h1 id="twice">x</h1><img src="data:," alt="few"><div style="width: 900px; height: 9px"></div>
+<div id="keyless" style="overflow-x: auto"><div style="width: 900px">x</div></div>
+<div id="cut" style="overflow: hidden"><div style="width: 900px">x</div></div>
+<script>console.error("complaint"); new Image().src = "http://127.0.0.1:9/x.png";</script>"""
+
+
+@pytest.fixture(scope="module")
+def web(study, tmp_path_factory):
+    """A web site of that run and of one that has a single chapter and no findings."""
+    report, _, _ = study
+    reports = tmp_path_factory.mktemp("published")
+    (reports / "demo").symlink_to(report)
+    other = reports / "demo+seed=1"
+    (other / "pages").mkdir(parents=True)
+    for name in ("index.html", "pages/06_voting.html"):
+        (other / name).write_bytes((report / name).read_bytes())
+    about = json.loads((report / "run.json").read_text("utf-8"))
+    chapters = {"06_voting": about["chapters"]["06_voting"]}
+    write_json(other / "run.json", about | {"chapters": chapters, "overrides": {"seed": 1}})
+    return site.build(reports, reports / "site", project=PROJECT)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with crawler.browsing() as browser:
+        yield browser
+
+
+def test_no_link_or_anchor_is_broken_and_ids_are_unique(web, tmp_path):
+    assert len(web.pages) == 13 + 1 + 3 + 3
+    assert crawler.broken_links(web.folder) == []
+    assert crawler.repeated_ids(web.folder) == []
+    (tmp_path / "faulty.html").write_text(FAULTY)
+    assert crawler.broken_links(tmp_path) == ["faulty.html: #nowhere", "faulty.html: gone.html"]
+    assert crawler.repeated_ids(tmp_path) == ["faulty.html: twice"]
+
+
+@pytest.mark.browser
+def test_pages_fit_every_width_and_nothing_complains_or_is_fetched(web, chromium):
+    wrong = [fault for file in [*web.pages, "404.html"] for fault in crawler.faults(chromium, web.folder / file)]
+    assert wrong == []
+
+
+@pytest.mark.browser
+def test_the_crawl_sees_what_is_wrong(chromium, tmp_path):
+    (tmp_path / "faulty.html").write_text(FAULTY)
+    wrong = "\n".join(crawler.faults(chromium, tmp_path / "faulty.html"))
+    for words in (
+        *("console: ", "complaint", "asks for http://127.0.0.1:9/x.png", "no words for <img", "0 main landmarks"),
+        *(
+            "navigation: a, a",
+            "390 px: body > div: reaches 600 px over body",
+            "#keyless: scrolls, but no key reaches it",
+        ),
+        *("#keyless: scrolls, but nothing says so", "div#cut: cut, 900 in 300 px", "390 px: the page is 9"),
+    ):
+        assert words in wrong

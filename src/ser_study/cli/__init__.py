@@ -19,7 +19,7 @@ from ser_study.cli.options import FAILED, USAGE
 
 COMMANDS = {  # name → its options, and what it is for
     "run": (study.run_options, "run the study and write its report (the same as run_all.py)"),
-    "report": (report.options, "compute the tables of a published run again, from its predictions, without audio"),
+    "report": (report.options, "a web site, a comparison or a PDF of published runs; or their tables computed again"),
     "predict": (predict.options, "say which emotion is heard in recordings of your own"),
     "live": (live.options, "serve a page for the microphone, on this machine"),
     "export": (models.export_options, "write a recogniser as an ONNX graph, for programs without this package"),

@@ -26,7 +26,7 @@ def appendix(run: Mapping[str, Any], project: Path, render: Callable[..., str]) 
     project : the checkout, with ``CITATION.cff``
     render : fills the template of that name with values
     """
-    provenance = render("provenance.html.j2", run=run, root="../", command=command(run), citation=citation(project))
+    provenance = render("provenance.html.j2", run=run, command=command(run), citation=citation(project))
     return {
         GLOSSARY: article_of("Glossary", _glossary()),
         REFERENCES: article_of("References", _references()),

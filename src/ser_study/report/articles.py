@@ -20,6 +20,8 @@ NOT_PUBLISHED = {"parameters", "injected-parameters", "explore"}  # tags of cell
 _HEADING = re.compile(r"<h([1-4])\b[^>]*>(.*?)</h\1>", re.DOTALL)
 _NUMBER = re.compile(r'<b class="ser-number">(Table|Figure)</b>')
 _BODY = re.compile(r"(?P<opening><h1\b.*?</h1>).*<!-- body -->\n(?P<body>.*)\n<!-- /body -->", re.DOTALL)
+_UNMARKED = re.compile(r"<article>.*?(?P<opening><h1\b.*?</h1>)(?P<body>.*)</article>", re.DOTALL)  # of older pages
+_NOTE = re.compile(r'<aside class="note.*?</aside>', re.DOTALL)
 _ANCHOR = re.compile(r'id="([^"]*)"')
 _LINK = re.compile(r' <a class="anchor".*?</a>')
 _TAG = re.compile(r"<[^>]+>")
@@ -71,15 +73,17 @@ def published_article(page: Path, corpus: str) -> dict[str, Any]:
     page : written by ``pages.render``
     corpus : of a page about one corpus: its name in words, which stands in the heading of the page; else empty
     """
-    parts = _BODY.search(page.read_text(encoding="utf-8")) if page.is_file() else None
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    parts = _BODY.search(text) or _UNMARKED.search(text)
     if not parts:
         return {}
     opening = parts["opening"].replace(f"{html.escape(f': {corpus}')}</h1>", "</h1>") if corpus else parts["opening"]
-    headings = [match for match in _HEADING.finditer(parts["body"]) if match[1] in "23"]
+    body = _NOTE.sub("", parts["body"]) if parts.re is _UNMARKED else parts["body"]
+    headings = [match for match in _HEADING.finditer(body) if match[1] in "23" and _ANCHOR.search(match[0])]
     return {
         "title": _text(opening),
         "opening": opening,
-        "body": parts["body"],
+        "body": body,
         "sections": [{"level": int(m[1]), "anchor": _ANCHOR.search(m[0])[1], "text": _text(_LINK.sub("", m[2]))}
                      for m in headings],
     }  # fmt: skip

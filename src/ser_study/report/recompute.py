@@ -98,8 +98,8 @@ def explorer(source: Path, to: Path) -> str:
     """Make the explorer of a published run in ``to``, beside its tables; the page below ``to``, empty where there is
     nothing to explore."""
     about = provenance.read_run(source)
-    config, store = open_folders(about["preset"], about["overrides"], str(source))
-    page = pages.render_explorer(config, replace(store, run=to / about["run"]), source)
+    _, store = open_folders(about["preset"], about["overrides"], str(source))
+    page = pages.render_explorer(replace(store, run=to / about["run"]), source)
     return page and f"{about['run']}/{page}"
 
 

@@ -69,7 +69,7 @@ def run_study(
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
         publish.publish(config, store, corpora=corpora, notebooks=[known["notebook"] for known in facts.values()])
-        n_pages = pages.render(config, store, story=story, facts=facts, standalone=standalone)
+        n_pages = pages.render(store, story=story, facts=facts, standalone=standalone)
         explorer.note_recordings(config, store, names=corpora)
         if reason := publish.too_large(store.run):
             print(reason, file=sys.stderr)

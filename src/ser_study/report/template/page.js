@@ -36,8 +36,33 @@
   }, { passive: true });
   mark();
 
+  // What scrolls sideways can be reached by keyboard, and nothing else is a stop on its way.
+  const boxes = document.querySelectorAll(".ser-drawing, .source pre");
+  const reach = () => boxes.forEach((box) => {
+    const scrolls = box.scrollWidth > box.clientWidth, kind = box.matches("pre") ? "Code" : "Figure";
+    if (scrolls === box.hasAttribute("tabindex")) return;
+    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", `${kind}, scrolls sideways`]]) {
+      if (scrolls) box.setAttribute(name, value);
+      else box.removeAttribute(name);
+    }
+  });
+  addEventListener("resize", reach, { passive: true });
+  document.addEventListener("toggle", reach, true); // code that is opened
+  reach();
+
+  const runs = document.querySelector(".runs details");
+  if (runs) { // a list over the text goes when the reader turns elsewhere
+    const close = () => { runs.open = false; };
+    document.addEventListener("click", (event) => { if (!runs.contains(event.target)) close(); });
+    runs.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      close();
+      runs.querySelector("summary").focus();
+    });
+  }
+
   const narrow = matchMedia("(max-width: 67.99rem)");
-  document.querySelector(".contents").addEventListener("click", (event) => {
+  document.querySelector(".contents")?.addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;
   });
 })();

@@ -54,6 +54,7 @@
       outer.removeAttribute(name);
     }
     outer.classList.add("ser-ready");
+    outer.querySelector("nav")?.setAttribute("aria-label", `Pages of ${inner.getAttribute("aria-label")}`);
   };
   const start = async () => {
     if (!("DecompressionStream" in window) || !document.querySelector("[data-ser-table]")) return;

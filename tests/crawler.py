@@ -1,0 +1,156 @@
+"""A crawl over pages on disk: broken links, ids that are there twice, and what a browser measures and complains of."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+_LINK = re.compile(r'<(?:a|link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
+_OWN = re.compile(r"<(?:script|style)\b(?![^>]*\bsrc=)[^>]*>.*?</(?:script|style)>", re.DOTALL)
+_ID = re.compile(r'<[^>]*?\bid="([^"]+)"')
+ELSEWHERE = ("http:", "https:", "mailto:", "data:", "blob:")
+
+
+def pages_of(folder: Path) -> dict[Path, str]:
+    """Pages below a folder, without the text of their own scripts and styles."""
+    return {path.resolve(): _OWN.sub("", path.read_text("utf-8")) for path in sorted(folder.rglob("*.html"))}
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Links and anchors of all pages that lead nowhere, or out of the folder."""
+    pages, root = pages_of(folder), folder.resolve()
+    ids = {path: set(_ID.findall(text)) for path, text in pages.items()}
+    broken = []
+    for path, text in pages.items():
+        for address in set(_LINK.findall(text)):
+            if address.startswith(ELSEWHERE):
+                continue
+            name, _, anchor = address.partition("#")
+            target = (path.parent / unquote(name)).resolve() if name else path
+            is_there = target.is_file() and target.is_relative_to(root)
+            if not is_there or (anchor and unquote(anchor) not in ids.get(target, ())):
+                broken.append(f"{path.relative_to(root)}: {address}")
+    return sorted(broken)
+
+
+def repeated_ids(folder: Path) -> list[str]:
+    """Ids that a page has more than once."""
+    repeated = []
+    for path, text in pages_of(folder).items():
+        ids = _ID.findall(text)
+        repeated += [f"{path.name}: {name}" for name in sorted(set(ids)) if ids.count(name) > 1]
+    return repeated
+
+
+# In a browser ---------------------------------------------------------------------------------------------------------
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTHS = (1440, 768, 390)
+OVERWIDE = """
+const name = (node) => node.tagName.toLowerCase() + (node.id ? '#' + node.id : '') +
+  (node.classList.length ? '.' + [...node.classList].join('.') : '');
+const way = (node) => [node.parentElement, node].filter(Boolean).map(name).join(' > ');
+const scrolls = (style) => ['auto', 'scroll'].includes(style.overflowX);
+const faults = new Set();
+for (const node of document.body.querySelectorAll('*:not(svg *):not(script):not(style):not(template)')) {
+  const box = node.getBoundingClientRect(), style = getComputedStyle(node);
+  if (!box.width || !box.height || !node.checkVisibility() || ['absolute', 'fixed'].includes(style.position)) continue;
+  if (node.scrollWidth > node.clientWidth + 1 && node.clientWidth) {
+    if (scrolls(style)) {
+      const inside = node.querySelector('a[href], button, input, select, summary, [tabindex="0"]');
+      if (node.tabIndex < 0 && !inside) faults.add(`${way(node)}: scrolls, but no key reaches it`);
+      if (style.backgroundImage === 'none') faults.add(`${way(node)}: scrolls, but nothing says so`);
+    } else if (['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis') {
+      faults.add(`${way(node)}: cut, ${node.scrollWidth} in ${node.clientWidth} px`);
+    }
+  }
+  let over = '', holder = null;
+  for (let parent = node.parentElement; parent && parent !== document.documentElement; parent = parent.parentElement) {
+    const outer = getComputedStyle(parent);
+    if (outer.overflowX !== 'visible') over = ''; // it scrolls or is cut there, which is looked at above
+    if (outer.overflowX !== 'visible' || (holder && !over)) break;
+    if (holder || ['inline', 'contents'].includes(outer.display)) continue;
+    holder = parent;
+    const excess = Math.round(box.right - parent.getBoundingClientRect().right);
+    if (excess > 1) over = `${way(node)}: reaches ${excess} px over ${name(parent)}`;
+  }
+  if (over) faults.add(over);
+}
+const page = document.documentElement;
+if (page.scrollWidth > innerWidth) faults.add(`the page is ${page.scrollWidth} px wide`);
+return [...faults];
+"""
+NAMELESS = """
+const faults = [];
+for (const picture of document.querySelectorAll('img, svg[role=img]')) {
+  const words = picture.getAttribute('alt') ?? picture.getAttribute('aria-label') ?? '';
+  if (words.trim().length < 10) faults.push(`no words for ${picture.outerHTML.slice(0, 80)}`);
+}
+if (document.querySelector('.ser-drawing svg:not([role=img])')) faults.push('a drawing without role');
+const landmarks = {banner: 'body > header', main: 'main', navigation: 'nav', complementary: 'aside'};
+for (const [role, selector] of Object.entries(landmarks)) {
+  const names = [...document.querySelectorAll(selector)].map((node) => node.getAttribute('aria-label') ?? '');
+  if (role === 'main' && names.length !== 1) faults.push(`${names.length} main landmarks`);
+  if (role !== 'complementary' && new Set(names).size !== names.length) faults.push(`${role}: ${names.join(', ')}`);
+}
+if (document.querySelectorAll('h1').length !== 1) faults.push('not one first heading');
+return faults;
+"""
+
+
+@contextmanager
+def browsing() -> Iterator[Any]:
+    """Headless Chromium that keeps what pages complain of and ask for; without one the test is skipped."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra: dev)")
+    chromium, driver = next(filter(None, map(shutil.which, BROWSERS)), None), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver on the path: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def faults(browser: Any, path: Path) -> list[str]:
+    """What is wrong with a page as a browser shows it: too wide at some width, complaints, requests, missing words."""
+    _resize(browser, WIDTHS[0])
+    browser.get(path.as_uri())
+    _wait_for_tables(browser)
+    wrong = [f"console: {entry['message']}" for entry in browser.get_log("browser")]
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    wrong += [f"asks for {url}" for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:"))]
+    wrong += browser.execute_script(NAMELESS)
+    for width in WIDTHS:
+        _resize(browser, width)
+        wrong += [f"{width} px: {fault}" for fault in browser.execute_script(OVERWIDE)]
+    return [f"{path.name}: {one}" for one in wrong]
+
+
+def _resize(browser: Any, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+def _wait_for_tables(browser: Any) -> None:
+    for _ in range(100):
+        if not browser.find_elements("css selector", "[data-ser-table]"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("The tables were never made interactive.")
