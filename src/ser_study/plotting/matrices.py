@@ -76,7 +76,38 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title
         _confusion_panel(ax, _square(counts, classes), classes, unit=unit)
         ax.set_title(word(name))
     hide_rest(axes, len(panels))
+    figure.data = confusion_table(panels)
     return figure
+
+
+def confusion_table(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> pd.DataFrame:
+    """Counts of confusion matrices, one row a matrix and true class, one column a predicted class."""
+    tables = []
+    for name, counts, classes in panels:
+        table = pd.DataFrame(counts, columns=[word(one) for one in classes])
+        tables.append(table.assign(matrix=word(name), truth=list(table.columns)))
+    joined = pd.concat(tables, ignore_index=True)
+    predicted = [name for name in joined.columns if name not in ("matrix", "truth")]
+    named = joined[predicted].add_prefix("taken for ")
+    return joined[["matrix", "truth"]].rename(columns={"truth": "true class"}).join(named)
+
+
+def confusions_alt(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> str:
+    """Each matrix in words: how often each class is recognised, and what it is mostly taken for."""
+    return " ".join(
+        f"{word(name)}: {_matrix_alt(_square(counts, classes), classes)}." for name, counts, classes in panels
+    )
+
+
+def _matrix_alt(counts: np.ndarray, classes: Sequence[str]) -> str:
+    rates, words = _rates(counts), []
+    for place, name in enumerate(classes):
+        if counts[place].sum():
+            others = np.where(np.arange(len(classes)) == place, -1, rates[place])
+            most = int(np.argmax(others))
+            wrong = f", {percent(rates[place, most])} as {word(classes[most])}" if others[most] > 0 else ""
+            words.append(f"{word(name)} {percent(rates[place, place])}{wrong}")
+    return "; ".join(words)
 
 
 def confusion_title(name: str, counts: np.ndarray, classes: list[str]) -> str:

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_study.chapters.corpus import sound_text, tables, text
 from ser_study.plotting import spectrograms
-from ser_study.plotting.distributions import emotion_boxes
+from ser_study.plotting.distributions import box_table, emotion_boxes
 from ser_study.plotting.marks import above, beside, hide_rest, need, row_axis
 from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import EMOTION_COLOURS, INK, INTENSITIES, SMALL, STUDY_COLOURS, canvas, styled
@@ -64,6 +64,7 @@ def counts(clips: pd.DataFrame) -> Figure:
     if len(levels) > 1:
         key = [Patch(facecolor=INK, alpha=opacity[name], edgecolor=INK, label=name) for name in levels]
         figure.legend(handles=key, loc="outside lower left", ncols=len(levels), title="intensity", alignment="left")
+    figure.data = known.groupby(["emotion", "gender", "intensity"]).size().reset_index(name="clips")
     return figure
 
 
@@ -94,6 +95,7 @@ def speakers(clips: pd.DataFrame) -> Figure | None:
     bar = {"label": "clips (number)", "pad": 0.01}
     heat_map(axes[0, 0], table, texts, limits=(0, None), bar=bar, rotation=90 if is_wide else 0)
     axes[0, 0].set_xlabel(f"speaker ({table.shape[1]} in all)")
+    figure.data = table.T.rename_axis("speaker").reset_index()
     return figure
 
 
@@ -123,6 +125,7 @@ def demographics(clips: pd.DataFrame) -> Figure | None:
     axes[-1, 0].set_xlabel(
         f"age (years{', in steps of two' * (step > 1)})" if aged else "speakers (number); ages are not known"
     )
+    figure.data = people[["speaker", "gender", *(["age"] if aged else [])]]
     return figure
 
 
@@ -141,6 +144,7 @@ def durations(clips: pd.DataFrame) -> Figure:
     row_axis(ax, [f"{name} ({n:,.0f})" for name, n in known["count"].items()])
     ax.set_xlim(left=0)
     ax.set_xlabel("duration (s)")
+    figure.data = box_table(clips, ["duration"], emotions)
     return figure
 
 
@@ -154,6 +158,7 @@ def prosody(table: pd.DataFrame) -> Figure:
         by_gender = measure == "f0_hz" and table["gender"].isin(["female", "male"]).any()
         emotion_boxes(ax, table, measure, emotions, by_gender=by_gender)
         ax.set_xlabel(label)
+    figure.data = box_table(table, list(PROSODY), emotions)
     return figure
 
 
@@ -181,6 +186,7 @@ def descriptors(table: pd.DataFrame, shares: pd.DataFrame) -> Figure | None:
         ax.set(title=f"{share.descriptor}\nη² {percent(share.within_speakers)}", xlabel="")
     hide_rest(axes, len(shares))
     figure.supxlabel("distance from the speaker's own mean (standard deviations)", fontsize=SMALL)
+    figure.data = box_table(table, list(shares["column"]), emotions)
     return figure
 
 
@@ -201,6 +207,7 @@ def agreement(clips: pd.DataFrame) -> Figure | None:
             beside(ax, row, f"{mean:.0f}" if np.isfinite(mean) else "–")
         above(ax, "mean ◆", shift=-8)
         ax.set(xlim=(0, 102), xlabel=LISTENERS[measure])
+    figure.data = box_table(shares, measures, emotions)
     return figure
 
 

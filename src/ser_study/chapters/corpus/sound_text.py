@@ -13,6 +13,7 @@ import pandas as pd
 
 from ser_study.chapters.corpus.sounds import MIDDLE, STRENGTH
 from ser_study.chapters.corpus.text import SEXES, exhibit, extremes, many, medians
+from ser_study.plotting.spectrograms import recordings_alt
 from ser_study.wording import Caption, listed, minus, percent, sentence
 
 Recordings = Sequence[Mapping[str, Any]]
@@ -22,7 +23,8 @@ LEVELLED = 3.0  # dB; peaks that differ by less were brought to one level by som
 def examples(recordings: Recordings, no_sound: str) -> Caption:
     """Caption of the figure; ``no_sound`` says why there is none, as ``Study.without_audio`` does."""
     text = "Signals as the study prepares them: mono, resampled, silence at both ends trimmed."
-    alt = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
+    shown = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
+    alt = f"{shown} {recordings_alt(recordings)}"
     return Caption(_name(recordings, "sounds"), text, alt, no_sound)
 
 
@@ -41,7 +43,7 @@ def examples_title(recordings: Recordings) -> str:
 def by_intensity(recordings: Recordings, no_sound: str) -> Caption:
     """Caption of the figure; its finding counts the emotions that are louder and longer when acted more strongly."""
     text = "Waveform and envelope of each emotion; the clips of a row share one amplitude scale."
-    alt = f"Waveforms, emotions by intensities. {by_intensity_title(recordings)}."
+    alt = f"Waveforms, emotions by intensities. {by_intensity_title(recordings)}. {recordings_alt(recordings)}"
     return Caption(_name(recordings, "intensity"), text, alt, no_sound, _stronger(recordings))
 
 
@@ -78,7 +80,7 @@ def _stronger(recordings: Recordings) -> str:
 def pair(recordings: Recordings, clips: pd.DataFrame, no_sound: str) -> Caption:
     """Caption of the figure, with what the two clips share and how they differ; or why there is no pair."""
     text = "Waveform with envelope, F0 where the frame is voiced, and mel spectrogram, on the same scales."
-    alt = f"A woman's and a man's voice side by side. {pair_title(recordings)}."
+    alt = f"A woman's and a man's voice side by side. {pair_title(recordings)}. {recordings_alt(recordings)}"
     empty = no_sound or _no_pair(clips)
     return Caption(_name(recordings, "pair"), text, alt, empty, _compared(*recordings) if recordings else "")
 

@@ -80,6 +80,7 @@ def contours(frames: Mapping[str, Any]) -> Figure | None:
         axes[2, 0].set_yticks([])
     axes[-1, 0].set_xlabel("time (s)")
     figure.align_ylabels(axes[:, 0])
+    figure.data = pd.DataFrame({name: frames[name] for name in ("time", *CONTOURS)})
     return figure
 
 
@@ -120,6 +121,7 @@ def frame_features(frames: Mapping[str, Any]) -> Figure | None:
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     wave.set_xlim(0, len(frames["signal"]) / frames["sample_rate"])
     figure.align_ylabels(axes[:, 0])
+    figure.data = pd.DataFrame({name: frames[name] for name in ("time", *CURVES)})
     return figure
 
 
