@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 
 import axe
+import browsing
 import pytest
+from browsing import visit
 from report_sample import report, scores
 
 from ser_study.config import load
@@ -17,7 +17,6 @@ from ser_study.wording import Caption
 
 pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra: dev)")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -28,37 +27,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium from Debian; without one the tests are skipped."""
-    from selenium import webdriver
-
-    chromium, driver = next(filter(None, map(shutil.which, NAMES)), None), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromedriver on the path: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
-def visit(browser, path, *, width=1280, theme="light", script=True):
-    """Open a page at a width and in a theme; wait for its tables."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
-    media = {"features": [{"name": name, "value": value} for name, value in wishes.items()]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
-    browser.get_log("browser"), browser.get_log("performance")
-    browser.get(path.as_uri())
-    for _ in range(100):
-        if not script or not browser.find_elements("css selector", "[data-ser-table]"):
-            return
-        time.sleep(0.1)
-    raise AssertionError("The tables were never made interactive.")
+    yield from browsing.session()
 
 
 @pytest.mark.parametrize("name", ["index.html", "pages/01_corpus.html"])

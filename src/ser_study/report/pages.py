@@ -138,7 +138,7 @@ def _plain_index(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     text = {
         "title": STUDY,
         "opening": f"<h1>{STUDY}</h1>",
-        "body": f"<p>The findings have not been written yet. These chapters are there:</p><ol>{items}</ol>",
+        "body": f"<p>This run has these chapters:</p><ol>{items}</ol>",
         "sections": [],
     }
     about = {"number": "", "label": "Overview", "opening": text["opening"], "failed": False, "appended": False}

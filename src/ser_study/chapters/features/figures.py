@@ -239,6 +239,7 @@ def _name(ax: Axes, most: pd.DataFrame) -> None:
     for line, row in enumerate(most.itertuples()):
         point, place = (100 * row.speaker, 100 * row.emotion), (edge, highest + 10 + 10 * line)
         ax.plot(*point, "o", markersize=8, color="none", markeredgecolor=FAMILY_MARKS[row.family][0], mew=1.2)
-        ax.annotate(row.feature, point, place, ha="left" if is_left else "right", va="center", color=INK,
+        name, side = row.feature.partition(", ")[0], "left" if is_left else "right"
+        ax.annotate(name, point, place, ha=side, va="center", color=INK,
                     bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},  # over the diagonal
                     arrowprops={**LEADER, "relpos": (0 if is_left else 1, 0.5)})  # fmt: skip

@@ -34,7 +34,8 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figur
     """
     if not panels:
         return None
-    chosen = list({panel[0]: panel for panel in (panels[0], panels[1], panels[-1])}.values())
+    three = {panel[0]: matrices.in_order(panel) for panel in (panels[0], panels[1], panels[-1])}
+    chosen = list(three.values())
     title = mistakes_text.confusions_title(panels)
     figure, axes = canvas(1, len(chosen), height=4.2, title=title, sharey=True)
     for ax, (name, counts, classes) in zip(axes.flat, chosen):
