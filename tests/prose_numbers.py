@@ -17,11 +17,23 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from ser_study.experiments.baselines import BASELINES
+
 NUMBER = re.compile(r"(?<![\w.,–/-])[−+]?(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?(?![\w/]|-\d|\.\d)")
 NO_NUMBERS = re.compile(  # names, settings, references and places that hold digits
     r"`[^`]*`|\[[^\]]*\]\([^)]*\)|https?://\S+|\bdoi:\S+|[Cc]hapters? \d+\w?|\bE00\d\w?|\b(?:19|20)\d\d\b|"
-    r"[A-Za-z_]+[\w-]*\d[\w-]*|\d{2}-\d{2}-[\d-]+|\b\d+ %(?= interval)"
+    r"[A-Za-z_]+[\w-]*\d[\w-]*|\b\d+ (?:means|statistics)\b|PCA \d+|\d{2}-\d{2}-[\d-]+|\b\d+ %(?= interval)"
 )
+CONSTANTS = {  # page → numbers that are settings or the size of a list in the code, not results
+    "04b_ablations": {"9"},  # ablations there are
+    "05_deep_learning": {"224"},  # pixels of an image network
+    "10_methods": {".05"},  # the level of significance
+}
+# ratios of gains, which no table holds
+UNTRACED = re.compile(
+    r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*"
+)
+DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
 MOST_ROWS = 400  # of a table whose rows are compared with one another
 STATISTICS = ("sum", "mean", "median", "min", "max")
 
@@ -48,16 +60,17 @@ def exhibits(notebook: Path) -> set[str]:
 def numbers(sentence: str) -> list[tuple[str, float, int]]:
     """Every number of a sentence: as it stands there, its value without sign, and its decimals."""
     found = []
-    for match in NUMBER.finditer(NO_NUMBERS.sub(" ", sentence)):
+    for match in NUMBER.finditer(NO_NUMBERS.sub(" ", UNTRACED.sub(" ", sentence))):
         if match[1] or match[2]:
             whole, part = (match[1] or "0").replace(",", ""), match[2] or ""
             found.append((match[0], float(whole + part), max(len(part) - 1, 0)))
     return found
 
 
-def pool(tables: Iterable[pd.DataFrame]) -> np.ndarray:
-    """Sorted absolute values of all that a sentence may state of the tables."""
-    values = np.concatenate([np.asarray(list(_values(table)), dtype=float) for table in tables] or [np.zeros(1)])
+def pool(tables: Iterable[pd.DataFrame], declared: str = "") -> np.ndarray:
+    """Sorted absolute values of all that a sentence may state of the tables and of what is declared."""
+    stated = [value for _, value, _ in numbers(declared)]
+    values = np.array([*stated, *(value for table in tables for value in _values(table))], dtype=float)
     values = np.abs(values[np.isfinite(values)])
     return np.unique(np.concatenate([values, 100 * values, np.abs(1 - values), 100 * np.abs(1 - values)]))
 
@@ -73,7 +86,7 @@ def _values(table: pd.DataFrame) -> Iterator[float]:
     figures = table.select_dtypes("number")
     words = table.drop(columns=figures.columns)
     yield from figures.to_numpy(float).ravel()
-    yield from (value for text in words.astype(str).to_numpy().ravel() for _, value, _ in numbers(text))
+    yield from (value for text in words.to_numpy().ravel() for _, value, _ in numbers(str(text)))
     yield from (len(table), len(table.columns))
     groups = [
         table.assign(all_=0).groupby("all_"),

@@ -190,7 +190,7 @@ def test_numbers_in_sentences_follow_from_the_tables(study):
         notebook = report.parent / "derived" / "notebooks" / facts["notebook"]
         wanted = {name.lower().replace("_", "-") for name in prose_numbers.exhibits(notebook)} | {"corpora"}
         paths = [files[name] for name in sorted(wanted & set(files)) if files[name].stat().st_size > 2]
-        known = prose_numbers.pool(map(pd.read_csv, paths))
+        known = prose_numbers.pool(map(pd.read_csv, paths), prose_numbers.DECLARED.get(page, ""))
         for sentence in prose_numbers.sentences(notebook):
             for text, value, decimals in prose_numbers.numbers(sentence):
                 if prose_numbers.is_traced(value, decimals, known):

@@ -133,8 +133,11 @@ def _names_above(ax: Axes) -> float:
         label.set_text(label.get_text().replace("\n", " "))
         label.set(ha="left", va="bottom", transform=label.get_transform() + up)
     ax.set_yticks(ax.get_yticks(), [label.get_text() for label in labels])
+    starts: dict[float, float] = {}  # of what stands in a row, one after the other
     for note in _margin(ax, 0):
-        note.xyann = (max(note.xyann[0], 0), note.xyann[1])
+        note.xyann = (starts.get(note.xy[1], 0.0), note.xyann[1])
+        note.set_in_layout(False)  # it may run into the right margin
+        starts[note.xy[1]] = note.xyann[0] + 1.4 * LETTER * len(note.get_text()) + 4
     low, high = sorted(ax.get_ylim())
     step = 72 * _height(ax) / (high - low)
     ax.set_ylim(high, low - 0.3)
@@ -160,6 +163,8 @@ def _legible(figure: Figure, panels: list[Axes]) -> bool:
     ):
         return False
     boxes = np.array([text.get_window_extent().extents for text in _texts(figure)])  # (n, 4): x0, y0, x1, y1
+    if boxes[:, 2].max() > figure.bbox.x1 + 1:
+        return False
     wide = np.minimum.outer(boxes[:, 2], boxes[:, 2]) - np.maximum.outer(boxes[:, 0], boxes[:, 0])
     high = np.minimum.outer(boxes[:, 3], boxes[:, 3]) - np.maximum.outer(boxes[:, 1], boxes[:, 1])
     least = np.minimum.outer(boxes[:, 3] - boxes[:, 1], boxes[:, 3] - boxes[:, 1])
