@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
-
-import pytest
 
 _LINK = re.compile(r'<(?:a|link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 _OWN = re.compile(r"<(?:script|style)\b(?![^>]*\bsrc=)[^>]*>.*?</(?:script|style)>", re.DOTALL)
@@ -53,7 +48,6 @@ def repeated_ids(folder: Path) -> list[str]:
 
 # In a browser ---------------------------------------------------------------------------------------------------------
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (1440, 768, 390)
 OVERWIDE = """
 const name = (node) => node.tagName.toLowerCase() + (node.id ? '#' + node.id : '') +
@@ -105,25 +99,6 @@ for (const [role, selector] of Object.entries(landmarks)) {
 if (document.querySelectorAll('h1').length !== 1) faults.push('not one first heading');
 return faults;
 """
-
-
-@contextmanager
-def browsing() -> Iterator[Any]:
-    """Headless Chromium that keeps what pages complain of and ask for; without one the test is skipped."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra: dev)")
-    chromium, driver = next(filter(None, map(shutil.which, BROWSERS)), None), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromedriver on the path: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield chrome
-    finally:
-        chrome.quit()
 
 
 def faults(browser: Any, path: Path) -> list[str]:

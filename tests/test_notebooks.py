@@ -13,8 +13,10 @@ import crawler
 import explorer_views
 import nbformat
 import pandas as pd
+import prose_numbers
 import pytest
 from nbclient import NotebookClient
+from visits import visit
 
 from ser_study.report import site
 from ser_study.store import PAGES, write_json
@@ -149,6 +151,71 @@ def test_run_json_says_where_numbers_come_from(study):
     assert {"numpy", "scikit-learn", "lightgbm", "librosa"} <= set(facts["versions"])
 
 
+LEGIBLE = """
+const figures = [...document.querySelectorAll(".ser-figure")].map((figure) => {
+  const shown = [...figure.querySelectorAll("svg")].filter((svg) => svg.getClientRects().length);
+  const sizes = shown.flatMap((svg) => [...svg.querySelectorAll("text")].map((text) => {
+    const { a, b } = text.getScreenCTM();
+    return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+  }));
+  const box = figure.querySelector(".ser-drawing"), hint = figure.querySelector(".ser-hint");
+  return {
+    name: figure.id, drawings: shown.length, least: Math.min(...sizes),
+    scrolls: box.scrollWidth > box.clientWidth + 1, cue: !!hint && hint.getClientRects().length > 0,
+    reachable: box.tabIndex === 0, saves: figure.querySelectorAll(".ser-saves button").length,
+    rows: figure.querySelectorAll(".ser-data tbody tr").length,
+    csv: figure.querySelector(".ser-data a[download]")?.getAttribute("href") ?? "",
+    alt: shown[0]?.getAttribute("aria-label") ?? "",
+  };
+});
+return { figures, fits: document.documentElement.scrollWidth <= innerWidth };
+"""
+
+
+@pytest.mark.browser
+def test_figures_can_be_read_on_a_telephone_and_have_their_data(study, browser):
+    report, _, _ = study
+    restacked, names = 0, []
+    for page in [report / "index.html", *sorted((report / "pages").glob("*.html"))]:
+        visit(browser, page, width=390)
+        seen = browser.execute_script(LEGIBLE)
+        assert seen["fits"], page.name
+        for one in seen["figures"]:
+            assert one["drawings"] == 1, one
+            assert one["least"] >= 11 - 0.05, one
+            assert not one["scrolls"] or (one["cue"] and one["reachable"]), one
+            assert one["alt"].endswith("Its numbers are in the table below the figure."), one
+            assert one["rows"] >= 1, one
+            assert one["saves"] == 2, one
+            assert one["csv"].startswith("data:text/csv") or (page.parent / one["csv"]).is_file(), one
+            restacked += not one["scrolls"]
+            names.append(one["name"])
+    assert restacked > len(names) / 2 > 10, (restacked, names)
+
+
+def test_numbers_in_sentences_follow_from_the_tables(study):
+    """What a chapter says is traced to the tables that it wrote; of numbers that are off, many are noticed."""
+    report, _, _ = study
+    files = {path.stem.lower().replace("_", "-"): path for path in (report / "tables").glob("*.csv")}
+    untraced, traced, noticed = [], 0, []
+    for page, facts in json.loads((report / "run.json").read_text())["chapters"].items():
+        notebook = report.parent / "derived" / "notebooks" / facts["notebook"]
+        wanted = {name.lower().replace("_", "-") for name in prose_numbers.exhibits(notebook)} | {"corpora"}
+        paths = [files[name] for name in sorted(wanted & set(files)) if files[name].stat().st_size > 2]
+        known = prose_numbers.pool(map(pd.read_csv, paths), prose_numbers.DECLARED.get(page, ""))
+        for sentence in prose_numbers.sentences(notebook):
+            for text, value, decimals in prose_numbers.numbers(sentence):
+                if prose_numbers.is_traced(value, decimals, known):
+                    traced += 1
+                    if len(text.strip("−+.,")) > 2:
+                        noticed.append(not prose_numbers.is_traced(value * 1.137, decimals, known))
+                elif text not in prose_numbers.CONSTANTS.get(page, {}):
+                    untraced.append((page, text, sentence[:120]))
+    assert untraced == []
+    assert traced > 300
+    assert sum(noticed) / len(noticed) > 0.4
+
+
 def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
     report, _, run = study
     before = (report / "tables" / "scores.csv").read_bytes()
@@ -205,12 +272,6 @@ def web(study, tmp_path_factory):
     return site.build(reports, reports / "site", project=PROJECT)
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with crawler.browsing() as browser:
-        yield browser
-
-
 def test_no_link_or_anchor_is_broken_and_ids_are_unique(web, tmp_path):
     assert len(web.pages) == 13 + 1 + 3 + 3
     assert crawler.broken_links(web.folder) == []
@@ -221,15 +282,15 @@ def test_no_link_or_anchor_is_broken_and_ids_are_unique(web, tmp_path):
 
 
 @pytest.mark.browser
-def test_pages_fit_every_width_and_nothing_complains_or_is_fetched(web, chromium):
-    wrong = [fault for file in [*web.pages, "404.html"] for fault in crawler.faults(chromium, web.folder / file)]
+def test_pages_fit_every_width_and_nothing_complains_or_is_fetched(web, browser):
+    wrong = [fault for file in [*web.pages, "404.html"] for fault in crawler.faults(browser, web.folder / file)]
     assert wrong == []
 
 
 @pytest.mark.browser
-def test_the_crawl_sees_what_is_wrong(chromium, tmp_path):
+def test_the_crawl_sees_what_is_wrong(browser, tmp_path):
     (tmp_path / "faulty.html").write_text(FAULTY)
-    wrong = "\n".join(crawler.faults(chromium, tmp_path / "faulty.html"))
+    wrong = "\n".join(crawler.faults(browser, tmp_path / "faulty.html"))
     for words in (
         *("console: ", "complaint", "asks for http://127.0.0.1:9/x.png", "no words for <img", "0 main landmarks"),
         *(

@@ -14,6 +14,18 @@ WHISKERS = (5, 95)  # percentiles
 MEAN = {"marker": "D", "markerfacecolor": INK, "markeredgecolor": PAPER, "markersize": 5}
 
 
+def box_table(table: pd.DataFrame, values: Sequence[str], emotions: Sequence[str]) -> pd.DataFrame:
+    """What box plots of each emotion show, one row a value and emotion: number, mean, quartiles, ends of whiskers."""
+    places = {"percentile 5": 0.05, "quartile 1": 0.25, "median": 0.5, "quartile 3": 0.75, "percentile 95": 0.95}
+    parts = []
+    for value in values:
+        groups = table.groupby("emotion")[value]
+        part = groups.quantile(list(places.values())).unstack().set_axis(list(places), axis=1)
+        part = groups.agg(n="count", mean="mean").join(part).reindex(emotions).reset_index()
+        parts.append(part.assign(quantity=value))
+    return pd.concat(parts, ignore_index=True).set_index(["quantity", "emotion"]).reset_index()
+
+
 def emotion_boxes(
     ax: Axes,
     table: pd.DataFrame,

@@ -113,7 +113,7 @@ def _dumbbell(ax: Axes, y: float, leaky: pd.Series, honest: pd.Series) -> None:
 
 
 def _levels(
-    ax: Axes, span: tuple[float, float], chance: float | None, human: float | None, *, room: float = 0.3
+    ax: Axes, span: tuple[float, float], chance: float | None, human: float | None, *, room: float = 0.5
 ) -> None:
     """Chance and human level as upright lines, labelled below; one under the other if nearer than ``room``."""
     known = [value is not None and np.isfinite(value) for value in (chance, human)]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ser_study.plotting.marks import hide_rest, readable
 from ser_study.plotting.palette import INK, MAP, PAPER, SMALL, WIDTH, canvas, styled
+from ser_study.schema import EMOTIONS
 from ser_study.wording import percent, word
 
 MAX_NAMES = 46  # columns; of more, only every second, third … is named
@@ -67,16 +68,55 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]], *, title
     """
     if not panels:
         raise ValueError("No confusion matrices to draw; pass at least one (name, counts, classes).")
+    panels = [in_order(panel) for panel in panels]
     k = max(len(classes) for _, _, classes in panels)
     columns = min(len(panels), 3 if k <= 6 else 2 if k <= 11 else 1)
     rows = -(-len(panels) // columns)
     side = (WIDTH - 1.2) / max(columns, 2 if k <= 11 else 1)
     figure, axes = canvas(rows, columns, height=rows * (side + 1.0) + 0.4, title=title)
     for ax, (name, counts, classes) in zip(axes.flat, panels):
-        _confusion_panel(ax, _square(counts, classes), classes, unit=unit)
+        _confusion_panel(ax, counts, classes, unit=unit)
         ax.set_title(word(name))
     hide_rest(axes, len(panels))
+    figure.data = confusion_table(panels)
     return figure
+
+
+def in_order(panel: tuple[str, np.ndarray, Sequence[str]]) -> tuple[str, np.ndarray, list[str]]:
+    """A confusion matrix with its classes in the order of the schema, as on all other figures."""
+    name, counts, classes = panel
+    counts = _square(counts, classes)
+    place = {emotion: at for at, emotion in enumerate(EMOTIONS)}
+    order = sorted(range(len(classes)), key=lambda at: place.get(str(classes[at]).partition("_")[0], len(place)))
+    return name, counts[np.ix_(order, order)], [classes[at] for at in order]
+
+
+def confusion_table(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> pd.DataFrame:
+    """Counts of confusion matrices, one row a matrix and true class, one column a predicted class."""
+    tables = []
+    for name, counts, classes in panels:
+        table = pd.DataFrame(counts, columns=[word(one) for one in classes])
+        tables.append(table.assign(matrix=word(name), truth=list(table.columns)))
+    joined = pd.concat(tables, ignore_index=True)
+    predicted = [name for name in joined.columns if name not in ("matrix", "truth")]
+    named = joined[predicted].add_prefix("taken for ")
+    return joined[["matrix", "truth"]].rename(columns={"truth": "true class"}).join(named)
+
+
+def confusions_alt(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> str:
+    """Each matrix in words: how often each class is recognised, and what it is mostly taken for."""
+    return " ".join(f"{word(name)}: {_matrix_alt(*rest)}." for name, *rest in map(in_order, panels))
+
+
+def _matrix_alt(counts: np.ndarray, classes: Sequence[str]) -> str:
+    rates, words = _rates(counts), []
+    for place, name in enumerate(classes):
+        if counts[place].sum():
+            others = np.where(np.arange(len(classes)) == place, -1, rates[place])
+            most = int(np.argmax(others))
+            wrong = f", {percent(rates[place, most])} as {word(classes[most])}" if others[most] > 0 else ""
+            words.append(f"{word(name)} {percent(rates[place, place])}{wrong}")
+    return "; ".join(words)
 
 
 def confusion_title(name: str, counts: np.ndarray, classes: list[str]) -> str:

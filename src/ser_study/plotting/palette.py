@@ -15,10 +15,13 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -135,7 +138,22 @@ def theme() -> AbstractContextManager:
     return rc_context(STYLE)
 
 
-styled = theme()  # decorates every function that draws
+def styled(draw: Callable[..., Figure | None]) -> Callable[..., Figure | None]:
+    """Decorates every function that draws: in the style of the study, and with the table behind the figure.
+
+    That table is ``figure.data``: what the function has put there, otherwise the first table that it was given.
+    """
+
+    @wraps(draw)
+    def drawn(*args: Any, **kwargs: Any) -> Figure | None:
+        with theme():
+            figure = draw(*args, **kwargs)
+        if figure is not None and not hasattr(figure, "data"):
+            tables = [value for value in (*args, *kwargs.values()) if isinstance(value, pd.DataFrame)]
+            figure.data = tables[0] if tables else None
+        return figure
+
+    return drawn
 
 
 def svg_text(figure: Figure, salt: str = "ser_study") -> str:

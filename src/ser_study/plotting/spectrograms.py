@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -59,6 +60,7 @@ def waveforms_and_spectrograms(recordings: Sequence[Recording], *, title: str) -
     axes[0, 0].set_xlim(0, max(map(_seconds, recordings)))
     bar = figure.colorbar(image, ax=list(axes.flat), label="level (dB below the clip's loudest)", aspect=40, pad=0.01)
     bar.outline.set_visible(False)
+    figure.data = recordings_table(recordings)
     return figure
 
 
@@ -90,6 +92,7 @@ def waveforms_by_intensity(recordings: Sequence[Recording], *, title: str) -> Fi
         ax.set_xlabel("time (s)")
     axes[0, 0].set_xlim(0, max(map(_seconds, recordings)))
     figure.supylabel("amplitude (of full scale)", fontsize=SMALL)
+    figure.data = recordings_table(recordings)
     return figure
 
 
@@ -136,7 +139,37 @@ def voices(recordings: Sequence[Recording], *, title: str) -> Figure:
     figure.align_ylabels(axes[:, 0])
     bar = figure.colorbar(image, ax=list(axes[2]), label="level (dB below\nthe clip's loudest)", aspect=15, pad=0.01)
     bar.outline.set_visible(False)
+    figure.data = recordings_table(recordings)
     return figure
+
+
+def recordings_table(recordings: Sequence[Recording]) -> pd.DataFrame:
+    """Recordings in numbers: seconds, peak, pitch where it was measured, and where in the spectrum their level is."""
+    rows = []
+    for item in recordings:
+        row = {name: item.get(name) for name in ("emotion", "intensity", "gender", "name")}
+        row |= {"duration_s": _seconds(item), "peak_db": float(20 * np.log10(_peak(item["signal"])))}
+        if "f0_hz" in item:
+            row["f0_hz"] = float(np.nanmedian(item["f0_hz"])) if np.isfinite(item["f0_hz"]).any() else np.nan
+        if "mel_db" in item:
+            row["loudest_hz"] = float(item["mel_hz"][np.argmax((10 ** (item["mel_db"] / 10)).mean(axis=0))])
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.dropna(axis="columns", how="all")
+
+
+def recordings_alt(recordings: Sequence[Recording]) -> str:
+    """The same in words, one clause a recording."""
+    clauses = []
+    for row in recordings_table(recordings).itertuples():
+        facts = [f"{row.duration_s:.1f} s", f"peak {minus(row.peak_db, 0)} dB"]
+        if pitch := getattr(row, "f0_hz", 0):
+            facts += [f"median F0 {pitch:.0f} Hz"] * (pitch == pitch)
+        if loudest := getattr(row, "loudest_hz", 0):
+            facts.append(f"loudest near {loudest:.0f} Hz")
+        level = getattr(row, "intensity", None)
+        clauses.append(f"{row.emotion}{f', {level}' if isinstance(level, str) else ''}: {', '.join(facts)}")
+    return f"{'; '.join(clauses)}."
 
 
 def enveloped(ax: Axes, recording: Recording, colour: str, *, limit: float) -> None:

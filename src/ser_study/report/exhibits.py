@@ -9,7 +9,8 @@ An exhibit is the last expression of a cell. Its ``Caption`` comes from the chap
 needs: the file's name, caption, alternative text, and the sentence for the case that there is nothing to show.
 Tables and figures are also files (``tables/<name>.csv``, ``figures/<name>.svg`` and ``.png``), of the run or, in
 JupyterLab, of ``data/derived/explored``. The library that sorts tables is there once a page and once a notebook. Of a
-figure's colours two follow the theme of the page: ``INK`` and ``PAPER`` of ``plotting.palette``.
+figure's colours two follow the theme of the page: ``INK`` and ``PAPER`` of ``plotting.palette``. The table that a
+figure was drawn from is ``figure.data``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import gzip
 import html
 import mimetypes
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,8 +28,10 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.plotting.palette import INK, PAPER, svg_text
-from ser_study.report.table_html import flat, slug, table_html
+from ser_study.plotting.narrow import stack
+from ser_study.plotting.palette import PAPER, svg_text
+from ser_study.report.figure_html import MOST_BYTES, csv_name, data_html, figure_html
+from ser_study.report.table_html import flat, table_html
 from ser_study.store import PAGES, replacing
 from ser_study.study import Study
 from ser_study.wording import Caption
@@ -113,16 +115,26 @@ class Exhibits:
         if fig is None:
             for suffix in (".svg", ".png"):  # of an older run
                 (self.outputs / "figures" / f"{caption.name}{suffix}").unlink(missing_ok=True)
+            (self.outputs / csv_name(caption.name)).unlink(missing_ok=True)
             return self.text(caption.empty)
         if not caption.alt.strip():
             raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")
-        svg = _inline_svg(_saved(fig, caption.name, self.outputs / "figures"), caption.name, caption.alt)
-        content = (
-            f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n<div class="ser-drawing">{svg}</div>\n'
-            f'<figcaption><b class="ser-number">Figure</b> {html.escape(caption.text)}</figcaption>\n</figure>'
-        )
+        data = self._figure_data(fig, caption.name)
+        wide, narrow = _saved(fig, caption.name, self.outputs / "figures")
+        content = figure_html(wide, narrow, caption, data=data)
         plain = f"Figure {caption.name}: {caption.alt}"
         return Exhibit([_html(content, plain), *_markdown(caption.finding)])
+
+    def _figure_data(self, fig: Any, name: str) -> str:
+        """HTML of what the figure was drawn from, which is written to ``tables/figure_<name>.csv``; empty for a figure
+        without a table."""
+        data = getattr(fig, "data", None)
+        if data is None or not len(data):
+            return ""
+        content, csv = data_html(data, name, in_pages=_in_pages())
+        with replacing(self.outputs / csv_name(name)) as temporary:
+            temporary.write_text(csv, encoding="utf-8", newline="")
+        return content
 
     def sound(self, clip_path: Path | str, corpus: str, name: str) -> Exhibit:
         """An audio player; in the pages only for a corpus whose audio is free, otherwise the file's name.
@@ -211,8 +223,8 @@ def _packed(path: Path) -> str:
     return base64.b64encode(gzip.compress(path.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
-def _saved(fig: Any, name: str, folder: Path) -> str:
-    """Write a figure as SVG and PNG, close it, and return the SVG."""
+def _saved(fig: Any, name: str, folder: Path) -> tuple[str, str]:
+    """Write a figure as SVG and PNG, close it, and return the SVG and, for a page, that for narrow screens or ''."""
     from matplotlib import pyplot
 
     drawing = svg_text(fig, name)
@@ -220,20 +232,6 @@ def _saved(fig: Any, name: str, folder: Path) -> str:
         temporary.write_text(drawing, "utf-8")
     with replacing(folder / f"{name}.png") as temporary:
         fig.savefig(temporary, format="png", dpi=144, bbox_inches="tight", facecolor=PAPER, metadata={"Software": None})
+    narrow = svg_text(fig, name) if _in_pages() and len(drawing) < MOST_BYTES and stack(fig) else ""
     pyplot.close(fig)
-    return drawing
-
-
-def _inline_svg(text: str, name: str, alt: str) -> str:
-    """The drawing for a page: ids of its own, colours of the page, as wide as it likes to be."""
-    svg = text[text.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
-    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{slug(name)}-", svg)
-    svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper, transparent)")
-    opening, rest = svg.split(">", 1)
-    width = float(re.search(r'width="([\d.]+)pt"', opening)[1]) * 4 / 3  # pt → px
-    opening = re.sub(r' (width|height|version|xmlns(:xlink)?)="[^"]*"', "", opening)
-    style = f"--width:{width:.0f}px;stroke-linejoin:round;stroke-linecap:butt"
-    return f'{opening} role="img" aria-label="{html.escape(alt)}" style="{style}">{rest}'
+    return drawing, narrow

@@ -53,7 +53,7 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
         )
         for column, values in kept.items()
     ]
-    numeric = [_is_numeric(kept[column]) for column in kept.columns]
+    numeric = [is_numeric(kept[column]) for column in kept.columns]
     headings = [html.escape(caption.labels.get(column) or heading(column)) for column in kept.columns]
     head = "".join(
         f'<th scope="col" class="n">{heading}</th>' if right else f'<th scope="col">{heading}</th>'
@@ -83,7 +83,7 @@ def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
     return f"{cut}all rows are in tables/{html.escape(name)}.csv"
 
 
-def _is_numeric(values: pd.Series) -> bool:
+def is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
@@ -99,7 +99,7 @@ def _intervals(tidy: pd.DataFrame, caption: Caption) -> dict[str, tuple[list[str
     An interval is two columns of limits (``low, high`` or ``…_low, …_high``) or one of text (``…interval``).
     """
     intervals, names = {}, list(tidy.columns)
-    numeric = {name for name in names if _is_numeric(tidy[name])}
+    numeric = {name for name in names if is_numeric(tidy[name])}
     for place, score in enumerate(names):
         one, two = names[place + 1 : place + 2], names[place + 1 : place + 3]
         if score not in numeric or not one:
@@ -114,10 +114,15 @@ def _intervals(tidy: pd.DataFrame, caption: Caption) -> dict[str, tuple[list[str
     return intervals
 
 
+def cells(values: pd.Series) -> list[str]:
+    """The ``<td>`` of a column of a small table, names as readers say them."""
+    return _cells(_worded(values), None, crowded=False)
+
+
 def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Sequence[str] = ()) -> list[str]:
     """The ``<td>`` of one column; a number has its full value for sorting. In a crowded table an interval stands below
     its score."""
-    if not _is_numeric(values):
+    if not is_numeric(values):
         words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
         texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
         opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'

@@ -88,7 +88,8 @@ def confusion(result: Result) -> Caption:
     """What the confusion matrices count."""
     words = f"{word(result.id)}: shares of each true class and number of predictions, all training seeds together"
     words += "; sixteen classes read as eight emotions." if result.baseline.scheme == comparisons.SIXTEEN else "."
-    return Caption(f"{_file(result)}_confusion", words, alt=confusion_title(result))
+    alt = f"{confusion_title(result)}. {matrices.confusions_alt(comparisons.confusions(result))}"
+    return Caption(f"{_file(result)}_confusion", words, alt=alt)
 
 
 def _file(result: Result) -> str:

@@ -42,9 +42,9 @@ def confusions(panels: Sequence[Panel]) -> Caption:
     n = sum(int(counts.sum()) for _, counts, _ in panels)
     words = (
         f"{n:,} clips, each predicted once by a model that was trained without its speaker. Rows are the true class; "
-        "each row sums to 100 %."
+        "each row sums to 100 %. The systems are those of the table of chosen systems."
     )
-    alt = f"Confusion matrices, one for each corpus. {'. '.join(by_corpus)}."
+    alt = f"Confusion matrices, one for each corpus. {matrices.confusions_alt(panels)}"
     finding = "\n".join(f"- {line}." for line in by_corpus) if len(panels) > 1 else ""  # else the title says it
     return Caption("confusions", words, alt, finding=finding)
 

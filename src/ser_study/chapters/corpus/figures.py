@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_study.chapters.corpus import sound_text, tables, text
 from ser_study.plotting import spectrograms
-from ser_study.plotting.distributions import emotion_boxes
+from ser_study.plotting.distributions import box_table, emotion_boxes
 from ser_study.plotting.marks import above, beside, hide_rest, need, row_axis
 from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import EMOTION_COLOURS, INK, INTENSITIES, SMALL, STUDY_COLOURS, canvas, styled
@@ -25,7 +25,9 @@ from ser_study.wording import percent
 
 MANY = 24  # speakers; of more, the numbers are not written
 GENDERS = ("female", "male", "unknown")
-OPACITY = {"low": 0.3, "normal": 0.4, "medium": 0.6, "strong": 1.0, "high": 1.0, "unspecified": 0.15, "unknown": 0.75}
+OPACITY = {"low": 0.3, "normal": 0.4, "medium": 0.6, "strong": 1.0, "high": 1.0, "unspecified": 0.15, "unknown": 0.15}
+HATCH = {"unknown": "////"}  # an unknown intensity is neither strong nor weak
+EVEN = 0.8  # the fewest clips of a speaker and emotion, as a share of the most, where a map of them says nothing
 PROSODY = {  # column → axis label with its unit
     "loudness_db": "loudness (dB re full scale)",
     "f0_hz": "median F0 (Hz)",
@@ -40,7 +42,7 @@ LISTENERS = {  # column → axis label
 
 @styled
 def counts(clips: pd.DataFrame) -> Figure:
-    """Number of clips by emotion, one panel a gender, stacked by intensity (paler is weaker)."""
+    """Number of clips by emotion, one panel a gender, stacked by intensity (fainter is weaker, hatched unknown)."""
     need(clips, ("emotion", "gender", "intensity"), what="clips")
     known = clips.assign(gender=clips["gender"].fillna("unknown"), intensity=clips["intensity"].fillna("unknown"))
     emotions = _emotions(known)
@@ -62,8 +64,10 @@ def counts(clips: pd.DataFrame) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.margins(x=0.13)
     if len(levels) > 1:
-        key = [Patch(facecolor=INK, alpha=opacity[name], edgecolor=INK, label=name) for name in levels]
+        key = [Patch(facecolor=INK, alpha=opacity[name], edgecolor=INK, label=name, hatch=HATCH.get(name))
+               for name in levels]  # fmt: skip
         figure.legend(handles=key, loc="outside lower left", ncols=len(levels), title="intensity", alignment="left")
+    figure.data = known.groupby(["emotion", "gender", "intensity"]).size().reset_index(name="clips")
     return figure
 
 
@@ -74,7 +78,8 @@ def _stack(ax: Axes, table: pd.DataFrame, opacity: Mapping[str, float]) -> None:
         for row, (start, width) in enumerate(zip(left, table[level])):
             if width:
                 ax.barh(row, width, left=start, height=0.72, color=tones[row], alpha=opacity[level], linewidth=0)
-                ax.barh(row, width, left=start, height=0.72, color="none", edgecolor=tones[row], linewidth=1)
+                edge = {"edgecolor": tones[row], "linewidth": 1, "hatch": HATCH.get(level)}
+                ax.barh(row, width, left=start, height=0.72, color="none", **edge)
         left = left + table[level].to_numpy()
     for row, total in enumerate(left):
         ax.annotate(f"{total:,.0f}", (total, row), (4, 0), textcoords="offset points", va="center")
@@ -94,35 +99,41 @@ def speakers(clips: pd.DataFrame) -> Figure | None:
     bar = {"label": "clips (number)", "pad": 0.01}
     heat_map(axes[0, 0], table, texts, limits=(0, None), bar=bar, rotation=90 if is_wide else 0)
     axes[0, 0].set_xlabel(f"speaker ({table.shape[1]} in all)")
+    figure.data = table.T.rename_axis("speaker").reset_index()
     return figure
+
+
+def uneven_speakers(clips: pd.DataFrame) -> Figure | None:
+    """The map of ``speakers``; None where every speaker has about as many clips of every emotion."""
+    sizes = clips.groupby(["emotion", "speaker"]).size().unstack()
+    is_even = sizes.size and sizes.notna().all(axis=None) and sizes.min(axis=None) >= EVEN * sizes.max(axis=None)
+    return None if is_even else speakers(clips)
 
 
 @styled
 def demographics(clips: pd.DataFrame) -> Figure | None:
-    """Age and gender of the speakers, one dot a speaker; without ages, one row of dots a gender."""
+    """Age and gender of the speakers, one dot a speaker; None where no age is known, which a sentence says."""
     people = tables.speakers(clips).fillna({"gender": "unknown"})
-    if people.empty:
+    if people["age"].isna().all():
         return None
     genders = [name for name in GENDERS if (people["gender"] == name).any()]
-    aged = people["age"].notna().any()
     step = 2 if len(people) > 30 else 1  # years; dots of many people would touch
-    figure, axes = canvas(len(genders), 1, height=1.0 + (1.0 if aged else 0.5) * len(genders),
+    figure, axes = canvas(len(genders), 1, height=1.0 + 1.0 * len(genders),
                           title=text.demographics_title(clips), sharex=True, sharey=True)  # fmt: skip
     for ax, gender in zip(axes.flat, genders):
         here = people[people["gender"] == gender].sort_values("age")
-        years = here["age"].to_numpy() // step * step + (step - 1) / 2 if aged else np.arange(1, len(here) + 1)
+        years = here["age"].to_numpy() // step * step + (step - 1) / 2
         heights = pd.Series(years).groupby(years).cumcount() + 1
         ax.plot(years, heights, "o", color=STUDY_COLOURS[gender], markersize=6)
         unknown = int(here["age"].isna().sum())
-        note = f", {unknown} without age" if aged and unknown else ""
+        note = f", {unknown} without age" if unknown else ""
         ax.set_title(f"{gender}: {text.many(len(here), 'speaker')}{note}")
         ax.set_yticks([])
         ax.margins(y=0.25)
         ax.spines["left"].set_visible(False)
     axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[-1, 0].set_xlabel(
-        f"age (years{', in steps of two' * (step > 1)})" if aged else "speakers (number); ages are not known"
-    )
+    axes[-1, 0].set_xlabel(f"age (years{', in steps of two' * (step > 1)})")
+    figure.data = people[["speaker", "gender", "age"]]
     return figure
 
 
@@ -141,6 +152,7 @@ def durations(clips: pd.DataFrame) -> Figure:
     row_axis(ax, [f"{name} ({n:,.0f})" for name, n in known["count"].items()])
     ax.set_xlim(left=0)
     ax.set_xlabel("duration (s)")
+    figure.data = box_table(clips, ["duration"], emotions)
     return figure
 
 
@@ -154,6 +166,7 @@ def prosody(table: pd.DataFrame) -> Figure:
         by_gender = measure == "f0_hz" and table["gender"].isin(["female", "male"]).any()
         emotion_boxes(ax, table, measure, emotions, by_gender=by_gender)
         ax.set_xlabel(label)
+    figure.data = box_table(table, list(PROSODY), emotions)
     return figure
 
 
@@ -181,6 +194,7 @@ def descriptors(table: pd.DataFrame, shares: pd.DataFrame) -> Figure | None:
         ax.set(title=f"{share.descriptor}\nη² {percent(share.within_speakers)}", xlabel="")
     hide_rest(axes, len(shares))
     figure.supxlabel("distance from the speaker's own mean (standard deviations)", fontsize=SMALL)
+    figure.data = box_table(table, list(shares["column"]), emotions)
     return figure
 
 
@@ -201,6 +215,7 @@ def agreement(clips: pd.DataFrame) -> Figure | None:
             beside(ax, row, f"{mean:.0f}" if np.isfinite(mean) else "–")
         above(ax, "mean ◆", shift=-8)
         ax.set(xlim=(0, 102), xlabel=LISTENERS[measure])
+    figure.data = box_table(shares, measures, emotions)
     return figure
 
 
@@ -212,8 +227,8 @@ def examples(recordings: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def by_intensity(recordings: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Waveform and envelope of each emotion at each intensity; None where there is no sound."""
-    if not recordings:
+    """Waveform and envelope of each emotion at each intensity; None without sound or where no emotion has two."""
+    if not recordings or not sound_text.has_two_intensities(recordings):
         return None
     return spectrograms.waveforms_by_intensity(recordings, title=sound_text.by_intensity_title(recordings))
 

@@ -12,17 +12,24 @@ import numpy as np
 import pandas as pd
 
 from ser_study.chapters.corpus.sounds import MIDDLE, STRENGTH
+from ser_study.chapters.corpus.tables import prosody_medians as medians_of
 from ser_study.chapters.corpus.text import SEXES, exhibit, extremes, many, medians
+from ser_study.plotting.spectrograms import recordings_alt
 from ser_study.wording import Caption, listed, minus, percent, sentence
 
 Recordings = Sequence[Mapping[str, Any]]
+PLACES = {  # column of the medians → decimals; more would be finer than the measurement
+    **{"length (s)": 2, "loudness (dB)": 1, "pitch range (semitones)": 1, "voiced segments per s": 1},
+    **{f"F0 {sex} (Hz)": 0 for sex in ("women", "men")},
+}
 LEVELLED = 3.0  # dB; peaks that differ by less were brought to one level by somebody
 
 
 def examples(recordings: Recordings, no_sound: str) -> Caption:
     """Caption of the figure; ``no_sound`` says why there is none, as ``Study.without_audio`` does."""
     text = "Signals as the study prepares them: mono, resampled, silence at both ends trimmed."
-    alt = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
+    shown = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
+    alt = f"{shown} {recordings_alt(recordings)}"
     return Caption(_name(recordings, "sounds"), text, alt, no_sound)
 
 
@@ -31,6 +38,9 @@ def examples_title(recordings: Recordings) -> str:
     if not recordings:
         return ""
     peaks = pd.Series({item["emotion"]: _peak(item) for item in recordings})
+    if len(peaks) > 1 and peaks.max() - peaks.min() < LEVELLED:
+        said = f"{_who(recordings)} in {many(len(peaks), 'emotion')}{_sentence_of(recordings)}"
+        return f"{said}: all clips peak near {minus(peaks.median(), 0)} dB, the level they were set to"
     if len(peaks) < 2:
         return f"{_who(recordings)} in one emotion, {peaks.index[0]}"
     return f"{_who(recordings)} in {many(len(peaks), 'emotion')}{_sentence_of(recordings)}: " + extremes(
@@ -41,8 +51,14 @@ def examples_title(recordings: Recordings) -> str:
 def by_intensity(recordings: Recordings, no_sound: str) -> Caption:
     """Caption of the figure; its finding counts the emotions that are louder and longer when acted more strongly."""
     text = "Waveform and envelope of each emotion; the clips of a row share one amplitude scale."
-    alt = f"Waveforms, emotions by intensities. {by_intensity_title(recordings)}."
-    return Caption(_name(recordings, "intensity"), text, alt, no_sound, _stronger(recordings))
+    alt = f"Waveforms, emotions by intensities. {by_intensity_title(recordings)}. {recordings_alt(recordings)}"
+    empty = no_sound or "No emotion is known here at two intensities, so there is nothing to compare."
+    return Caption(_name(recordings, "intensity"), text, alt, empty, _stronger(recordings))
+
+
+def has_two_intensities(recordings: Recordings) -> bool:
+    """Whether some emotion is here at two known intensities."""
+    return not _changes(recordings).empty
 
 
 def by_intensity_title(recordings: Recordings) -> str:
@@ -78,7 +94,7 @@ def _stronger(recordings: Recordings) -> str:
 def pair(recordings: Recordings, clips: pd.DataFrame, no_sound: str) -> Caption:
     """Caption of the figure, with what the two clips share and how they differ; or why there is no pair."""
     text = "Waveform with envelope, F0 where the frame is voiced, and mel spectrogram, on the same scales."
-    alt = f"A woman's and a man's voice side by side. {pair_title(recordings)}."
+    alt = f"A woman's and a man's voice side by side. {pair_title(recordings)}. {recordings_alt(recordings)}"
     empty = no_sound or _no_pair(clips)
     return Caption(_name(recordings, "pair"), text, alt, empty, _compared(*recordings) if recordings else "")
 
@@ -172,6 +188,7 @@ def prosody_medians(table: pd.DataFrame) -> Caption:
     return Caption(
         exhibit(table, "prosody"),
         "Median of each cue by emotion. Length: trimmed. Pitch range: from the 5th to the 95th percentile.",
+        decimals={name: PLACES[name] for name in medians_of(table).columns if name in PLACES},
     )
 
 

@@ -74,7 +74,7 @@ def counts(clips: pd.DataFrame) -> Caption:
         counted.append(f"{column} {_counted(pd.Series({**known, **unknown}))}")
     return Caption(
         exhibit(clips, "counts"),
-        "Clips by emotion, gender and, where it is known, intensity (paler is weaker).",
+        "Clips by emotion, gender and, where it is known, intensity (fainter is weaker, hatched is unknown).",
         alt="; ".join(counted) + ".",
     )
 

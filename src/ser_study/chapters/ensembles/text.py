@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ser_study.chapters.ensembles.gender import RIVALS, SYSTEMS
-from ser_study.wording import Caption, listed, minus, p_text, share, signed, word
+from ser_study.wording import Caption, listed, minus, p_text, percent, share, signed, word
 
 NO_VOTES = "No selection here has the four speakers that a vote needs to be decided by."
 NO_RAVDESS = "RAVDESS is not here, or some training part of its speaker folds lacks women or men, so none is compared."
@@ -153,4 +153,11 @@ def _genders_finding(table: pd.DataFrame) -> str:
         parts.append(
             f"{word(corpus)} {share(by_labels['true'])} with true labels, {share(by_labels['as E000'])} as E000"
         )
-    return f"Accuracy of the gender: {listed(parts)}."
+    recalls = table.melt(["corpus", "labels"], ["recall_female", "recall_male"], value_name="recall").dropna()
+    worst = recalls.loc[recalls["recall"].astype(float).idxmin()]
+    people = {"recall_female": "women", "recall_male": "men"}[worst["variable"]]
+    labels = "true labels" if worst["labels"] == "true" else "those of E000"
+    return (
+        f"Accuracy of the gender: {listed(parts)}. A gender model does not carry over to other recordings: with "
+        f"{labels} it recognises {percent(worst['recall'], 1)} of the {people} of {word(worst['corpus'])}."
+    )

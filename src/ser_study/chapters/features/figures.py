@@ -80,6 +80,7 @@ def contours(frames: Mapping[str, Any]) -> Figure | None:
         axes[2, 0].set_yticks([])
     axes[-1, 0].set_xlabel("time (s)")
     figure.align_ylabels(axes[:, 0])
+    figure.data = pd.DataFrame({name: frames[name] for name in ("time", *CONTOURS)})
     return figure
 
 
@@ -120,6 +121,7 @@ def frame_features(frames: Mapping[str, Any]) -> Figure | None:
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     wave.set_xlim(0, len(frames["signal"]) / frames["sample_rate"])
     figure.align_ylabels(axes[:, 0])
+    figure.data = pd.DataFrame({name: frames[name] for name in ("time", *CURVES)})
     return figure
 
 
@@ -237,6 +239,7 @@ def _name(ax: Axes, most: pd.DataFrame) -> None:
     for line, row in enumerate(most.itertuples()):
         point, place = (100 * row.speaker, 100 * row.emotion), (edge, highest + 10 + 10 * line)
         ax.plot(*point, "o", markersize=8, color="none", markeredgecolor=FAMILY_MARKS[row.family][0], mew=1.2)
-        ax.annotate(row.feature, point, place, ha="left" if is_left else "right", va="center", color=INK,
+        name, side = row.feature.partition(", ")[0], "left" if is_left else "right"
+        ax.annotate(name, point, place, ha=side, va="center", color=INK,
                     bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},  # over the diagonal
                     arrowprops={**LEADER, "relpos": (0 if is_left else 1, 0.5)})  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from ser_study import features
 from ser_study.evaluation.summaries import variance_shares
+from ser_study.features import column_names
 from ser_study.features.column_names import family
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
@@ -92,6 +94,17 @@ def variance(study: Study) -> pd.DataFrame:
                              n_emotions=groups["emotion"], n_speakers=groups["speaker"])  # fmt: skip
         tables.append(table[SHARES])
     return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def in_words(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A table of this chapter with what its features measure in place of the names of their columns."""
+
+    def named(value: Any) -> Any:
+        return column_names.in_words(value, sample_rate=study.config.audio.sample_rate, frames=study.config.frames)
+
+    if "feature" in table:
+        return table.assign(feature=table["feature"].map(named))
+    return table.rename(index=named, columns=named)
 
 
 def strongest(shares: pd.DataFrame, n: int = 5) -> pd.DataFrame:

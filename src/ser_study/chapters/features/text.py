@@ -135,7 +135,7 @@ def summary(shares: pd.DataFrame, similar: pd.DataFrame) -> str:
     if len(shares):
         best = shares.loc[shares["emotion"].idxmax()]
         lines.append(
-            f"Most emotion is in `{best['feature']}`, {word(best['corpus'])}: emotion accounts for "
+            f"Most emotion is in the {best['feature']}, {word(best['corpus'])}: emotion accounts for "
             f"{percent(best['emotion'])} of its variance, the speaker for {percent(best['speaker'])}."
         )
         medians = shares.groupby("family")["emotion"].median().sort_values(ascending=False)

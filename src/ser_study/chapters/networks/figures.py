@@ -60,8 +60,7 @@ def _curve_panel(ax: Axes, rows: pd.DataFrame) -> None:
     ax.plot(one["epoch"], one["validation_loss"], color=VALIDATION, linewidth=1.4)
     best = one[one["best"]]
     ax.plot(best["epoch"], best["validation_loss"], "o", color=INK, markersize=4.5, zorder=3)
-    top = np.nanmax([one["loss"].iloc[: max(2, len(one))].quantile(0.95), one["validation_loss"].quantile(0.9)])
-    ax.set_ylim(0, 1.1 * float(top))
+    ax.set_ylim(0, 1.05 * float(np.nanmax(one[["loss", "validation_loss"]].to_numpy(float))))
     ax.set_xlim(left=min(1, one["epoch"].min()))
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))

@@ -25,7 +25,7 @@ def introduction(predictions: Mapping[Experiment, pd.DataFrame], config: Config)
     on_lists = any(one.selection.startswith(BASELINE) for one in predictions)
     place = "" if on_lists else (
         "No network of the student projects is in this run: their recordings or the settings leave them out. What "
-        f"follows shows how a network is trained and reported, on the {word(next(iter(predictions)).selection)}. "
+        f"follows shows how a network is trained and reported, on {word(next(iter(predictions)).selection)}. "
     )  # fmt: skip
     n_all = config.baselines.training_seeds
     more = f" `--set training.seeds={n_all}` adds the other random seeds; finished trainings are not repeated."

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ser_study.chapters.splits import text
+from ser_study.chapters.splits import tables, text
 from ser_study.plotting import dots
 from ser_study.plotting.marks import (
     beside,
@@ -104,6 +104,7 @@ def fold_map(folds: pd.DataFrame, clips: pd.DataFrame, selection: str) -> Figure
     hide_rest(axes, len(protocols))
     key = [Patch(color=STUDY_COLOURS[role], label=role) for role in ROLES]
     figure.legend(handles=[*key, Patch(color=GREY, alpha=0.3, label="unused")], loc="outside lower left", ncols=4)
+    figure.data = tables.role_counts(folds, clips)
     return figure
 
 

@@ -153,3 +153,14 @@ def cross_corpus(study: Study) -> pd.DataFrame:
     scores = scores.assign(source=scores["experiment"].map(sources))
     names = list(dict.fromkeys(scores["corpus"]))
     return scores.pivot(index="source", columns="corpus", values="value").reindex(index=names, columns=names)
+
+
+def role_counts(folds: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Clips, speakers and sentences of each role in the first fold of each protocol."""
+    plain = folds[folds["variant"] == 0].sort_values(["repeat", "fold"])
+    places = ["repeat", "fold"]
+    first = plain[plain.groupby("protocol")[places].transform("first").eq(plain[places]).all(axis=1)]
+    joined = first.merge(clips[["clip_id", "speaker", "statement"]], on="clip_id")
+    groups = joined.groupby(["protocol", "role"], sort=False)
+    counted = groups.agg(clips=("clip_id", "size"), speakers=("speaker", "nunique"), sentences=("statement", "nunique"))
+    return counted.reset_index()

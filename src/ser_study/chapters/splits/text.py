@@ -57,13 +57,24 @@ def fold_map_title(selection: str) -> str:
     return f"First fold of each protocol: {word(selection)}"
 
 
-def fold_map(selection: str) -> Caption:
-    """Caption of the map of folds."""
+def fold_map(selection: str, roles: pd.DataFrame) -> Caption:
+    """Caption of the map of folds.
+
+    Parameters
+    ----------
+    roles : of ``tables.role_counts``, for those who cannot see the map
+    """
+    counted = [
+        f"{word(protocol)}: "
+        + listed(f"{row.role} {row.clips:,} clips of {row.speakers} speakers and {row.sentences} sentences"
+                 for row in rows.itertuples())
+        for protocol, rows in roles.groupby("protocol", sort=False)
+    ]  # fmt: skip
     return Caption(
         "fold_map",
         "Rows are speakers, columns are sentences. Stripes: a cell whose clips have several roles. Grey: not used in "
         "this fold.",
-        alt=f"{fold_map_title(selection)}. Speakers by sentences, coloured by training, validation and test.",
+        alt=f"{fold_map_title(selection)}. Speakers by sentences, coloured by role. {'; '.join(counted)}.",
     )
 
 

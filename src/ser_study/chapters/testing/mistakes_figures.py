@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ser_study.chapters.testing import declare, mistakes_text
 from ser_study.chapters.testing.claims import LEVELS
 from ser_study.evaluation import metrics
+from ser_study.plotting import matrices
 from ser_study.plotting.marks import beside, need, row_axis, score_axis, whisker
 from ser_study.plotting.matrices import heat_map
 from ser_study.plotting.palette import GREY, INK, PAPER, STUDY_COLOURS, canvas, styled
@@ -33,7 +34,8 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figur
     """
     if not panels:
         return None
-    chosen = list({panel[0]: panel for panel in (panels[0], panels[1], panels[-1])}.values())
+    three = {panel[0]: matrices.in_order(panel) for panel in (panels[0], panels[1], panels[-1])}
+    chosen = list(three.values())
     title = mistakes_text.confusions_title(panels)
     figure, axes = canvas(1, len(chosen), height=4.2, title=title, sharey=True)
     for ax, (name, counts, classes) in zip(axes.flat, chosen):
@@ -44,6 +46,7 @@ def confusions(panels: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figur
         ax.set_title(word(name))
         ax.set_xlabel("answer (% of the true class)")
     axes[0, 0].set_ylabel("true class")
+    figure.data = matrices.confusion_table(chosen)
     return figure
 
 
@@ -69,6 +72,8 @@ def surest(pictures: Sequence[Mapping[str, Any]]) -> Figure | None:
         ax.set_visible(False)
     bar = figure.colorbar(image, ax=list(axes.flat), label="level (dB below the clip's loudest)", aspect=40, pad=0.01)
     bar.outline.set_visible(False)
+    names = ("corpus", "clip", "truth", "prediction", "probability")
+    figure.data = pd.DataFrame([{name: item[name] for name in names} for item in pictures])
     return figure
 
 

@@ -60,10 +60,8 @@ def confusions(panels: Sequence[Panel], table: pd.DataFrame) -> Caption:
         f"{corpus}: every vote of a listener who heard the voice alone is one answer; a system answers once, about "
         "speakers that it was not trained on. Rows are the intended emotion; each row sums to 100 %."
     )
-    alt = f"{confusions_title(panels)}. " + ". ".join(
-        sentence(matrices.confusion_title(name, counts, list(classes))) for name, counts, classes in panels
-    )
-    return Caption("listener_confusions", words, f"{alt}.")
+    alt = f"{confusions_title(panels)}. {matrices.confusions_alt(panels)}"
+    return Caption("listener_confusions", words, alt)
 
 
 def agreement(table: pd.DataFrame) -> Caption:

@@ -61,6 +61,41 @@
     });
   }
 
+  // The drawing as a file: SVG as it is shown, PNG at twice its size, both on white as in print.
+  const drawn = (figure) => {
+    const shown = figure.querySelector("svg.wide"), copy = shown.cloneNode(true);
+    const [, , width, height] = shown.getAttribute("viewBox").split(" ").map(Number);
+    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    copy.setAttribute("xmlns:xlink", "http://www.w3.org/1999/xlink");
+    copy.setAttribute("width", width * 4 / 3);
+    copy.setAttribute("height", height * 4 / 3);
+    copy.setAttribute("style", "background:#fff;color:#1b1b1f;--paper:#fff;font-family:sans-serif");
+    const text = new XMLSerializer().serializeToString(copy);
+    return { blob: new Blob([text], { type: "image/svg+xml" }), width: width * 8 / 3, height: height * 8 / 3 };
+  };
+  const save = (blob, name) => {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  const saveSvg = (figure, name) => save(drawn(figure).blob, `${name}.svg`);
+  const savePng = async (figure, name) => {
+    const { blob, width, height } = drawn(figure), picture = new Image();
+    picture.src = URL.createObjectURL(blob);
+    await picture.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    canvas.getContext("2d").drawImage(picture, 0, 0, width, height);
+    URL.revokeObjectURL(picture.src);
+    canvas.toBlob((png) => save(png, `${name}.png`));
+  };
+  document.querySelectorAll(".ser-saves").forEach((place) => {
+    for (const [label, make] of [["SVG", saveSvg], ["PNG", savePng]]) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+      button.addEventListener("click", () => make(place.closest("figure"), place.dataset.name));
+      place.append(button);
+    }
+  });
+
   const narrow = matchMedia("(max-width: 67.99rem)");
   document.querySelector(".contents")?.addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) event.currentTarget.querySelector("details").open = false;

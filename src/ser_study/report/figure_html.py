@@ -1,0 +1,130 @@
+"""A figure as HTML: its drawing for wide and for narrow screens, and below it what it was drawn from.
+
+Conventions
+-----------
+A drawing of a page takes the colours of the page and holds no fonts. The narrow one (``plotting.narrow``) is shown
+below 40 rem; a figure without one scrolls in its box there, at a size at which its type can be read. SVG and PNG are
+made from the drawing by the page's script; the CSV is in the page, or in ``tables/`` where it is large.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+
+import pandas as pd
+
+from ser_study.plotting.palette import INK, PAPER
+from ser_study.report.table_html import MAX_CSV, cells, flat, is_numeric, slug
+from ser_study.wording import Caption, heading
+
+MOST_BYTES = 120_000  # of a drawing that has a second, narrow one
+MOST_ROWS = 40  # of a figure's table in a page; the CSV holds all
+MOST_CELLS = 400
+SMALL_CSV = min(MAX_CSV, 12_000)  # bytes, embedded in the page
+_BARE_GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
+
+
+def figure_html(wide: str, narrow: str, caption: Caption, *, data: str) -> str:
+    """The figure with its caption.
+
+    Parameters
+    ----------
+    wide, narrow : the drawings as matplotlib writes them; ``narrow`` may be empty
+    data : HTML of ``data_html``, or empty
+    """
+    alt = caption.alt.strip() + (" Its numbers are in the table below the figure." if data else "")
+    drawings = inline_svg(wide, caption.name, alt)
+    if narrow:
+        drawings += inline_svg(narrow, f"{caption.name}-narrow", alt, kind="narrow")
+    hint = (
+        "" if narrow else '<p class="ser-hint" aria-hidden="true">The figure is wider than the screen: it scrolls.</p>'
+    )
+    return (
+        f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n'
+        f'{hint}<div class="ser-drawing{" both" if narrow else ""}">{drawings}</div>\n'
+        f'<figcaption><b class="ser-number">Figure</b> {html.escape(caption.text)}</figcaption>\n{data}</figure>'
+    )
+
+
+def data_html(data: pd.DataFrame, name: str, *, in_pages: bool) -> tuple[str, str]:
+    """What a figure was drawn from, folded away: its table and its downloads; and the table as CSV.
+
+    Parameters
+    ----------
+    data : any table; one without columns has no table in the page
+    name : of the figure
+    """
+    tidy = flat(data)
+    csv = tidy.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    embedded = base64.b64encode(csv.encode("utf-8")).decode("ascii")
+    address = f"data:text/csv;charset=utf-8;base64,{embedded}"
+    if len(csv) > SMALL_CSV:
+        address = f"run:{csv_name(name)}" if in_pages else ""
+    link = f'<a download="{html.escape(name)}.csv" href="{address}">CSV</a>' if address else f"CSV: {csv_name(name)}"
+    content = (
+        '<details class="ser-data"><summary>Data and downloads</summary>\n'
+        f'<p class="ser-source"><span class="ser-saves" data-name="{html.escape(name)}"></span>{link}</p>\n'
+        f"{_table(tidy, name)}</details>\n"
+    )
+    return content, csv
+
+
+def csv_name(name: str) -> str:
+    """The file of a figure's table below the folder of the run."""
+    return f"tables/figure_{name}.csv"
+
+
+def _table(tidy: pd.DataFrame, name: str) -> str:
+    """The first rows; where rows are missing, how many."""
+    shown = tidy.head(max(1, min(MOST_ROWS, MOST_CELLS // max(1, len(tidy.columns)))))
+    heads = "".join(
+        f'<th scope="col"{" class=n" if is_numeric(tidy[column]) else ""}>{html.escape(heading(column))}</th>'
+        for column in tidy.columns
+    )
+    columns = [cells(values) for _, values in shown.items()]
+    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
+    more = f'<p class="ser-source">First {len(shown)} of {len(tidy):,} rows; the CSV has all.</p>\n'
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="Data of figure {html.escape(name)}">'
+        f"<table><thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
+        f"{more if len(shown) < len(tidy) else ''}"
+    )
+
+
+def inline_svg(text: str, name: str, alt: str, *, kind: str = "wide") -> str:
+    """The drawing for a page: ids of its own, colours and letters of the page, as wide as it likes to be."""
+    svg = small_svg(text)
+    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{slug(name)}-", svg)
+    svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--paper, transparent)")
+    opening, rest = svg.split(">", 1)
+    width = float(re.search(r'width="([\d.]+)pt"', opening)[1]) * 4 / 3  # pt → px
+    opening = re.sub(r' (width|height|version|xmlns(:xlink)?)="[^"]*"', "", opening)
+    style = f"--width:{width:.0f}px;stroke-linejoin:round;stroke-linecap:butt;font-family:sans-serif"
+    return f'{opening} class="{kind}" role="img" aria-label="{html.escape(alt)}" style="{style}">{rest}'
+
+
+def small_svg(text: str) -> str:
+    """A drawing without what a page has no use for: metadata, unused ids, bare groups, fonts, digits beyond .01 pt."""
+    svg = text[text.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
+    svg = re.sub(r"\n\s*", "\n", _without_bare_groups(svg))
+    return re.sub(r"\n([LMCQz])", r" \1", svg)
+
+
+def _without_bare_groups(svg: str) -> str:
+    """Groups without an attribute change nothing."""
+    open_groups: list[bool] = []
+
+    def kept(match: re.Match) -> str:
+        if match[0] == "</g>":
+            return "" if open_groups.pop() else "</g>"
+        open_groups.append(match[0] == "<g>")
+        return "" if open_groups[-1] else match[0]
+
+    return _BARE_GROUP.sub(kept, svg)

@@ -1,0 +1,108 @@
+"""Numbers in the sentences that a notebook computed, and whether they follow from the tables that it wrote.
+
+A number is traced if rounding one of these to its decimals gives it: a value of a table, a number inside a cell of
+text, what a column or a group of its rows counts, sums or averages to, its extremes, a difference between two columns
+of a row or two rows of a column; all also as per cent, and as what is missing to one.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+
+from ser_study.experiments.baselines import BASELINES
+
+NUMBER = re.compile(r"(?<![\w.,–/-])[−+]?(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?(?![\w/]|-\d|\.\d)")
+NO_NUMBERS = re.compile(  # names, settings, references and places that hold digits
+    r"`[^`]*`|\[[^\]]*\]\([^)]*\)|https?://\S+|\bdoi:\S+|[Cc]hapters? \d+\w?|\bE00\d\w?|\b(?:19|20)\d\d\b|"
+    r"[A-Za-z_]+[\w-]*\d[\w-]*|\b\d+ (?:means|statistics)\b|PCA \d+|\d{2}-\d{2}-[\d-]+|\b\d+ %(?= interval)"
+)
+CONSTANTS = {  # page → numbers that are settings or the size of a list in the code, not results
+    "04b_ablations": {"9"},  # ablations there are
+    "05_deep_learning": {"224"},  # pixels of an image network
+    "10_methods": {".05"},  # the level of significance
+}
+# ratios of gains, which no table holds
+UNTRACED = re.compile(r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*")
+DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
+MOST_ROWS = 400  # of a table whose rows are compared with one another
+STATISTICS = ("sum", "mean", "median", "min", "max")
+
+
+def sentences(notebook: Path) -> Iterator[str]:
+    """Findings (Markdown) and captions that the cells of an executed notebook put out."""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if "text/markdown" in data:
+                yield data["text/markdown"]
+            for caption in re.findall(r"<figcaption>(.*?)</figcaption>", data.get("text/html", ""), flags=re.DOTALL):
+                yield html.unescape(re.sub(r"<[^>]+>", "", caption))
+
+
+def exhibits(notebook: Path) -> set[str]:
+    """Names of the CSV files of the notebook's tables and figures, without the ending; ``_`` and ``-`` are alike."""
+    content = notebook.read_text("utf-8")
+    return {
+        f"{'figure_' * (kind == 'figure')}{name}"
+        for kind, name in re.findall(r'id=\\"(table|figure)-([\w-]+)', content)
+    }
+
+
+def numbers(sentence: str) -> list[tuple[str, float, int]]:
+    """Every number of a sentence: as it stands there, its value without sign, and its decimals."""
+    found = []
+    for match in NUMBER.finditer(NO_NUMBERS.sub(" ", UNTRACED.sub(" ", sentence))):
+        if match[1] or match[2]:
+            whole, part = (match[1] or "0").replace(",", ""), match[2] or ""
+            found.append((match[0], float(whole + part), max(len(part) - 1, 0)))
+    return found
+
+
+def pool(tables: Iterable[pd.DataFrame], declared: str = "") -> np.ndarray:
+    """Sorted absolute values of all that a sentence may state of the tables and of what is declared."""
+    stated = [value for _, value, _ in numbers(declared)]
+    values = np.array([*stated, *(value for table in tables for value in _values(table))], dtype=float)
+    values = np.abs(values[np.isfinite(values)])
+    return np.unique(np.concatenate([values, 100 * values, np.abs(1 - values), 100 * np.abs(1 - values)]))
+
+
+def is_traced(value: float, decimals: int, known: np.ndarray) -> bool:
+    """Whether some value of the pool rounds to this one."""
+    half = 0.5 * 10.0**-decimals * (1 + 1e-6) + 1e-9
+    low, high = np.searchsorted(known, [value - half, value + half])
+    return bool(high > low)
+
+
+def _values(table: pd.DataFrame) -> Iterator[float]:
+    figures = table.select_dtypes("number")
+    words = table.drop(columns=figures.columns)
+    yield from figures.to_numpy(float).ravel()
+    yield from (value for text in words.to_numpy().ravel() for _, value, _ in numbers(str(text)))
+    yield from (len(table), len(table.columns))
+    groups = [
+        table.assign(all_=0).groupby("all_"),
+        *(table.groupby(name) for name in words if words[name].nunique() > 1),
+    ]
+    pairs = [table.groupby(list(pair)) for pair in combinations(words.columns, 2)][:6]
+    for group in [*groups, *pairs]:
+        yield from group.size()
+        yield from (group.ngroups, *group.size().describe())
+        for name in figures:
+            for statistic in STATISTICS:
+                yield from group[name].agg(statistic)
+    for name in words:
+        yield from words[name].value_counts()
+    columns = figures.to_numpy(float)
+    for one, two in combinations(range(columns.shape[1]), 2):
+        yield from columns[:, one] - columns[:, two]
+        yield (columns[:, one] < columns[:, two]).sum()
+    if len(table) <= MOST_ROWS:
+        for column in columns.T:
+            yield from np.subtract.outer(column, column)[np.triu_indices(len(column), 1)]
