@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from visits import visit
 
 _LINK = re.compile(r'<(?:a|link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 _OWN = re.compile(r"<(?:script|style)\b(?![^>]*\bsrc=)[^>]*>.*?</(?:script|style)>", re.DOTALL)
@@ -103,9 +104,7 @@ return faults;
 
 def faults(browser: Any, path: Path) -> list[str]:
     """What is wrong with a page as a browser shows it: too wide at some width, complaints, requests, missing words."""
-    _resize(browser, WIDTHS[0])
-    browser.get(path.as_uri())
-    _wait_for_tables(browser)
+    visit(browser, path, width=WIDTHS[0])
     wrong = [f"console: {entry['message']}" for entry in browser.get_log("browser")]
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
@@ -121,11 +120,3 @@ def _resize(browser: Any, width: int) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-
-
-def _wait_for_tables(browser: Any) -> None:
-    for _ in range(100):
-        if not browser.find_elements("css selector", "[data-ser-table]"):
-            return
-        time.sleep(0.05)
-    raise AssertionError("The tables were never made interactive.")
