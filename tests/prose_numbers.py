@@ -30,9 +30,7 @@ CONSTANTS = {  # page → numbers that are settings or the size of a list in the
     "10_methods": {".05"},  # the level of significance
 }
 # ratios of gains, which no table holds
-UNTRACED = re.compile(
-    r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*"
-)
+UNTRACED = re.compile(r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*")
 DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
 MOST_ROWS = 400  # of a table whose rows are compared with one another
 STATISTICS = ("sum", "mean", "median", "min", "max")
