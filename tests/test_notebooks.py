@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import browsing
@@ -179,6 +181,30 @@ def test_figures_can_be_read_on_a_telephone_and_have_their_data(study, browser):
             restacked += not one["scrolls"]
             names.append(one["name"])
     assert restacked > len(names) / 2 > 10, (restacked, names)
+
+
+@pytest.mark.browser
+def test_a_figure_is_saved_as_svg_and_png(study, browser, tmp_path):
+    report, _, _ = study
+    browsing.visit(browser, report / "pages" / "06b_systems.html")
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.execute_script("""
+      const figure = document.querySelector("#figure-systems");
+      figure.querySelector(".ser-data").open = true;
+      figure.querySelectorAll(".ser-saves button").forEach((button) => button.click());
+    """)
+    files = [tmp_path / "systems.svg", tmp_path / "systems.png"]
+    for _ in range(100):
+        if all(file.is_file() and file.stat().st_size for file in files):
+            break
+        time.sleep(0.1)
+    drawing = files[0].read_text("utf-8")
+    assert drawing.startswith("<svg")
+    assert "UAR (0–1)" in drawing
+    width, height = struct.unpack(">II", files[1].read_bytes()[16:24])
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert width == pytest.approx(float(re.search(r' width="([\d.]+)"', drawing)[1]) * 2, abs=2)
+    assert height > 200
 
 
 def test_numbers_in_sentences_follow_from_the_tables(study):
