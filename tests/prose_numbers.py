@@ -32,7 +32,8 @@ CONSTANTS = {  # page → numbers that are settings or the size of a list in the
 # ratios of gains, which no table holds
 UNTRACED = re.compile(r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*")
 DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
-MOST_ROWS = 400  # of a table whose rows are compared with one another
+MOST_POINTS = 300  # rows of a table; sentences are not about the points of a curve or a contour
+MOST_ROWS = 60  # of a table whose rows are compared with one another
 STATISTICS = ("sum", "mean", "median", "min", "max")
 
 
@@ -67,10 +68,15 @@ def numbers(sentence: str) -> list[tuple[str, float, int]]:
 
 def pool(tables: Iterable[pd.DataFrame], declared: str = "") -> np.ndarray:
     """Sorted absolute values of all that a sentence may state of the tables and of what is declared."""
-    stated = [value for _, value, _ in numbers(declared)]
-    values = np.array([*stated, *(value for table in tables for value in _values(table))], dtype=float)
-    values = np.abs(values[np.isfinite(values)])
-    return np.unique(np.concatenate([values, 100 * values, np.abs(1 - values), 100 * np.abs(1 - values)]))
+    values = [value for _, value, _ in numbers(declared)]
+    gaps: list[float] = []
+    for table in (table for table in tables if len(table) <= MOST_POINTS):
+        values += _values(table)
+        gaps += _differences(table)
+    one, two = (np.abs(np.array([value for value in some if np.isfinite(value)])) for some in (values, gaps))
+    shares = np.concatenate([one[one <= 1], np.abs(1 - one[one <= 1]), two[two <= 1]])
+    millions = one[one >= 1e6] / 1e6
+    return np.unique(np.concatenate([one, two, shares, 100 * shares, millions]))
 
 
 def is_traced(value: float, decimals: int, known: np.ndarray) -> bool:
@@ -99,10 +105,13 @@ def _values(table: pd.DataFrame) -> Iterator[float]:
                 yield from group[name].agg(statistic)
     for name in words:
         yield from words[name].value_counts()
-    columns = figures.to_numpy(float)
+
+
+def _differences(table: pd.DataFrame) -> Iterator[float]:
+    """Between columns of a row, and between rows of a column where there are few."""
+    columns = table.select_dtypes("number").to_numpy(float)
     for one, two in combinations(range(columns.shape[1]), 2):
         yield from columns[:, one] - columns[:, two]
-        yield (columns[:, one] < columns[:, two]).sum()
     if len(table) <= MOST_ROWS:
         for column in columns.T:
             yield from np.subtract.outer(column, column)[np.triu_indices(len(column), 1)]

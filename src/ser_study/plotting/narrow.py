@@ -137,7 +137,7 @@ def _names_above(ax: Axes) -> float:
     for note in _margin(ax, 0):
         note.xyann = (starts.get(note.xy[1], 0.0), note.xyann[1])
         note.set_in_layout(False)  # it may run into the right margin
-        starts[note.xy[1]] = note.xyann[0] + 1.4 * LETTER * len(note.get_text()) + 4
+        starts[note.xy[1]] = note.xyann[0] + 1.5 * LETTER * len(note.get_text()) + 8
     low, high = sorted(ax.get_ylim())
     step = 72 * _height(ax) / (high - low)
     ax.set_ylim(high, low - 0.3)

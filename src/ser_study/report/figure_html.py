@@ -78,18 +78,18 @@ def csv_name(name: str) -> str:
 
 def _table(tidy: pd.DataFrame, name: str) -> str:
     """The first rows; where rows are missing, how many."""
-    shown = tidy.head(max(1, min(MOST_ROWS, MOST_CELLS // max(1, len(tidy.columns)))))
+    rows = tidy.head(max(1, min(MOST_ROWS, MOST_CELLS // max(1, len(tidy.columns)))))
     heads = "".join(
         f'<th scope="col"{" class=n" if is_numeric(tidy[column]) else ""}>{html.escape(heading(column))}</th>'
         for column in tidy.columns
     )
-    columns = [cells(values) for _, values in shown.items()]
+    columns = [cells(values) for _, values in rows.items()]
     body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
-    more = f'<p class="ser-source">First {len(shown)} of {len(tidy):,} rows; the CSV has all.</p>\n'
+    more = f'<p class="ser-source">First {len(rows)} of {len(tidy):,} rows; the CSV has all.</p>\n'
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="Data of figure {html.escape(name)}">'
         f"<table><thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
-        f"{more if len(shown) < len(tidy) else ''}"
+        f"{more if len(rows) < len(tidy) else ''}"
     )
 
 

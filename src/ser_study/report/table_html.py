@@ -84,6 +84,7 @@ def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
 
 
 def is_numeric(values: pd.Series) -> bool:
+    """Whether a column holds numbers, which stand to the right; truth values are words."""
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 

@@ -28,8 +28,8 @@ LEVELLED = 3.0  # dB; peaks that differ by less were brought to one level by som
 def examples(recordings: Recordings, no_sound: str) -> Caption:
     """Caption of the figure; ``no_sound`` says why there is none, as ``Study.without_audio`` does."""
     text = "Signals as the study prepares them: mono, resampled, silence at both ends trimmed."
-    shown = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
-    alt = f"{shown} {recordings_alt(recordings)}"
+    title = f"Waveform and mel spectrogram of one clip of each emotion. {examples_title(recordings)}."
+    alt = f"{title} {recordings_alt(recordings)}"
     return Caption(_name(recordings, "sounds"), text, alt, no_sound)
 
 
@@ -39,8 +39,8 @@ def examples_title(recordings: Recordings) -> str:
         return ""
     peaks = pd.Series({item["emotion"]: _peak(item) for item in recordings})
     if len(peaks) > 1 and peaks.max() - peaks.min() < LEVELLED:
-        said = f"{_who(recordings)} in {many(len(peaks), 'emotion')}{_sentence_of(recordings)}"
-        return f"{said}: all clips peak near {minus(peaks.median(), 0)} dB, the level they were set to"
+        who = f"{_who(recordings)} in {many(len(peaks), 'emotion')}{_sentence_of(recordings)}"
+        return f"{who}: all clips peak near {minus(peaks.median(), 0)} dB, the level they were set to"
     if len(peaks) < 2:
         return f"{_who(recordings)} in one emotion, {peaks.index[0]}"
     return f"{_who(recordings)} in {many(len(peaks), 'emotion')}{_sentence_of(recordings)}: " + extremes(
