@@ -198,7 +198,7 @@ def test_figures_can_be_read_on_a_telephone_and_have_their_data(study, browser):
 @pytest.mark.browser
 def test_a_figure_is_saved_as_svg_and_png(study, browser, tmp_path):
     report, _, _ = study
-    browsing.visit(browser, report / "pages" / "06b_systems.html")
+    visit(browser, report / "pages" / "06b_systems.html")
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     browser.execute_script("""
       const figure = document.querySelector("#figure-systems");
