@@ -53,6 +53,15 @@ def test_what_is_no_mention_stays(body):
     assert linked(body) == body
 
 
+def test_a_mention_of_the_explorer_leads_there_where_there_is_one():
+    link = '<a href="run:explorer.html">the explorer</a>'
+    with_explorer = CHAPTERS | {"explorer": "explorer.html"}
+    made = links.linked("<p>and the explorer scores any voices</p>", with_explorer, here="index.html", terms=())
+    assert made == f"<p>and {link} scores any voices</p>"
+    assert links.linked(made, with_explorer, here="index.html", terms=()) == made
+    assert "<a" not in linked("<p>and the explorer scores any voices</p>")
+
+
 def test_a_page_does_not_lead_to_itself():
     assert linked("<p>chapter 8</p>", here=CHAPTERS["8"]) == "<p>chapter 8</p>"
 
