@@ -239,6 +239,11 @@ def test_the_main_run_is_full_with_findings_else_the_next(tmp_path):
     assert runs.main([]) is None
 
 
+def test_a_run_is_named_by_its_preset_and_what_differs_from_it():
+    names = [runs.Run(PROJECT, BARE | {"overrides": dict.fromkeys("abc"[:n], 1)}).name for n in range(4)]
+    assert names == ["complete", "complete, a = 1", "complete, a = 1, b = 1", "complete, 3 settings changed"]
+
+
 def test_chapters_of_a_published_run_have_their_numbers():
     (run,) = [run for run in runs.published(PROJECT / "reports") if run.folder.name == SEEDS]
     assert [pages.file_of(chapter) for chapter in site.published_story(run)] == ["pages/08_seeds_revisited.html"]
