@@ -81,7 +81,7 @@ for (const node of document.body.querySelectorAll('*:not(svg *):not(script):not(
   if (over) faults.add(over);
 }
 const page = document.documentElement;
-if (page.scrollWidth > innerWidth) faults.add(`the page is ${page.scrollWidth} px wide`);
+if (page.scrollWidth > page.clientWidth) faults.add(`the page is ${page.scrollWidth} px wide`);
 return [...faults];
 """
 NAMELESS = """

@@ -133,6 +133,15 @@ def test_an_older_page_looks_like_the_others_and_keeps_its_words(made):
     assert '<li class="level-2"><a href="#one">One</a></li>' in page
 
 
+def test_links_to_chapters_that_a_run_lacks_lead_to_the_main_run_or_are_none():
+    links = ("pages/04_a.html#b", "pages/05_b.html", "pages/06_c.html", "pages/glossary.html#uar")
+    body = "".join(f'<a href="run:{link}" class="x">{place}</a> ' for place, link in enumerate(links))
+    assert site._mended(body, {"pages/04_a.html"}, {"pages/05_b.html"}) == (
+        '<a href="run:pages/04_a.html#b" class="x">0</a> <a href="run:../pages/05_b.html" class="x">1</a> 2 '
+        '<a href="run:pages/glossary.html#uar" class="x">3</a> '
+    )
+
+
 def test_a_page_that_is_no_chapter_is_in_the_contents_and_loads_the_data_of_its_own_run(made):
     assert '<a href="../explorer.html">' in text_of(made, "pages/04_models.html")
     loads = re.compile(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"')
@@ -237,6 +246,11 @@ def test_the_main_run_is_full_with_findings_else_the_next(tmp_path):
     assert [run.folder.name for run in published] == ["full", "quick", "demo", "own+x=1"]
     assert runs.main(published).folder.name == "quick"
     assert runs.main([]) is None
+
+
+def test_a_run_is_named_by_its_preset_and_what_differs_from_it():
+    names = [runs.Run(PROJECT, BARE | {"overrides": dict.fromkeys("abc"[:n], 1)}).name for n in range(4)]
+    assert names == ["complete", "complete, a = 1", "complete, a = 1, b = 1", "complete, 3 settings changed"]
 
 
 def test_chapters_of_a_published_run_have_their_numbers():

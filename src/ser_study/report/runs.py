@@ -13,6 +13,7 @@ from ser_study.report import provenance
 
 ORDER = ("full", "quick", "complete", "demo")  # the first of them that is there is the main run
 LISTED = 6  # runs that a message names
+NAMED = 2  # changed settings that the name of a run holds
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Run:
     def name(self) -> str:
         """As readers say it: the preset, and the settings that differ from it."""
         changes = [f"{key} = {value}" for key, value in self.about.get("overrides", {}).items()]
-        return ", ".join([self.about["preset"], *changes])
+        words = changes if len(changes) <= NAMED else [f"{len(changes)} settings changed"]
+        return ", ".join([self.about["preset"], *words])
 
     @property
     def slug(self) -> str:

@@ -14,7 +14,7 @@ import dataclasses
 import html
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from ser_study.wording import word
 CARD = "card.png"
 SHARED = (GLOSSARY, REFERENCES)  # of the main run; they are the same in every run
 _CHIP = re.compile(r'<span class="run">.*?</span>|<nav class="runs".*?</nav>', re.DOTALL)
+_CHAPTER = re.compile(r'<a href="run:(pages/[^"#]+)([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _END_OF_HEAD = re.compile(
     r'(?:<meta name="description" content="">.*?)?</head>', re.DOTALL
@@ -127,12 +128,12 @@ def _edition(run: Run, place: str, best: Run, project: Path) -> Edition:
         file = pages.file_of(chapter)
         text = published_article(run.folder / file, chapter.corpus and word(chapter.corpus))
         if text:
-            articles[chapter.page] = text | {"body": _unresolved(text["body"], "../" * file.count("/"))}
+            body = _unresolved(text["body"], "../" * file.count("/"))
+            articles[chapter.page] = text | {"body": _mended(body, _files(run), _files(best))}
     executed = [chapter for chapter in story if chapter.page in articles]
     findings = "../index.html" if best.has_findings and run is not best else ""
     known = {*(pages.file_of(chapter) for chapter in story), "index.html", *SHARED, PROVENANCE, social.LOST}
-    others = {path.relative_to(run.folder).as_posix(): path for path in _pages_of(run.folder)}
-    others = {file: path for file, path in others.items() if file not in known}
+    others = {file: run.folder / file for file in _files(run) if file not in known}
     more = {file: text for file, path in others.items() if (text := published_article(path, ""))}
     facts = run.about["chapters"]
     book = pages.bound(run.about, executed, articles, facts=facts, project=project, more=more, findings=findings)
@@ -159,13 +160,26 @@ def published_story(run: Run) -> list[Chapter]:
     return story
 
 
-def _pages_of(folder: Path) -> list[Path]:
-    return [*sorted(folder.glob("*.html")), *sorted((folder / "pages").glob("*.html"))]
+def _files(run: Run) -> list[str]:
+    """The pages of a run, below its folder."""
+    pages = [*sorted(run.folder.glob("*.html")), *sorted((run.folder / "pages").glob("*.html"))]
+    return [path.relative_to(run.folder).as_posix() for path in pages]
 
 
 def _unresolved(body: str, root: str) -> str:
     """A published body whose links lead from the folder of its run again."""
     return re.sub(rf'href="{re.escape(root)}(?=(?:pages/|tables/|index\.html)[^"]*")', 'href="run:', body)
+
+
+def _mended(body: str, here: Collection[str], main: Collection[str]) -> str:
+    """The body with its links to chapters that the run does not have: they lead to the main run, or are none."""
+
+    def mend(match: re.Match) -> str:
+        if match[1] in (*here, *SHARED):
+            return match[0]
+        return match[0].replace('"run:', '"run:../', 1) if match[1] in main else match[3]
+
+    return _CHAPTER.sub(mend, body)
 
 
 def _bare(path: Path, file: str) -> dict[str, Any]:
