@@ -95,7 +95,7 @@ const landmarks = {banner: 'body > header', main: 'main', navigation: 'nav', com
 for (const [role, selector] of Object.entries(landmarks)) {
   const names = [...document.querySelectorAll(selector)].map((node) => node.getAttribute('aria-label') ?? '');
   if (role === 'main' && names.length !== 1) faults.push(`${names.length} main landmarks`);
-  if (role !== 'complementary' && new Set(names).size !== names.length) faults.push(`${role}: ${names.join(', ')}`);
+  if (new Set(names).size !== names.length) faults.push(`${role}: ${names.join(', ')}`);
 }
 if (document.querySelectorAll('h1').length !== 1) faults.push('not one first heading');
 return faults;

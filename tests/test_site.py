@@ -123,6 +123,14 @@ def test_a_run_without_findings_opens_with_its_chapters_and_the_way_to_the_findi
     assert "have not been written" not in "".join(text_of(made, file) for file in made.pages)
 
 
+def test_outside_a_site_the_findings_are_those_of_the_main_run_beside_it(reports):
+    assert pages._findings_beside(reports / "complete+a=b") == "../demo/index.html"
+    assert pages._findings_beside(reports / "demo") == ""
+    text = pages._chapter_list({"preset": "demo"}, [{"file": "pages/1.html", "number": "1", "label": "A & b"}] * 2, "")
+    assert text["body"].startswith("<p>2 chapters of the study, run with the preset “demo”.</p>")
+    assert "Chapter 1: A &amp; b</a>" in text["body"]
+
+
 def test_an_older_page_looks_like_the_others_and_keeps_its_words(made):
     page = text_of(made, "complete-a-b/pages/08_older.html")
     assert "Words of the older page" in page

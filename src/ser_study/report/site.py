@@ -175,7 +175,7 @@ def _mended(body: str, here: Collection[str], main: Collection[str]) -> str:
     """The body with its links to chapters that the run does not have: they lead to the main run, or are none."""
 
     def mend(match: re.Match) -> str:
-        if match[1] in (*here, *SHARED):
+        if match[1] in (*here, *SHARED, PROVENANCE):
             return match[0]
         return match[0].replace('"run:', '"run:../', 1) if match[1] in main else match[3]
 
