@@ -300,8 +300,8 @@ def web(study, tmp_path_factory):
 
 
 def test_no_link_or_anchor_is_broken_and_ids_are_unique(web, tmp_path):
-    assert len(web.pages) == 13 + 3 + 3, (
-        "chapters, appendix, and the front page, chapter and provenance of the other run"
+    assert len(web.pages) == 13 + 1 + 3 + 3, (
+        "chapters, explorer, appendix, and the front page, chapter and provenance of the other run"
     )
     assert crawler.broken_links(web.folder) == []
     assert crawler.repeated_ids(web.folder) == []
