@@ -19,7 +19,7 @@ from ser_study.plotting.palette import INK, PAPER
 from ser_study.report.table_html import MAX_CSV, cells, flat, is_numeric, slug
 from ser_study.wording import Caption, heading
 
-MOST_BYTES = 120_000  # of a drawing that has a second, narrow one
+MOST_BYTES = 110_000  # of a drawing that has a second, narrow one
 MOST_ROWS = 40  # of a figure's table in a page; the CSV holds all
 MOST_CELLS = 400
 SMALL_CSV = min(MAX_CSV, 12_000)  # bytes, embedded in the page
@@ -111,6 +111,7 @@ def small_svg(text: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r' style="[^"]*"', lambda match: match[0].replace(": ", ":").replace("; ", ";"), svg)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
     svg = re.sub(r"\n\s*", "\n", _without_bare_groups(svg))
