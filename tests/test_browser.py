@@ -107,13 +107,17 @@ def test_keyboard_contents_and_anchors(browser, run):
     assert len(here) == 1
 
 
-def test_narrow_contents_fold_and_figures_scroll_in_their_box(browser, run):
+def test_narrow_contents_fold_and_figures_have_a_drawing_of_their_own(browser, run):
     visit(browser, run / "index.html", width=390)
     details = browser.find_element("css selector", ".contents details")
     assert details.get_attribute("open") is None
+    wide, narrow = (browser.find_element("css selector", f".ser-drawing .{kind}") for kind in ("wide", "narrow"))
+    assert (wide.is_displayed(), narrow.is_displayed()) == (False, True)
     box = browser.find_element("css selector", ".ser-drawing")
-    assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    assert browser.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", box)
     visit(browser, run / "index.html", width=1280)
+    wide, narrow = (browser.find_element("css selector", f".ser-drawing .{kind}") for kind in ("wide", "narrow"))
+    assert (wide.is_displayed(), narrow.is_displayed()) == (True, False)
     assert browser.find_element("css selector", ".contents details").get_attribute("open") is not None
 
 
