@@ -57,6 +57,7 @@ def stack(figure: Figure) -> bool:
         extra = _restack_legend(figure)
         if first.ncols > 1:
             _one_column(figure, panels, heights)
+            _drop_hidden(figure, panels)
         for place, ax in enumerate(panels):
             heights[place] *= _names_above(ax)
         beside = max(rest, 0.8) / first.nrows * len(panels)
@@ -92,6 +93,14 @@ def _one_column(figure: Figure, panels: list[Axes], heights: list[float]) -> Non
             ax.set_ylabel(row.get_ylabel())
         if not ax.get_xlabel() and column.get_xlabel():
             ax.set_xlabel(column.get_xlabel())
+
+
+def _drop_hidden(figure: Figure, panels: list[Axes]) -> None:
+    """Panels that are not visible have no place in the one column, though a colour bar may stand beside them, too."""
+    for ax in figure.axes:
+        if ax.get_subplotspec() is not None and ax not in panels:
+            ax.set_subplotspec(panels[-1].get_subplotspec())
+            ax.set_in_layout(False)
 
 
 def _restack_legend(figure: Figure) -> float:
