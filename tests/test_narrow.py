@@ -152,3 +152,22 @@ def test_data_of_a_figure_is_a_table_and_a_file():
     page = figure_html.figure_html('<svg width="9pt"></svg>', "", Caption("f", "F.", alt="It rises."), data=content)
     assert 'aria-label="It rises. Its numbers are in the table below the figure."' in page
     assert 'class="ser-hint"' in page, "a figure with one drawing says that it scrolls"
+
+
+@palette.styled
+def five_tiles_and_a_colour_bar():
+    figure, axes = palette.canvas(2, 3, height=3.0, title="Five corpora")
+    for ax in axes.flat[:5]:
+        tiles = ax.pcolormesh(np.arange(4.0).reshape(2, 2))
+        ax.set_title("tess")
+    axes.flat[5].set_visible(False)
+    figure.colorbar(tiles, ax=list(axes.flat), label="UAR (0–1)")
+    return figure
+
+
+def test_panels_that_are_not_there_stand_in_no_ones_way():
+    figure = five_tiles_and_a_colour_bar()
+    assert stacked(figure)
+    places = [ax.get_position() for ax in figure.axes if ax.get_visible() and ax.get_title(loc="left")]
+    assert len(places) == 5
+    assert all(above.y0 > below.y1 for above, below in zip(places, places[1:]))
