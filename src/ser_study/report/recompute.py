@@ -29,16 +29,20 @@ from ser_study.report.publish import fingerprints
 from ser_study.store import PAGES, file_hash, open_folders, project_root
 
 KEPT = ("study", "show")  # an expression that mentions one of these is a step of the report
-NOT_PUBLISHED: Mapping[str, tuple[str, ...]] = {  # why → names of tables, or patterns of them
-    "they describe the recordings": ("*_audit", "*_prosody", "*_descriptors", "degraded", "in_short", "occlusion_*"),
+NOT_PUBLISHED: Mapping[str, tuple[str, ...]] = {  # why → names of tables and figures, or patterns of them
+    "they describe the recordings": (
+        *("*_audit", "*_prosody", "*_descriptors", "*_durations", "*_intensity", "*_pair", "*_sounds"),
+        *("contours", "degraded*", "frame_features", "in_short", "occlusion*", "surest_spectrograms"),
+    ),
     "they describe features": (
-        *("features", "feature_similarity", "variance_strongest", "descriptions", "shapley", "importance_families"),
+        *("features", "feature_similarity", "correlation", "variance*", "descriptions", "shapley", "importance*"),
+        *("identification", "corpus_identification", "random_weights"),
     ),
     "their models are fitted to features beside the experiments": (
-        *("automl", "selection", "searches", "nested_searches", "enrolment", "vote_labels", "baseline_gaps"),
-        *("bundles", "finetuning", "joint_networks"),
+        *("automl", "selection", "searches", "nested_searches", "enrolment", "vote_labels*", "baseline_gaps"),
+        *("bundles", "finetuning", "fold_scores", "joint_networks"),
     ),
-    "they are times of the machine": ("costs", "time_costs", "benchmark_times"),
+    "they are times of the machine": ("costs*", "time_costs", "time_pareto", "benchmark_times"),
     "they count the ledger, which has grown since": ("test_evaluations", "baseline_ledger"),
 }
 
@@ -189,8 +193,9 @@ def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
 
 
 def reason(table: str) -> str:
-    """Why a table does not follow from published predictions; empty for one that does."""
-    fits = (why for why, patterns in NOT_PUBLISHED.items() if any(fnmatch(table, pattern) for pattern in patterns))
+    """Why a table, or the data of a figure, does not follow from published predictions; empty for one that does."""
+    name = table.removeprefix("figure_")
+    fits = (why for why, patterns in NOT_PUBLISHED.items() if any(fnmatch(name, pattern) for pattern in patterns))
     return next(fits, "")
 
 
