@@ -12,7 +12,7 @@ from figure_checks import check_overlap, texts_of
 from ser_study.plotting import dots, matrices, narrow, palette
 from ser_study.plotting.distributions import box_table
 from ser_study.plotting.marks import row_axis
-from ser_study.report import figure_html
+from ser_study.report import exhibits, figure_html
 from ser_study.wording import Caption
 
 PANELS = [
@@ -171,3 +171,14 @@ def test_panels_that_are_not_there_stand_in_no_ones_way():
     places = [ax.get_position() for ax in figure.axes if ax.get_visible() and ax.get_title(loc="left")]
     assert len(places) == 5
     assert all(above.y0 > below.y1 for above, below in zip(places, places[1:]))
+
+
+def test_a_figure_that_cannot_be_rearranged_loses_no_chapter(monkeypatch, capsys):
+    def broken(figure):
+        raise IndexError("list index out of range")
+
+    figure = five_tiles_and_a_colour_bar()
+    assert exhibits._narrow(figure, "five").startswith("<")
+    monkeypatch.setattr(exhibits, "stack", broken)
+    assert exhibits._narrow(figure, "five") == ""
+    assert capsys.readouterr().err == "Figure five cannot be rearranged: IndexError: list index out of range\n"

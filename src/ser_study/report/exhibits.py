@@ -20,6 +20,7 @@ import gzip
 import html
 import mimetypes
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -232,6 +233,15 @@ def _saved(fig: Any, name: str, folder: Path) -> tuple[str, str]:
         temporary.write_text(drawing, "utf-8")
     with replacing(folder / f"{name}.png") as temporary:
         fig.savefig(temporary, format="png", dpi=144, bbox_inches="tight", facecolor=PAPER, metadata={"Software": None})
-    narrow = svg_text(fig, name) if _in_pages() and len(drawing) < MOST_BYTES and stack(fig) else ""
+    narrow = _narrow(fig, name) if _in_pages() and len(drawing) < MOST_BYTES else ""
     pyplot.close(fig)
     return drawing, narrow
+
+
+def _narrow(fig: Any, name: str) -> str:
+    """The figure rearranged for narrow screens; empty where that cannot be read or fails: then the page scrolls it."""
+    try:
+        return svg_text(fig, name) if stack(fig) else ""
+    except Exception as error:  # no reason to lose the chapter
+        print(f"Figure {name} cannot be rearranged: {type(error).__name__}: {error}", file=sys.stderr)
+        return ""
