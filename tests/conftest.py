@@ -17,14 +17,9 @@ from ser_study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST = (  # files of minutes: begun first, so that no worker is left with one of them at the end
-    *(
-        "test_control.py",
-        "test_corpora_together.py",
-        "test_every_corpus.py",
-        "test_notebooks.py",
-        "test_published_run.py",
-    ),
-    *("test_joint_finetuning.py", "test_corpora.py", "test_features_speed.py", "test_finetuning.py", "test_deep.py"),
+    *("test_control.py", "test_corpora_together.py", "test_every_corpus.py", "test_notebooks.py"),
+    *("test_published_run.py", "test_joint_finetuning.py", "test_corpora.py", "test_features_speed.py"),
+    *("test_finetuning.py", "test_deep.py"),
 )
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DATA = Path(os.environ.get("SER_STUDY_DATA") or PROJECT / "data" / "raw")  # read once: tests change the environment
