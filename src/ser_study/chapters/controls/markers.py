@@ -81,12 +81,6 @@ def _rows(part: Selection, possible: Sequence[str], config: Config) -> pd.DataFr
         folds = [_folds(clips, protocol, config) for clips in (plain, twice)]
         for marker in (name for name in expected.columns if protocol != DUPLICATED or name == "duplicate"):
             clips, dealt = (twice, folds[1]) if marker == "duplicate" else (plain, folds[0])
-            if (
-                not clips["clip_id"][_paired(_cells(clips, marker))]
-                .isin(dealt["clip_id"][dealt["role"] == "test"])
-                .any()
-            ):
-                continue  # the unit is unknown, or no tested clip shares it with another
             random = settings.rng(config, f"markers/{part.name}/{protocol}/{marker}")
             draws = config.controls.marker_draws
             value, low, high, n = score(dealt, clips, marker, random, draws=draws)
