@@ -16,7 +16,6 @@ figure was drawn from is ``figure.data``.
 from __future__ import annotations
 
 import base64
-import gzip
 import html
 import mimetypes
 import os
@@ -32,7 +31,7 @@ import pandas as pd
 from ser_study.plotting.narrow import stack
 from ser_study.plotting.palette import PAPER, svg_text
 from ser_study.report.figure_html import MOST_BYTES, csv_name, data_html, figure_html
-from ser_study.report.table_html import flat, table_html
+from ser_study.report.table_html import flat, packed, table_html
 from ser_study.store import PAGES, replacing
 from ser_study.study import Study
 from ser_study.wording import Caption
@@ -200,7 +199,8 @@ def table_code() -> str:
 
     library = Path(find_package_file("html/dt_bundle.js"))
     code = _read("tables.js")
-    return code.replace("@LIBRARY@", _packed(library)).replace("@STYLE@", _packed(library.with_suffix(".css")))
+    style = library.with_suffix(".css")
+    return code.replace("@LIBRARY@", packed(library.read_bytes())).replace("@STYLE@", packed(style.read_bytes()))
 
 
 def _html(content: str, plain: str, metadata: Mapping[str, Any] | None = None) -> tuple[dict[str, str], dict]:
@@ -217,11 +217,6 @@ def _read(name: str) -> str:
 
 def _in_pages() -> bool:
     return bool(os.environ.get(PAGES))
-
-
-def _packed(path: Path) -> str:
-    """A text file as base64 of gzip, the same bytes every time."""
-    return base64.b64encode(gzip.compress(path.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
 def _saved(fig: Any, name: str, folder: Path) -> tuple[str, str]:

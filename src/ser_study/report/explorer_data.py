@@ -10,8 +10,6 @@ base64 of gzip, since a page that is read from disk can fetch nothing.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from ser_study.experiments import coding
 from ser_study.plotting.palette import INTENSITIES
 from ser_study.report import explorer_systems
 from ser_study.report.explorer_systems import System
+from ser_study.report.table_html import packed
 from ser_study.store import CLIPS
 from ser_study.wording import sentence, word
 
@@ -101,12 +100,8 @@ def script(folder: Path) -> str:
     }
     about |= _words(about["systems"]) | {"arrays": writer.places}
     text = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
-    parts = {"about": _packed(text.encode()), "arrays": _packed(b"".join(writer.parts))}
+    parts = {"about": packed(text.encode()), "arrays": packed(b"".join(writer.parts))}
     return f"window.serPredictions = {json.dumps(parts)};\n"
-
-
-def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
 
 
 def _columns(clips: pd.DataFrame, writer: _Writer) -> list[dict[str, Any]]:

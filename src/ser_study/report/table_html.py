@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 import re
@@ -81,6 +82,11 @@ def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
     if in_pages:
         return f'{cut}<a href="run:tables/{html.escape(name)}.csv">CSV beside the report</a>'
     return f"{cut}all rows are in tables/{html.escape(name)}.csv"
+
+
+def packed(content: bytes) -> str:
+    """Bytes as base64 of gzip, for a script of a page; the same every time."""
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
 
 
 def is_numeric(values: pd.Series) -> bool:
