@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from visits import visit
+from visits import resize, visit
 
 _LINK = re.compile(r'<(?:a|link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 _OWN = re.compile(r"<(?:script|style)\b(?![^>]*\bsrc=)[^>]*>.*?</(?:script|style)>", re.DOTALL)
@@ -111,12 +111,7 @@ def faults(browser: Any, path: Path) -> list[str]:
     wrong += [f"asks for {url}" for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:"))]
     wrong += browser.execute_script(NAMELESS)
     for width in WIDTHS:
-        _resize(browser, width)
+        resize(browser, width)
+        browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         wrong += [f"{width} px: {fault}" for fault in browser.execute_script(OVERWIDE)]
     return [f"{path.name}: {one}" for one in wrong]
-
-
-def _resize(browser: Any, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 from live_server import clip_paths, fitted, served, until
+from visits import resize
 
 from ser_study import cli
 from ser_study.audio import reading
@@ -92,8 +93,7 @@ def browser(sounds):
 
 def visit(browser, address, *, width=1280, theme="light"):
     """The page at a width and in a theme, ready."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    resize(browser, width)
     media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.get_log("browser"), browser.get_log("performance")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 
 
-def visit(browser, path, *, width=1280, theme="light", script=True, fragment=""):
-    """Open a page at a width and in a theme; wait for its tables."""
+def resize(browser, width):
+    """Give the window a width; below 500 px it is that of a telephone."""
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def visit(browser, path, *, width=1280, theme="light", script=True, fragment=""):
+    """Open a page at a width and in a theme; wait for its tables."""
+    resize(browser, width)
     wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
     media = {"features": [{"name": name, "value": value} for name, value in wishes.items()]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
