@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ser_study.report.drawings import compact
 from ser_study.report.references import footnoted
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -54,7 +55,7 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
         return f'<b class="ser-number">{kind} {number}</b>'
 
     body, headings = anchored(_NUMBER.sub(numbered, body))
-    body = footnoted(body)
+    body = compact(footnoted(body))
     first = re.search(r"<h1\b.*?</h1>", body, re.DOTALL)
     titles = [heading["text"] for heading in headings if heading["level"] == 1]
     return {
