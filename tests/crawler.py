@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from visits import resize, visit
+from contrast import faint_texts
+from visits import prefer, resize, visit
 
 _LINK = re.compile(r'<(?:a|link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 _OWN = re.compile(r"<(?:script|style)\b(?![^>]*\bsrc=)[^>]*>.*?</(?:script|style)>", re.DOTALL)
@@ -103,13 +104,16 @@ return faults;
 
 
 def faults(browser: Any, path: Path) -> list[str]:
-    """What is wrong with a page as a browser shows it: too wide at some width, complaints, requests, missing words."""
+    """What is wrong with a page as a browser shows it: too wide, complaints, requests, no words, faint ones."""
     visit(browser, path, width=WIDTHS[0])
     wrong = [f"console: {entry['message']}" for entry in browser.get_log("browser")]
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     wrong += [f"asks for {url}" for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:"))]
     wrong += browser.execute_script(NAMELESS)
+    for theme in ("dark", "light"):
+        prefer(browser, theme)
+        wrong += [f"{theme}: {fault}" for fault in faint_texts(browser)]
     for width in WIDTHS:
         resize(browser, width)
         browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")

@@ -173,7 +173,7 @@ def test_score_matrix_shows_every_score_in_its_tile(drawn):
             for column, model in enumerate(MODELS):
                 score = table.get((corpus, feature, model), np.nan)
                 assert labels[(column + 0.5, row + 0.5)] == marks.score_text(score)
-        assert {t.get_color() for t in ax.texts} <= {"#0a0a0a", "#ffffff", palette.INK}
+        assert {t.get_color() for t in ax.texts} <= {"#010101", "#ffffff", palette.INK}
     for ax in figure.axes[0:4:2]:  # the left ones
         assert [t.get_text() for t in ax.get_yticklabels()] == ["184 means", "summaries", "eGeMAPS", "ComParE"]
     assert figure.axes[0].collections[0].get_clim() == figure.axes[3].collections[0].get_clim()

@@ -279,7 +279,8 @@ FAULTY = """<!doctype html><title>x</title><meta name="viewport" content="width=
 <nav aria-label="a"></nav><nav aria-label="a"></nav><p id="twice"><a href="#nowhere">a</a> <a href="gone.html">b</a></p>
 <h1 id="twice">x</h1><img src="data:," alt="few"><div style="width: 900px; height: 9px"></div>
 <div id="keyless" style="overflow-x: auto"><div style="width: 900px">x</div></div>
-<div id="cut" style="overflow: hidden"><div style="width: 900px">x</div></div>
+<svg role="img" aria-label="A drawing with a faint word" viewBox="0 0 99 9" fill="#777"><rect width="99" height="9"/>
+<text y="7" fill="#333">faint</text></svg><div id="cut" style="overflow: hidden"><div style="width: 900px">x</div></div>
 <script>console.error("complaint"); new Image().src = "http://127.0.0.1:9/x.png";</script>"""
 
 
@@ -328,5 +329,6 @@ def test_the_crawl_sees_what_is_wrong(browser, tmp_path):
             "#keyless: scrolls, but no key reaches it",
         ),
         *("#keyless: scrolls, but nothing says so", "div#cut: cut, 900 in 300 px", "390 px: the page is 9"),
+        'light: A drawing with a faint word: "faint" has a contrast of 2.8',
     ):
         assert words in wrong

@@ -180,7 +180,7 @@ def test_title_of_a_confusion_has_its_best_class_and_its_commonest_mistake():
 
 def test_tile_text_is_readable_on_every_tone():
     figure = matrices.confusions([("a", counts_of(EIGHT) + 9000 * np.eye(8, dtype=int), EIGHT)], title="")
-    assert {t.get_color() for t in figure.axes[0].texts if t.get_text()} == {"#0a0a0a", "#ffffff"}
+    assert {t.get_color() for t in figure.axes[0].texts if t.get_text()} == {"#010101", "#ffffff"}
 
 
 @pytest.mark.parametrize(

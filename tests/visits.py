@@ -11,12 +11,17 @@ def resize(browser, width):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def visit(browser, path, *, width=1280, theme="light", script=True, fragment=""):
-    """Open a page at a width and in a theme; wait for its tables."""
-    resize(browser, width)
+def prefer(browser, theme):
+    """Wish for a theme, and for no motion."""
     wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
     media = {"features": [{"name": name, "value": value} for name, value in wishes.items()]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+
+def visit(browser, path, *, width=1280, theme="light", script=True, fragment=""):
+    """Open a page at a width and in a theme; wait for its tables."""
+    resize(browser, width)
+    prefer(browser, theme)
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
     browser.get_log("browser"), browser.get_log("performance")
     browser.get(path.as_uri() + fragment)

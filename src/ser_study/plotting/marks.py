@@ -78,6 +78,10 @@ def whisker(ax: Axes, y: float, low: float, high: float, *, colour: str, width: 
 
 
 def readable(colour: tuple[float, ...]) -> str:
-    """Near-black or white, whichever stands out; pure black would be left out of the SVG and follow the page."""
-    red, green, blue = (value**2.2 for value in colour[:3])
-    return "#0a0a0a" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#ffffff"
+    """Near-black or white, whichever has the higher contrast, at least 4.5 on any colour (relative luminance, WCAG 2).
+
+    Pure black would be left out of the SVG and follow the page.
+    """
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in colour[:3]]
+    luminance = sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear))
+    return "#010101" if luminance > 0.1798 else "#ffffff"

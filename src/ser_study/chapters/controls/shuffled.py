@@ -17,7 +17,7 @@ HONEST, LEAKY = "at chance", "above chance"
 COLUMNS = ["corpus", "protocol", "model", "shuffle", "draw", "value"]
 SUMMARY = ["corpus", "protocol", "model", "shuffle", "repeats", "mean", "lowest", "highest", "chance", "difference"]
 SUMMARY += ["expected", "holds"]
-IN_WORDS = ["corpus", "split", "repeats", "mean", "lowest", "highest", "chance", "difference", "expected", "holds"]
+IN_WORDS = ["corpus", "split", "mean", "lowest", "highest", "chance", "difference", "expected", "holds", "repeats"]
 
 
 def chance(study: Study) -> dict[str, float]:
