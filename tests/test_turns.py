@@ -98,6 +98,17 @@ def test_one_at_a_time_runs_here():
     assert begun == [1, 2]
 
 
+def read_variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_each_process_has_the_environment_of_its_own_time(monkeypatch):
+    for value in ("first", "second"):
+        monkeypatch.setenv("SER_STUDY_TURN", value)
+        answers = side_by_side(read_variable, ["SER_STUDY_TURN", "SER_STUDY_NONE"], at_once=2, begun=str)
+        assert dict(answers) == {"SER_STUDY_TURN": value, "SER_STUDY_NONE": None}
+
+
 def test_an_error_comes_back_as_it_was_and_a_death_says_what_to_do():
     with pytest.raises(OSError, match="The disk is full"):
         list(side_by_side(refuse_two, [1, 2, 3], at_once=2, begun=str))

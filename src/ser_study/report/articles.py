@@ -42,7 +42,7 @@ def article(path: Path, *, prefix: str) -> dict[str, Any]:
     dict of ``title`` (text), ``opening`` (the HTML of the first heading), ``body`` (HTML) and ``sections``
     (level, anchor and text of the headings of levels 2 and 3).
     """
-    import nbformat
+    from ser_study.report.notebook_format import nbformat
 
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = published_cells(notebook.cells)

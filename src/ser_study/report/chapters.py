@@ -38,6 +38,7 @@ RENDER_ONLY = (  # sources, and folders of them, that change no number
     *("report/appendix.py", "report/articles.py", "report/links.py", "report/references.py", "report/runner.py"),
     *("report/publish.py", "report/recompute.py", "report/side_by_side.py", "report/turns.py", "report/runs.py"),
     *("report/site.py", "report/social.py", "report/compare.py", "report/printing.py", "report/drawings.py"),
+    "report/notebook_format.py",
 )
 MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
 EXPECTED = {  # s, on two cores and that many clips; used until the run has times of its own
@@ -120,7 +121,7 @@ def _by_corpus(notebook: Path, corpora: Sequence[str]) -> list[Chapter]:
 
 def parameters_of(notebook: Path) -> list[str]:
     """Names assigned in the cell tagged ``parameters``."""
-    import nbformat
+    from ser_study.report.notebook_format import nbformat
 
     try:
         cells = nbformat.read(notebook, as_version=4).cells

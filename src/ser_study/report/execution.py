@@ -29,7 +29,7 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
     The record: status ("done" or "failed"), error, seconds, date, clips, commit, the files of the run that the notebook
     wrote, with their hashes, the features it had to do without, and what it read of cached predictions.
     """
-    import nbformat
+    from ser_study.report.notebook_format import nbformat
 
     parameters = {"preset": config.preset, "overrides": dict(config.overrides), "data": data}
     parameters |= {"corpus": chapter.corpus} if chapter.corpus else {}
@@ -59,10 +59,11 @@ def execute(chapter: Chapter, config: Config, store: Store, *, data: str, path: 
 
 def _with_papermill(chapter: Chapter, draft: Path, parameters: Mapping, listing: Path, log: TextIO) -> str:
     """Execute a notebook into ``draft``; what went wrong, empty when nothing did."""
-    import nbformat
     import papermill
     from jupyter_core.utils import run_sync
     from nbclient.exceptions import DeadKernelError
+
+    from ser_study.report.notebook_format import nbformat
 
     kernel = _kernel(listing, log)
     try:

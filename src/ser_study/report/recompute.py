@@ -148,7 +148,7 @@ def replay(notebook: Path, parameters: Mapping[str, Any]) -> list[str]:
 def statements(notebook: Path, parameters: Mapping[str, Any]) -> list[ast.stmt]:
     """The statements of a notebook in order, with its parameters; what shows or assigns several things is taken apart,
     so that one that fails does not take the others with it."""
-    import nbformat
+    from ser_study.report.notebook_format import nbformat
 
     code: list[ast.stmt] = []
     for cell in nbformat.read(notebook, as_version=4).cells:
