@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -206,6 +206,20 @@ def _on_worker(function: Callable, chunk: Sequence, name: str) -> list:
         _one_thread()
     _limit_threads(len(sys.modules))
     return _apply(function, chunk)
+
+
+def single_threaded() -> AbstractContextManager:
+    """For a ``with`` block: native thread pools keep to one thread. Sums over several threads round otherwise."""
+    return _thread_pools(len(sys.modules)).limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(_: int) -> Any:
+    """The libraries that compute on several threads. Looking for them takes milliseconds, so they are looked for again
+    only after an import."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @lru_cache(maxsize=1)

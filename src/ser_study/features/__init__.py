@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import cache as cached
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ser_study import corpora
 from ser_study.audio import augment, prepare
@@ -24,7 +23,7 @@ from ser_study.corpora import packed, published
 from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
-from ser_study.parallel import BATCH, Failure, parallel_map
+from ser_study.parallel import BATCH, Failure, parallel_map, single_threaded
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
@@ -221,21 +220,14 @@ def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[st
 
 def extract(name: str, path: Path, *, config: Config) -> np.ndarray:
     """Values of one file as it is, computed now and not kept; its library must be one that may run here."""
-    with threadpool_limits(1):  # as in the workers: sums over several threads round otherwise
+    with single_threaded():  # as in the workers
         return _extract(("", str(path)), feature=name, slice_=get(name).settings(config), root=Path(), variant=0)
 
 
 def extract_signal(name: str, signal: Signal, *, config: Config) -> np.ndarray:
     """The same of a signal that was prepared by the feature's section of the settings."""
-    with _thread_pools(len(sys.modules)).limit(limits=1):
+    with single_threaded():
         return _of_signal(signal, feature=name, slice_=get(name).settings(config))
-
-
-@lru_cache(maxsize=1)
-def _thread_pools(n_modules: int) -> ThreadpoolController:
-    """The libraries that compute on several threads. Looking for them takes milliseconds, so they are looked for again
-    only after an import."""
-    return ThreadpoolController()
 
 
 def width(name: str, *, config: Config) -> int:

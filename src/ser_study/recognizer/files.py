@@ -19,12 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study.audio import media, reading
 from ser_study.audio.activity import Levels, measures, speech
 from ser_study.audio.media import Media
-from ser_study.parallel import n_workers
+from ser_study.parallel import n_workers, single_threaded
 from ser_study.recognizer.conditions import Survey, standing, warnings_of
 from ser_study.recognizer.recognizer import Recognizer
 from ser_study.recognizer.stream import (
@@ -154,7 +153,7 @@ def _windows(
     """The windows of each channel; while some are predicted, the next are read, unless all were kept."""
     channels = [_Channel(name, Excerpts(about.sample_rate, every=every, length=LENGTH)) for name in names]
     work = partial(window_of, recognizer, sample_rate=about.sample_rate)
-    with threadpool_limits(1), ThreadPoolExecutor(n_workers(jobs)) as pool:
+    with single_threaded(), ThreadPoolExecutor(n_workers(jobs)) as pool:
         waiting: list[Iterator] = []
         for excerpts in _excerpts(kept or media.blocks(about), channels):
             following = [pool.map(work, some) for some in excerpts]
@@ -188,10 +187,18 @@ def _whole(
     levels.add(measured[:, 0], speech(measured))
     proba, distance, emotion = np.full(len(recognizer.classes), math.nan), math.nan, NO_SPEECH
     if levels.speech >= LEAST_SPEECH - 1e-9:
-        proba, distance = probabilities_of(recognizer, judged, survey.sample_rate)
+        proba, distance = _of_last(rows, survey.seconds) or probabilities_of(recognizer, judged, survey.sample_rate)
         emotion = answer(recognizer, proba)
     made = _prediction(recognizer, name, rows, emotion, proba, levels.speech)
     return made, _sentences(recognizer, made, survey, channel, levels, distance, at_once=True)
+
+
+def _of_last(rows: _Channel | None, seconds: float) -> tuple[np.ndarray, float] | None:
+    """What the last window gave, where it is the whole recording and has speech: it is the same clip then."""
+    last = rows.windows[-1] if rows and rows.windows else None
+    if last is None or last.start > 0 or last.end < seconds or last.emotion == NO_SPEECH:
+        return None
+    return np.array(last.probabilities, np.float32), rows.distances[-1]
 
 
 def _averaged(
@@ -228,8 +235,10 @@ def _prediction(
 def _timeline(windows: list[Window], classes: tuple[str, ...]) -> pd.DataFrame:
     columns = {column: [getattr(one, column) for one in windows] for column in TIMES}
     shares = np.array([one.probabilities for one in windows], float).reshape(-1, len(classes))
-    table = pd.DataFrame(columns | dict(zip(probability_columns(classes), shares.T)))
-    return table.astype({column: str if column == "emotion" else float for column in TIMES})
+    typed = {
+        name: pd.array(some, "str") if name == "emotion" else np.array(some, float) for name, some in columns.items()
+    }
+    return pd.DataFrame(typed | dict(zip(probability_columns(classes), shares.T)))
 
 
 @lru_cache(maxsize=8)
