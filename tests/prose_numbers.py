@@ -1,8 +1,9 @@
 """Numbers in the sentences that a notebook computed, and whether they follow from the tables that it wrote.
 
-A number is traced if rounding one of these to its decimals gives it: a value of a table, a number inside a cell of
-text, what a column or a group of its rows counts, sums or averages to, its extremes, a difference between two columns
-of a row or two rows of a column; all also as per cent, and as what is missing to one.
+A number is traced if rounding one of these to its decimals gives it, from the tables and figures of its section: a
+value of a table, a number inside a cell of text, what a column or a group of its rows counts, sums or averages to, its
+extremes, a difference between two columns of a row or two rows of a column; all also as per cent, and as what is
+missing to one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -25,11 +27,21 @@ NO_NUMBERS = re.compile(  # names, settings, references and places that hold dig
     r"[A-Za-z_]+[\w-]*\d[\w-]*|\b\d+ (?:means|statistics)\b|PCA \d+|\d{2}-\d{2}-[\d-]+|\b\d+ %(?= interval)"
 )
 CONSTANTS = {  # page → numbers that are settings or the size of a list in the code, not results
+    "01_corpus_synthetic": {"95"},  # percentile of the whiskers
     "04b_ablations": {"9"},  # ablations there are
-    "05_deep_learning": {"224"},  # pixels of an image network
+    "05_deep_learning": {"224", "5"},  # pixels of an image network; projects
     "10_methods": {".05"},  # the level of significance
 }
 # ratios of gains, which no table holds
+SUMMARIES = {  # page → sections that state numbers of others, too
+    "01_corpus_synthetic": {"", "Clips and speakers", "Durations", "Pitch of women and men", "Summary"},
+    "02_feature_extraction": {"Summary"},
+    "03_splits_and_leakage": {"The wrong way and the right way"},
+    "04_traditional_ml": {""},
+    "06b_systems": {"One system on every protocol"},
+    "07_post_model_testing": {"In short", "Degraded recordings", "Time and performance"},
+    "09_findings": {""},
+}
 UNTRACED = re.compile(r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*")
 DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
 MOST_POINTS = 300  # rows of a table; sentences are not about the points of a curve or a contour
@@ -37,23 +49,31 @@ MOST_ROWS = 60  # of a table whose rows are compared with one another
 STATISTICS = ("sum", "mean", "median", "min", "max")
 
 
-def sentences(notebook: Path) -> Iterator[str]:
-    """Findings (Markdown) and captions that the cells of an executed notebook put out."""
+@dataclass(frozen=True)
+class Section:
+    """A section of an executed notebook, from one heading of level two to the next."""
+
+    heading: str  # empty: before the first
+    sentences: list[str]  # findings (Markdown) and captions that its cells put out
+    exhibits: set[str]  # CSV files of its tables and figures, without the ending; ``_`` and ``-`` are alike
+
+
+def sections(notebook: Path) -> list[Section]:
+    """Sections with what their cells put out."""
+    found = [Section("", [], set())]
     for cell in nbformat.read(notebook, as_version=4).cells:
+        heading = re.search(r"^## (.*)", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else None
+        if heading:
+            found.append(Section(heading[1].strip(), [], set()))
         for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            content = data.get("text/html", "")
             if "text/markdown" in data:
-                yield data["text/markdown"]
-            for caption in re.findall(r"<figcaption>(.*?)</figcaption>", data.get("text/html", ""), flags=re.DOTALL):
-                yield html.unescape(re.sub(r"<[^>]+>", "", caption))
-
-
-def exhibits(notebook: Path) -> set[str]:
-    """Names of the CSV files of the notebook's tables and figures, without the ending; ``_`` and ``-`` are alike."""
-    content = notebook.read_text("utf-8")
-    return {
-        f"{'figure_' * (kind == 'figure')}{name}"
-        for kind, name in re.findall(r'id=\\"(table|figure)-([\w-]+)', content)
-    }
+                found[-1].sentences.append(data["text/markdown"])
+            for caption in re.findall(r"<figcaption>(.*?)</figcaption>", content, flags=re.DOTALL):
+                found[-1].sentences.append(html.unescape(re.sub(r"<[^>]+>", "", caption)))
+            for kind, name in re.findall(r'id="(table|figure)-([\w-]+)', content):
+                found[-1].exhibits.add(f"{'figure_' * (kind == 'figure')}{name}")
+    return found
 
 
 def numbers(sentence: str) -> list[tuple[str, float, int]]:
