@@ -139,6 +139,16 @@ def test_the_matrix_says_what_was_not_run():
     assert "Dash" not in text.score_matrix(scores[scores["feature"] == "summary"], CONFIG).text
 
 
+def test_the_matrix_says_what_to_begin_with():
+    names = [(c, f, m) for c in ("tess", "emodb") for f in ("summary", "campplus") for m in ("lda", "dummy")]
+    scores = pd.DataFrame(names, columns=["corpus", "feature", "model"]).assign(value=[0.4, 1, 0.7, 1, 0.5, 1, 0.8, 1])
+    alone = {"corpus": ["tess"], "feature": ["egemaps"], "model": ["lda"], "value": [0.9]}  # on one corpus only
+    assert text.score_matrix(pd.concat([scores, pd.DataFrame(alone)]), CONFIG).finding == (
+        "**To begin with:** of hand-crafted features, summaries with LDA (mean UAR .450 over 2 corpora); of pretrained "
+        "encoders, CAM++ with LDA (mean UAR .750 over 2 corpora)."
+    )
+
+
 def test_captions_describe_what_is_drawn():
     for caption in (
         text.inflation(split_pairs()),

@@ -72,17 +72,34 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
             **{"uar_within": [0.9, 0.8, 0.9], "overconfidence": [0.0, 0.2, 0.4]},
         }
     )
-    text = summary_text.finding(pd.DataFrame([row]), pairs)
+    gaps = pd.DataFrame(
+        {
+            **{"corpus": "crema_d", "group": ["male", "over 44", "IEO"], "against": ["female", "others", "others"]},
+            **{
+                "attribute": ["gender", "age", "statement"],
+                "difference": [-0.1, 0.05, 0.5],
+                "p_holm": [0.04, 0.3, 0.01],
+            },
+        }
+    )
+    text = summary_text.finding(pd.DataFrame([row]), pairs, gaps)
+    assert "1 of 2 gaps tested is beyond chance after Holm's correction" in text
+    assert "the widest is male − female on CREMA-D: −10.0 points" in text
     assert "of 10 angry clips 7.5 are found, and of 10 alarms 4.0 are false, where 40 % of the clips are angry" in text
     assert "it answers 40 % of the clips of CREMA-D and is right in 90 % of these" in text
     assert "mean over corpora (50 clips each): −25.0 points on a telephone line" in text
     assert "talking" not in text
     assert "median UAR .400 (within a corpus .850), confidence less accuracy +30 points" in text
+    few = summary_text.finding(pd.DataFrame([row]), pairs, gaps.assign(p_holm=math.nan))
+    assert "Other voices" not in few, "without a test there is nothing to say"
+
+
+NO_GAPS = pd.DataFrame(columns=["corpus", "attribute", "group", "against", "system", "difference", "p_holm"])
 
 
 def test_a_run_without_new_speakers_says_so(small_study):
     empty = summary.table(small_study, {}, pd.DataFrame(), pd.DataFrame())
-    caption = summary_text.in_short(empty, pd.DataFrame({"source": [], "corpus": [], "system": []}), "")
+    caption = summary_text.in_short(empty, pd.DataFrame({"source": [], "corpus": [], "system": []}), NO_GAPS, "")
     assert summary_text.readable(empty).empty
     assert caption.empty == summary_text.EMPTY
     assert caption.finding == ""

@@ -43,10 +43,29 @@ def gaps() -> Caption:
 
 def matrix_title(scores: pd.DataFrame) -> str:
     """Which combination does best on average."""
-    best = scores[scores["model"] != "dummy"].groupby(["feature", "model"])["value"].agg(["mean", "size"])
-    best = best[best["size"] == best["size"].max()]["mean"]
+    best = _on_average(scores)
     feature, model = best.idxmax()
     return f"On new speakers {word(feature)} with {word(model)} scores highest on average: UAR {share(best.max())}"
+
+
+def _on_average(scores: pd.DataFrame) -> pd.Series:
+    """Mean UAR over the corpora of every feature and model that was run on most of them."""
+    pairs = scores[scores["model"] != "dummy"].groupby(["feature", "model"])["value"].agg(["mean", "size"])
+    return pairs[pairs["size"] == pairs["size"].max()]["mean"]
+
+
+def begin_with(scores: pd.DataFrame, config: Config) -> str:
+    """What a new project may begin with, without weights to fetch and with them."""
+    parts = []
+    for kind, part in scores.groupby(scores["feature"].isin(config.benchmark.encoders)):
+        best = _on_average(part)
+        if len(best):
+            feature, model = best.idxmax()
+            named = "of pretrained encoders" if kind else "of hand-crafted features"
+            n = part.groupby(["feature", "model"])["corpus"].nunique().max()
+            where = f"over {n} corpora" if n > 1 else f"on {word(part['corpus'].iloc[0])}"
+            parts.append(f"{named}, {word(feature)} with {word(model)} (mean UAR {share(best.max())} {where})")
+    return f"**To begin with:** {'; '.join(parts)}." if parts else ""
 
 
 def score_matrix(scores: pd.DataFrame, config: Config) -> Caption:
@@ -56,7 +75,7 @@ def score_matrix(scores: pd.DataFrame, config: Config) -> Caption:
     low, high = share(scores["value"].min(), 2), share(scores["value"].max(), 2)
     alt = f"{matrix_title(scores)}. Heat maps of feature by model, one for each corpus; UAR from {low} to {high}."
     words = " ".join(["UAR on speakers that were not in training.", *_missing(scores, config)])
-    return Caption("score_matrix", words, alt)
+    return Caption("score_matrix", words, alt, finding=begin_with(scores, config))
 
 
 def _missing(scores: pd.DataFrame, config: Config) -> list[str]:

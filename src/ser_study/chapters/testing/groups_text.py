@@ -95,13 +95,23 @@ def gaps_finding(table: pd.DataFrame) -> str:
 
 def _of_speakers(table: pd.DataFrame) -> list[str]:
     """One line on the tested gaps between groups of speakers, of all systems; none without such a gap."""
-    tested = table[table["attribute"].isin(OF_SPEAKERS) & table["p_holm"].notna()]
+    tested = between_speakers(table)
     if tested.empty:
         return []
     kinds = listed(kind for kind in OF_SPEAKERS if kind in set(tested["attribute"]))
+    return [f"- **Groups of speakers** ({kinds}): {beyond_chance(tested, 'tested over all systems')}."]
+
+
+def between_speakers(table: pd.DataFrame) -> pd.DataFrame:
+    """The tested gaps between groups of speakers, of all systems."""
+    return table[table["attribute"].isin(OF_SPEAKERS) & table["p_holm"].notna()]
+
+
+def beyond_chance(tested: pd.DataFrame, which: str = "tested") -> str:
+    """How many tested gaps chance does not explain."""
     beyond = int((tested["p_holm"] < ALPHA).sum())
-    count = f"{beyond or 'none'} of {_gaps(len(tested))} tested over all systems {'are' if beyond > 1 else 'is'}"
-    return [f"- **Groups of speakers** ({kinds}): {count} beyond chance after Holm's correction."]
+    count = f"{beyond or 'none'} of {_gaps(len(tested))} {which} {'are' if beyond > 1 else 'is'}"
+    return f"{count} beyond chance after Holm's correction"
 
 
 def _gaps(n: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ser_study.chapters.testing.groups_text import between_speakers, beyond_chance, pair
 from ser_study.chapters.testing.summary import AIM, ALARM, CROWD
 from ser_study.wording import Caption, number, percent, sentence, share, signed, span, word
 
@@ -27,13 +28,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return scaled.drop(columns=["n", "n_degraded"]).dropna(axis=1, how="all")
 
 
-def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
+def in_short(table: pd.DataFrame, pairs: pd.DataFrame, gaps: pd.DataFrame, system: str) -> Caption:
     """The table, and what it means.
 
     Parameters
     ----------
     table : of ``summary.table``
     pairs : of ``transfer.table``
+    gaps : of ``groups.gaps``
     system : title of the system
     """
     words = (
@@ -43,7 +45,8 @@ def in_short(table: pd.DataFrame, pairs: pd.DataFrame, system: str) -> Caption:
     columns = readable(table).columns
     labels = {name: label for name, label in LABELS.items() if name in columns}
     decimals = {name: places for name, places in DECIMALS.items() if name in columns}
-    return Caption("in_short", words, empty=EMPTY, labels=labels, finding=finding(table, pairs), decimals=decimals)
+    own = finding(table, pairs, gaps[gaps["system"] == system])
+    return Caption("in_short", words, empty=EMPTY, labels=labels, finding=own, decimals=decimals)
 
 
 def _degraded(table: pd.DataFrame) -> str:
@@ -54,12 +57,12 @@ def _degraded(table: pd.DataFrame) -> str:
     return f" Changes of UAR are of {few} clips a corpus; the section on degraded recordings has their intervals."
 
 
-def finding(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """What it can be used for, and what not, on the selection with the most speakers."""
+def finding(table: pd.DataFrame, pairs: pd.DataFrame, gaps: pd.DataFrame) -> str:
+    """What it can be used for, and what not, on the selection with the most speakers; ``gaps`` of this system."""
     if table.empty:
         return ""
     row = table.loc[table["n_speakers"].idxmax()]
-    lines = [_alarms(row), _answers(row), _calls(table), _elsewhere(pairs)]
+    lines = [_alarms(row), _answers(row), _calls(table), _voices(gaps), _elsewhere(pairs)]
     lines.append(
         "- **Not for decisions about a person.** All of this is acted speech, so it says how well acting is "
         "recognised, and nothing about what somebody feels."
@@ -98,6 +101,18 @@ def _calls(table: pd.DataFrame) -> str:
     parts = [f"{signed(100 * value)} points {where[name]}" for name, value in tried.items()]
     few = span(table["n_degraded"].dropna())
     return f"- **Calls.** Change of UAR, mean over corpora ({few} clips each): {', '.join(parts)}."
+
+
+def _voices(gaps: pd.DataFrame) -> str:
+    """Whether some voices are understood less well, of the system's own gaps between groups of speakers."""
+    tested = between_speakers(gaps)
+    if tested.empty:
+        return ""
+    widest = next(tested.loc[[tested["difference"].abs().idxmax()]].itertuples())
+    return (
+        f"- **Other voices.** Between women and men, ages and origins of speakers, {beyond_chance(tested)}; the widest "
+        f"is {pair(widest)} on {word(widest.corpus)}: {signed(100 * widest.difference)} points."
+    )
 
 
 def _elsewhere(pairs: pd.DataFrame) -> str:
