@@ -183,6 +183,21 @@ def test_nothing_complains_and_nothing_is_cut(browser, page, theme, width):
 
 
 @pytest.mark.browser
+def test_what_degradations_leave_is_shown_for_the_corpora_that_have_it(browser, page):
+    rows = "return [...document.querySelectorAll('#explorer-degraded tr')]"
+    rows += ".map(row => row.innerText.replace(/\\s+/g, ' ').trim())"
+    explorer_views.opened(browser, page, "#corpus=emodb")
+    assert browser.execute_script(rows) == [
+        "Recording one encoder two encoders",
+        "as recorded .800 [.700, .900] .800 [.700, .900]",
+        "white noise, 10 dB SNR .400 [.300, .500] −40.0 [−45.0, −35.0] .500 [.400, .600] −30.0 [−35.0, −25.0]",
+    ]
+    assert "60 clips" in browser.find_element("id", "explorer-degraded-part").text
+    explorer_views.opened(browser, page, "#corpus=tess")
+    assert not browser.find_element("id", "explorer-degraded-part").is_displayed()
+
+
+@pytest.mark.browser
 def test_the_address_holds_what_is_chosen(browser, page):
     from selenium.webdriver.support.ui import Select
 

@@ -29,7 +29,7 @@ from ser_study.store import Store, file_hash, locked, replacing
 
 PAGE = "explorer.html"
 AUDIO = "explorer-audio.js"
-PARTS = ("data.js", "scores.js", "charts.js", "page.js")
+PARTS = ("data.js", "scores.js", "charts.js", "degraded.js", "page.js")
 LIBRARY, SNIPPET = "vl-convert-python", "window.vegaEmbed = vegaEmbed;"
 
 
@@ -65,7 +65,8 @@ def _has_data(run: Path, folder: Path) -> bool:
     """Whether there are predictions to show; their script is then written, unless it was made from the same."""
     if not published_clips.is_run(run):
         return False
-    sources = [explorer_data.VERSION, *(file_hash(path) for path in sorted(run.glob("*.parquet")))]
+    tables = [path for path in [run / explorer_data.DEGRADED] if path.is_file()]
+    sources = [explorer_data.VERSION, *map(file_hash, [*sorted(run.glob("*.parquet")), *tables])]
     opening = f"// made from {' '.join(map(str, sources))}\n"
     path = folder / "explorer-data.js"
     if path.is_file() and path.open(encoding="utf-8").readline() == opening:

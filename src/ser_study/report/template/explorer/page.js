@@ -363,6 +363,7 @@ const start = async () => {
     showScores();
     showMatrices();
     showErrors();
+    showDegraded(about, state.selection);
     draw();
     explorer.milliseconds = performance.now() - begun;
   };
