@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 DISTRIBUTION = {  # where it differs from the name imported
-    **{"sklearn": "scikit-learn", "IPython": "ipython", "vl_convert": "vl-convert-python"},
+    **{"sklearn": "scikit-learn", "IPython": "ipython", "vl_convert": "vl-convert-python", "PIL": "pillow"},
 }
 RUN_ONLY = {"distributed", "ipykernel", "ipywidgets", "jupyterlab", "websockets"}  # doors to Dask, notebooks, streams
 CPU_BUILDS = {"tensorflow-cpu", "xgboost-cpu"}  # smaller builds of what is imported under the plain name

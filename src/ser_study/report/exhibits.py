@@ -64,6 +64,7 @@ class Exhibits:
 
     def __init__(self, study: Study) -> None:
         self.outputs = study.store.outputs
+        self._recomputes = study.store.published is not None  # tables and SVGs are compared, and no page is made
         if not _in_pages():
             library = {
                 "text/html": f"<style>{_read('jupyter.css')}</style><script>\n{table_code()}</script>",
@@ -120,7 +121,7 @@ class Exhibits:
         if not caption.alt.strip():
             raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")
         data = self._figure_data(fig, caption.name)
-        wide, narrow = _saved(fig, caption.name, self.outputs / "figures")
+        wide, narrow = _saved(fig, caption.name, self.outputs / "figures", alone=self._recomputes)
         content = figure_html(wide, narrow, caption, data=data)
         plain = f"Figure {caption.name}: {caption.alt}"
         return Exhibit([_html(content, plain), *_markdown(caption.finding)])
@@ -219,16 +220,19 @@ def _in_pages() -> bool:
     return bool(os.environ.get(PAGES))
 
 
-def _saved(fig: Any, name: str, folder: Path) -> tuple[str, str]:
-    """Write a figure as SVG and PNG, close it, and return the SVG and, for a page, that for narrow screens or ''."""
+def _saved(fig: Any, name: str, folder: Path, *, alone: bool) -> tuple[str, str]:
+    """Write a figure as SVG and PNG, close it, and return the SVG and, for a page, that for narrow screens or ''; where
+    the SVG is all that is wanted, it alone."""
     from matplotlib import pyplot
 
     drawing = svg_text(fig, name)
     with replacing(folder / f"{name}.svg") as temporary:
         temporary.write_text(drawing, "utf-8")
-    with replacing(folder / f"{name}.png") as temporary:
-        fig.savefig(temporary, format="png", dpi=144, bbox_inches="tight", facecolor=PAPER, metadata={"Software": None})
-    narrow = _narrow(fig, name) if _in_pages() and len(drawing) < MOST_BYTES else ""
+    options = {"format": "png", "dpi": 144, "bbox_inches": "tight", "facecolor": PAPER, "metadata": {"Software": None}}
+    if not alone:
+        with replacing(folder / f"{name}.png") as temporary:
+            fig.savefig(temporary, **options)
+    narrow = _narrow(fig, name) if _in_pages() and not alone and len(drawing) < MOST_BYTES else ""
     pyplot.close(fig)
     return drawing, narrow
 
