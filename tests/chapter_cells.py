@@ -127,7 +127,7 @@ def make_light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rankings, "_REPEATS", 1)
     monkeypatch.setattr(rankings, "curve", functools.partial(rankings.curve, draws=2))
     monkeypatch.setattr(costs, "parallel_map", lambda work, items, **options: [(one, work(one)) for one in items])
-    monkeypatch.setattr(exhibits, "_saved", lambda fig, name, folder: ('<svg width="1pt"></svg>', ""))
+    monkeypatch.setattr(exhibits, "_saved", lambda fig, name, folder, alone: ('<svg width="1pt"></svg>', ""))
 
 
 def check(parts: Sequence[tuple], home: Path, changes: Mapping[str, Any] | None = None) -> dict[str, pd.DataFrame]:
