@@ -32,7 +32,6 @@ CONSTANTS = {  # page → numbers that are settings or the size of a list in the
     "05_deep_learning": {"224", "5"},  # pixels of an image network; projects
     "10_methods": {".05"},  # the level of significance
 }
-# ratios of gains, which no table holds
 SUMMARIES = {  # page → sections that state numbers of others, too
     "01_corpus_synthetic": {"", "Clips and speakers", "Durations", "Pitch of women and men", "Summary"},
     "02_feature_extraction": {"Summary"},
@@ -42,6 +41,7 @@ SUMMARIES = {  # page → sections that state numbers of others, too
     "07_post_model_testing": {"In short", "Degraded recordings", "Time and performance"},
     "09_findings": {""},
 }
+# ratios of gains, which no table holds
 UNTRACED = re.compile(r"Of what the whole clips score above chance[^.]*?%(?:, [^.]*?%| and [^.]*?%)*")
 DECLARED = {"08_baselines": str(BASELINES)}  # what the projects published, with its notes
 MOST_POINTS = 300  # rows of a table; sentences are not about the points of a curve or a contour

@@ -74,12 +74,12 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
     )
     gaps = pd.DataFrame(
         {
-            **{"corpus": "crema_d", "group": ["male", "over 44", "IEO"], "against": ["female", "others", "others"]},
-            **{
-                "attribute": ["gender", "age", "statement"],
-                "difference": [-0.1, 0.05, 0.5],
-                "p_holm": [0.04, 0.3, 0.01],
-            },
+            "corpus": "crema_d",
+            "attribute": ["gender", "age", "statement"],
+            "group": ["male", "over 44", "IEO"],
+            "against": ["female", "others", "others"],
+            "difference": [-0.1, 0.05, 0.5],
+            "p_holm": [0.04, 0.3, 0.01],
         }
     )
     text = summary_text.finding(pd.DataFrame([row]), pairs, gaps)

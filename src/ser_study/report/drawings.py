@@ -13,6 +13,7 @@ from collections import Counter
 
 _DRAWING = re.compile(r'<svg [^>]*class="(?:wide|narrow)".*?</svg>', re.DOTALL)
 _STYLE = re.compile(r' style="([^"]*)"')
+_ID = re.compile(r'( id="|href="#|url\(#)([^")]+)')
 _PATH = re.compile(r' d="([^"]*)"')
 _PICTURE = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 _NOTHING = re.compile(
@@ -41,8 +42,8 @@ def compact(body: str) -> str:
 def _compact(svg: str, prefix: str) -> str:
     svg = _PICTURE.sub(lambda match: "data:image/png;base64," + _small_png(match[1]), svg)
     svg = _NOTHING.sub("", svg.replace("xlink:href", "href"))
-    for number, name in enumerate(re.findall(r' id="([^"]+)"', svg)):
-        svg = re.sub(rf'( id="|href="#|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{prefix}.{number}", svg)
+    ids = {name: f"{prefix}.{number}" for number, name in enumerate(re.findall(r' id="([^"]+)"', svg))}
+    svg = _ID.sub(lambda match: match[1] + ids[match[2]], svg)
     svg = _PATH.sub(lambda match: f' d="{_short_path(match[1])}"', svg)
     opening, rest = svg.split(">", 1)  # the style of the drawing itself stays where the page's script finds it
     names = {
