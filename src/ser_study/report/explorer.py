@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +24,7 @@ import pandas as pd
 from ser_study import corpora
 from ser_study.config import Config
 from ser_study.corpora import published as published_clips
-from ser_study.report import explorer_data
+from ser_study.report import explorer_data, thumbnails
 from ser_study.report.articles import TEMPLATE, article_of
 from ser_study.store import Store, file_hash, locked, replacing
 
@@ -58,7 +59,18 @@ def article(
         text = {}
         for name, make in texts.items():
             _write(folder / name, make())
-    return {PAGE: article_of("Explorer", render("explorer.html.j2", text=text, glossary=source is None))}
+    values = {"text": text, "glossary": source is None}
+    values["thumbnails"] = {} if standalone else _thumbnails(source or store.run, folder)
+    return {PAGE: article_of("Explorer", render("explorer.html.j2", **values))}
+
+
+def _thumbnails(run: Path, folder: Path) -> dict[str, str]:
+    """Corpus → file in ``folder`` with its thumbnails, taken from the run that has published its clips."""
+    files = thumbnails.there(run, run / "assets")
+    for file in files.values():
+        if not (folder / file).is_file():
+            shutil.copyfile(run / "assets" / file, folder / file)
+    return files
 
 
 def _has_data(run: Path, folder: Path) -> bool:
@@ -126,7 +138,7 @@ def note_recordings(config: Config, store: Store, *, names: Iterable[str]) -> No
     """
     if not (store.run / PAGE).is_file() or store.published is not None:
         return
-    public = [name for name in names if corpora.module(name).INFO.names_published]
+    public = [name for name in names if thumbnails.is_public(name)]
     places: dict[str, str] = {}
     for name in public:
         clips = corpora.load(name, config=config, store=store)

@@ -21,18 +21,18 @@ import pandas as pd
 import pyarrow as pa
 from scipy import stats
 
-from ser_study import corpora, schema
+from ser_study import schema
 from ser_study.evaluation.comparisons import votes_of
 from ser_study.evaluation.intervals import CLIP_GROUPS, MIN_BOOTSTRAP, MIN_JACKKNIFE
 from ser_study.experiments import coding
 from ser_study.plotting.palette import INTENSITIES
-from ser_study.report import explorer_systems
+from ser_study.report import explorer_systems, thumbnails
 from ser_study.report.explorer_systems import System
 from ser_study.report.table_html import packed
 from ser_study.store import CLIPS
 from ser_study.wording import sentence, word
 
-VERSION = 2  # rises when the script holds something else
+VERSION = 3  # rises when the script holds something else
 UNKNOWN = 65_535
 DEGRADED = "tables/degraded.csv"  # of chapter 07
 RESAMPLES, BINS = 2_000, 10  # of the bootstrap; of calibration
@@ -81,8 +81,10 @@ def script(folder: Path) -> str:
     if not systems:
         return ""
     used = explorer_systems.places(systems)
-    clips = pd.read_parquet(folder / CLIPS).iloc[used].reset_index(drop=True)
+    whole = pd.read_parquet(folder / CLIPS)
+    clips = whole.iloc[used].reset_index(drop=True)
     writer = _Writer()
+    writer.add("tile", whole.groupby("corpus").cumcount().iloc[used].to_numpy("<u4"))  # of its corpus's thumbnails
     about = {
         "version": VERSION,
         "leftOut": left_out,
@@ -93,8 +95,9 @@ def script(folder: Path) -> str:
         "calibrated": CALIBRATED,
         "speakers": {"bootstrap": MIN_BOOTSTRAP, "jackknife": MIN_JACKKNIFE},
         "groups": CLIP_GROUPS,
+        "tiles": {"columns": thumbnails.COLUMNS, "width": thumbnails.WIDTH, "height": thumbnails.HEIGHT},
         "clips": clips["clip_id"].tolist(),
-        "public": [name for name in clips["corpus"].unique() if corpora.module(name).INFO.names_published],
+        "public": [name for name in clips["corpus"].unique() if thumbnails.is_public(name)],
         "columns": _columns(clips, writer),
         "votes": _votes(clips, writer),
         "systems": _predictions(systems, used, writer),
@@ -160,8 +163,7 @@ def _degraded(path: Path) -> list[dict[str, Any]]:
         return []
     table = pd.read_csv(path).rename(columns={"corpus": "selection", "degradation": "condition"})
     names = ["selection", "condition", "system", "uar", "low", "high", "change", "change_low", "change_high", "n"]
-    rows = table[names].round(4).astype(object).where(table[names].notna(), None)
-    return rows.assign(changes=table["change"] != 0).to_dict("records")
+    return table[names].round(4).astype(object).where(table[names].notna(), None).to_dict("records")
 
 
 def _predictions(systems: list[System], used: np.ndarray, writer: _Writer) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ser_study.config import Config
 from ser_study.parallel import n_workers
-from ser_study.report import explorer, pages, provenance, publish, turns
+from ser_study.report import explorer, pages, provenance, publish, thumbnails, turns
 from ser_study.report.chapters import (
     Chapter,
     cached_path,
@@ -69,6 +69,7 @@ def run_study(
             facts[chapter.page] = facts[chapter.page] | {"current": current}
         _write_run(config, store, rows, facts)
         publish.publish(config, store, corpora=corpora, notebooks=[known["notebook"] for known in facts.values()])
+        thumbnails.write(config, store, names=corpora)
         n_pages = pages.render(store, story=story, facts=facts, standalone=standalone)
         explorer.note_recordings(config, store, names=corpora)
         if reason := publish.too_large(store.run):

@@ -24,7 +24,7 @@ const unpacked = async (packed) => {
     return lists.get(number);
   };
   const systems = new Map(about.systems.map((one, number) => [one.name, { ...one, number }]));
-  return { about, array, columns, systems, list, votes: array("votes"), recognition: array("recognition") };
+  return { about, array, columns, systems, list, tile: array("tile"), votes: array("votes"), recognition: array("recognition") };
 };
 
 // A system with its arrays; probabilities are decoded when first needed, as experiments/coding.py does, to float32.

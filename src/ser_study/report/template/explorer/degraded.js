@@ -7,7 +7,7 @@ const showDegraded = (about, selection) => {
   const systems = different("system");
   const cell = (row) => {
     if (!row) return make("td", { class: "n" }, "–");
-    const change = row.changes ? [make("br"), make("small", {}, `${points(row.change)} [${points(row.change_low)}, ${points(row.change_high)}]`)] : [];
+    const change = row.change !== 0 ? [make("br"), make("small", {}, `${points(row.change)} [${points(row.change_low)}, ${points(row.change_high)}]`)] : [];
     return make("td", { class: "n" }, withInterval({ value: row.uar, low: row.low, high: row.high }), ...change);
   };
   const points = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + value.toFixed(1).replace("-", "−"));

@@ -301,6 +301,15 @@ const start = async () => {
   const origin = (clip) => ["speaker", "statement", "intensity"].map((name) => [name, columns.get(name)])
     .filter(([, column]) => column && column.codes[clip] !== UNKNOWN)
     .map(([name, column]) => ORIGIN[name] + column.levels[column.codes[clip]]).join(", ");
+  const sheets = new Map([...document.querySelectorAll("[data-thumbnails]")].map(({ dataset }) => [dataset.thumbnails, dataset.src]));
+  const thumbnail = (clip, own) => {
+    const address = sheets.get(about.clips[clip].split("/")[0]);
+    if (!address) return [];
+    const { columns: perRow, width, height } = about.tiles;
+    const [left, up] = [(data.tile[clip] % perRow) * width, Math.floor(data.tile[clip] / perRow) * height];
+    const style = `background: url("${address}") -${left}px -${up}px; width: ${width}px; height: ${height}px`;
+    return [make("span", { class: "thumbnail", role: "img", "aria-label": `Spectrogram of ${own}`, style })];
+  };
   const showErrors = () => {
     const place = LETTERS.indexOf(state.of);
     options($("of"), state.systems.map((_, at) => [LETTERS[at], `${LETTERS[at]}: ${named(at)}`]), state.of);
@@ -316,7 +325,7 @@ const start = async () => {
     const rows = some.map((row) => {
       const clip = system.clips[row];
       const own = about.clips[clip].slice(about.clips[clip].indexOf("/") + 1);
-      return make("tr", {}, make("th", { scope: "row" }, own, make("small", {}, origin(clip))), make("td", {}, about.emotions[system.classes[system.truth[row]]]),
+      return make("tr", {}, make("th", { scope: "row" }, ...thumbnail(clip, own), own, make("small", {}, origin(clip))), make("td", {}, about.emotions[system.classes[system.truth[row]]]),
         ...state.systems.map((name) => answer(name, clip)), ...(hasVotes ? [make("td", {}, listeners(clip))] : []),
         ...(hasAudio ? [make("td", {}, player(clip, own))] : []));
     });
