@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import discriminant
 from ser_study.models.discriminant import Discriminant, Moments
 from ser_study.models.linear_head import LinearHead
+from ser_study.parallel import single_threaded
 from ser_study.training import Block, InnerFolds, as_table, in_columns, taken, temperature
 
 VERSION = 4  # rises when fitting or choosing gives other numbers
@@ -84,7 +84,7 @@ def run_folds(
     Table as that of ``training.run_folds``; ``params`` names the other corpora that were chosen.
     """
     frames = []
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    with single_threaded():  # results must not depend on the number of threads
         joint, own, _ = _made(own, others, models)
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             parts = _fold(joint, own, *masks_of(own, rows), inner)
@@ -99,7 +99,7 @@ def head_of(
 
     ``fit`` and ``test`` are masks of own rows, see ``masks_of``; speakers of test rows are in no training part.
     """
-    with threadpool_limits(1):
+    with single_threaded():
         joint, own, centre = _made(own, others, models)
         parts, outer = _parts(joint, own, fit, test, inner)
         params, scale, _ = _best(joint, parts)

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import discriminant
 from ser_study.models.discriminant import Discriminant, Moments
 from ser_study.models.linear_head import LinearHead
+from ser_study.parallel import single_threaded
 from ser_study.training import Block, as_table, in_columns, temperature
 
 VERSION = 1  # rises when fitting or choosing gives other numbers
@@ -77,7 +77,7 @@ def predict(pool: Pool, *, models: Models) -> pd.DataFrame:
         There are fewer than three parts.
     """
     frames = []
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    with single_threaded():  # results must not depend on the number of threads
         fits = _Fits(pool, models)
         for part in fits.parts:
             fitted = fits.fitted(frozenset({part}))
@@ -89,7 +89,7 @@ def predict(pool: Pool, *, models: Models) -> pd.DataFrame:
 def fit(pool: Pool, *, models: Models, without: Iterable[int] = ()) -> Fitted:
     """The discriminant of all clips but those of some parts, chosen and calibrated as in ``predict``; that without one
     part is the one that predicts it there, bit for bit. Raises as ``predict`` does."""
-    with threadpool_limits(1):
+    with single_threaded():
         return _Fits(pool, models).fitted(frozenset(without))
 
 

@@ -25,13 +25,13 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from ser_study.config import Models, Training
 from ser_study.evaluation import metrics
 from ser_study.models import classical, deep, registry
 from ser_study.models.linear_head import probabilities
 from ser_study.models.model import margins
+from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet, probability_columns
 
 FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
@@ -87,7 +87,7 @@ def run_folds(
     classes = tuple(sorted(truth.dropna().unique()))
     is_deep = task.build is not None or registry.get(task.model).family == "deep"
     one_fold = partial(_deep_fold, training=training or Training()) if is_deep else partial(_one_fold, inner=inner)
-    with nullcontext() if is_deep else threadpool_limits(1):  # results must not depend on the number of threads
+    with nullcontext() if is_deep else single_threaded():  # results must not depend on the number of threads
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             make = partial(one_fold, features, truth, rows, task, models=models, seed=seed, classes=classes)
             make = partial(_numbered, make, repeat=repeat, fold=fold)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study import training
@@ -27,6 +26,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.experiments.selections import Selection
 from ser_study.models import discriminant, registry
+from ser_study.parallel import single_threaded
 from ser_study.store import Store
 
 VERSION = 1  # rises when the curve gives other numbers
@@ -120,7 +120,7 @@ def _computed(job: execute.Job, config: Config, store: Store) -> pd.DataFrame:
     speakers = job.selection.clips.set_index("clip_id")["speaker"].loc[ids].to_numpy(str)
     folds = folds_of(job.experiment, job.selection, truth, config, store, 0)
     inner = execute.inner_folds(job, truth, config)
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    with single_threaded():  # results must not depend on the number of threads
         fitted = []
         for _, rows in folds.groupby(["repeat", "fold"], sort=True):
             test = np.isin(ids, rows.loc[rows["role"] == "test", "clip_id"])

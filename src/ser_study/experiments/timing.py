@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study import corpora, features
@@ -24,6 +23,7 @@ from ser_study.experiments import execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.models import classical
 from ser_study.models.model import Model, margins
+from ser_study.parallel import single_threaded
 from ser_study.store import Store
 from ser_study.tuning.comparison import timed
 
@@ -55,7 +55,7 @@ def fit_classical(
     prepare = classical.preparation(model)
     chosen = model.fixed(config.models) if params is None else params
     estimator = model.build(config.models, chosen, settings.random_state(config, "costs"))
-    with threadpool_limits(1), warnings.catch_warnings():
+    with single_threaded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # iterations are capped on purpose
         _, seconds = timed(lambda: estimator.fit(prepare.fit_transform(rows), classes))
     return Fitted(prepare, estimator), seconds

@@ -18,7 +18,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from threadpoolctl import threadpool_limits
 
 from ser_study import __version__
 from ser_study.live import answers, logs, schema, uploads
@@ -28,6 +27,7 @@ from ser_study.live.security import COOKIE, Access, Guarded
 from ser_study.live.sessions import EVERY, LENGTH, Opening, Pump, Session
 from ser_study.live.worker import warm_up
 from ser_study.live.workers import Workers
+from ser_study.parallel import single_threaded
 from ser_study.recognizer import Recognizer
 
 PAGE = Path(__file__).parent / "page"
@@ -85,7 +85,7 @@ class Service:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Start the workers and threads; end them and remove all files."""
         self.pool = ThreadPoolExecutor(_n_threads(), thread_name_prefix="predict")
-        with threadpool_limits(1):  # threads of ours, not of each call: sums over several threads round otherwise
+        with single_threaded():  # threads of ours, not of each call: sums over several threads round otherwise
             try:
                 self.pool.submit(warm_up, self.recognizer)
                 await self.workers.start()

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from threadpoolctl import threadpool_limits
 
 from ser_study.config import Models
+from ser_study.parallel import single_threaded
 from ser_study.schema import check_columns, classes_in, probability_columns
 
 KEYS = ("corpus", "scheme", "protocol", "repeat", "fold", "draw", "role", "clip_id", "variant")
@@ -88,7 +88,7 @@ def stack(
     evidence = np.log(np.clip(np.concatenate(proba, axis=1), FLOOR, None))  # (n, members · C)
     truth, role = first["truth"].to_numpy(), first["role"].to_numpy()
     result, n_fitted = np.zeros((len(first), len(classes))), np.zeros(len(first), int)
-    with threadpool_limits(1):
+    with single_threaded():
         for fold, places in folds(first):
             validation, test = (places[role[places] == which] for which in ("validation", "test"))
             need_validation(fold, validation, first, least_classes=2)

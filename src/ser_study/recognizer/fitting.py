@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study import joint_training, training
 from ser_study.config import Config
@@ -25,6 +24,7 @@ from ser_study.experiments.folds import folds_of, with_variants
 from ser_study.experiments.selections import Selection, classes_of
 from ser_study.models import classical, discriminant, registry
 from ser_study.models.linear_head import LinearHead
+from ser_study.parallel import single_threaded
 from ser_study.store import Store
 
 VERSION = 1  # rises when the same experiment would get another head; part of every key that rests on one
@@ -130,7 +130,7 @@ def _alone(job: Job, config: Config, store: Store, fold: tuple | None) -> Fit:
     options["seed"] = 0  # a discriminant draws nothing
     model, params, scale = registry.get(MODEL), job.params, 1.0
     inner = execute.inner_folds(job, truth, config)
-    with threadpool_limits(1):  # as in the experiment
+    with single_threaded():  # as in the experiment
         if pairs := training.inner_pairs(everything, len(train.truth), inner):
             grid = [params] if params is not None else model.grid(config.models)
             params, scale, _ = training.best_point(model, grid, pairs, **options)

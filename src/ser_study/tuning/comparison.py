@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from threadpoolctl import threadpool_limits
 
 from ser_study import training
 from ser_study.config import Models
 from ser_study.evaluation import metrics
 from ser_study.models import classical, registry
 from ser_study.models.model import margins
+from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet
 
 SCORES = ("accuracy", "accuracy_sd", "auc", "uar", "macro_precision", "weighted_f1", "kappa", "mcc")
@@ -103,7 +103,7 @@ def compare_models(
         A model is unknown or a network, or a fold lacks train or validation rows.
     """
     rows = []
-    with threadpool_limits(1):
+    with single_threaded():
         for name in names:
             model = registry.get(name)
             if model.family == "deep":

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study.config import Config
 from ser_study.evaluation import metrics
+from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, versions
 from ser_study.tuning.baseline_spaces import get
@@ -134,7 +134,7 @@ def tune(
     if space.method == "random":
         return randomised(space, rows, seed=seed, metric=metric, config=config, **options)
     scorer = _scorer(space, rows, metric, seed, config)
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    with single_threaded():  # results must not depend on the number of threads
         return search(space.dimensions, scorer, list(rows.places), config=config, **options)
 
 
@@ -221,7 +221,7 @@ def _drawn(space: Space, estimator: Any, rows: Rows, n_draws: int, seed: int, me
         random_state=seed,
         error_score="raise",
     )
-    with threadpool_limits(1), warnings.catch_warnings(), TemporaryDirectory() as memory:
+    with single_threaded(), warnings.catch_warnings(), TemporaryDirectory() as memory:
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         if isinstance(estimator, Pipeline):  # what no draw changes is fitted once a fold, not once a draw
             estimator.set_params(memory=memory)

@@ -36,13 +36,13 @@ from sklearn.feature_selection import f_classif
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study.chapters.ablations import validation
 from ser_study.config import Config, Models
 from ser_study.evaluation import metrics
 from ser_study.models import classical
+from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
 
@@ -185,7 +185,7 @@ def curve(
     if min(dropped) < 0 or max(dropped) >= n_features:
         raise ValueError(f"Of {n_features} features, 0 to {n_features - 1} can be dropped; found {list(dropped)}.")
     tables = []
-    with threadpool_limits(1):
+    with single_threaded():
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             train, held_out = _train_and_validation(features, truth, speaker, rows, fold)
             seed = settings.random_state(config, f"selection/{repeat}/{fold}")

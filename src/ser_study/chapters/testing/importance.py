@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ser_study import features
 from ser_study.chapters.testing import declare
@@ -34,7 +33,7 @@ from ser_study.experiments import execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.features import column_names
 from ser_study.models.linear_head import LinearHead
-from ser_study.parallel import Failure, parallel_map
+from ser_study.parallel import Failure, parallel_map, single_threaded
 from ser_study.study import Study
 
 VERSION = 1  # rises when the same settings give other numbers
@@ -127,7 +126,7 @@ def _permuted(one: Experiment, fitted: Heads, study: Study) -> pd.DataFrame:
     alone, repeat, prediction``."""
     values, truth = execute.features_and_classes(job_of(one, study), study.config, study.store)
     member, parts = np.array([column_names.part(name) for name in values.columns]), []
-    with threadpool_limits(1):
+    with single_threaded():
         for fold, (head, clips) in enumerate(fitted):
             rows, facts = values.rows(clips), {"clip_id": clips, "truth": truth.loc[clips].to_numpy(str)}
             for what, alone, repeat, (columns, order) in _plan(member, len(clips), fold, one, study.config):

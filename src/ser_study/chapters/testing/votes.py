@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from threadpoolctl import threadpool_limits
 
 from ser_study import config as settings
 from ser_study import corpora, training
@@ -33,7 +32,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
 from ser_study.models import classical, discriminant, registry
 from ser_study.models.model import Model, margins
-from ser_study.parallel import Failure, parallel_map
+from ser_study.parallel import Failure, parallel_map, single_threaded
 from ser_study.store import Store
 from ser_study.study import Study
 
@@ -145,7 +144,7 @@ def _computed(job: Job, labels: str, config: Config, store: Store) -> pd.DataFra
     inner, model = execute.inner_folds(job, truth, config), registry.get(job.experiment.model)
     seed = settings.random_state(config, f"{job.experiment.model}/0")  # as of the experiment itself
     frames = []
-    with threadpool_limits(1):  # results must not depend on the number of threads
+    with single_threaded():  # results must not depend on the number of threads
         for (repeat, fold), rows in folds.groupby(["repeat", "fold"], sort=True):
             blocks = training.blocks_of(values, truth, rows)
             table = _fold(blocks, shares, inner, partial(decisions, model, config.models, seed), config)
