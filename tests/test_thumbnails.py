@@ -12,7 +12,6 @@ from ser_study import config as settings
 from ser_study import corpora
 from ser_study.corpora import published
 from ser_study.features import inspection
-from ser_study.parallel import Failure
 from ser_study.report import pages, thumbnails
 from ser_study.store import PREDICTIONS, Store
 
@@ -28,14 +27,14 @@ def test_a_tile_is_dark_where_a_clip_is_loud():
     assert (thumbnails.tile(np.zeros((1, 64))) == 255).all(), "a silent clip, of one frame, is white"
 
 
-def test_tiles_stand_in_rows_and_a_lost_clip_leaves_a_gap():
+def test_tiles_stand_in_rows():
     tiles = [np.full((thumbnails.HEIGHT, thumbnails.WIDTH), place, np.uint8) for place in range(70)]
-    tiles[3] = Failure("gone", "OSError")
     sheet = thumbnails.sheet(tiles)
     assert sheet.shape == (2 * thumbnails.HEIGHT, 64 * thumbnails.WIDTH)
     at = [divmod(place, thumbnails.COLUMNS) for place in range(70)]
     seen = [int(sheet[row * thumbnails.HEIGHT, column * thumbnails.WIDTH]) for row, column in at]
-    assert seen == [0, 1, 2, 255, *range(4, 70)]
+    assert seen == list(range(70))
+    assert (sheet[thumbnails.HEIGHT :, 6 * thumbnails.WIDTH :] == 255).all()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +69,28 @@ def test_pictures_hold_the_clips_in_their_order(study):
     before = (store.run / "assets" / file).stat().st_mtime_ns
     thumbnails.write(config, store, names=["synthetic"])
     assert (store.run / "assets" / file).stat().st_mtime_ns == before
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_no_picture_is_made(study, monkeypatch, capsys):
+    config, store = study
+    (file,) = thumbnails.there(store.run, store.run / "assets").values()
+    for folder in (store.run / "assets", store.derived / "thumbnails"):
+        (folder / file).unlink()
+    clip = corpora.load("synthetic", config=config, store=store)["clip_id"].iloc[3]
+    whole = inspection.analysis_of
+
+    def analysis_of(row, **options):
+        if row["clip_id"] == clip:
+            raise OSError("gone")
+        return whole(row, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inspection, "analysis_of", analysis_of)
+        thumbnails.write(config, store, names=["synthetic"])
+    assert thumbnails.there(store.run, store.run / "assets") == {}
+    assert f"could not be read ({clip}: " in capsys.readouterr().err
+    thumbnails.write(config, store, names=["synthetic"])
+    assert list(thumbnails.there(store.run, store.run / "assets")) == ["synthetic"]
 
 
 def test_corpora_that_name_no_clip_have_no_picture(tmp_path):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 BATCH = 8  # clips a task: large enough to hide the cost of sending, small enough to balance
+MAX_NAMED = 5  # failures that a message names; the rest is counted
 WINDOW = 256  # tasks that a cluster has at a time: enough for that many cores, few enough to keep memory flat
 
 
@@ -30,6 +31,12 @@ class Failure:
 
     reason: str
     kind: str = ""  # class of the error; empty where there was none, such as when the worker crashed
+
+
+def listed(failures: Sequence[tuple[str, Failure]]) -> str:
+    """What failed, each with its reason; the first ``MAX_NAMED``, and how many more."""
+    named = "; ".join(f"{name}: {failure.reason}" for name, failure in failures[:MAX_NAMED])
+    return named + (f"; and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else "")
 
 
 def n_workers(jobs: int) -> int:
@@ -204,12 +211,15 @@ def _on_worker(function: Callable, chunk: Sequence, name: str) -> list:
     """
     if name:
         _one_thread()
-    _limit_threads(len(sys.modules))
+    single_threaded()  # for good: another thread of this worker may be computing when this chunk ends
     return _apply(function, chunk)
 
 
 def single_threaded() -> AbstractContextManager:
-    """For a ``with`` block: native thread pools keep to one thread. Sums over several threads round otherwise."""
+    """Keep native thread pools to one thread, from now to the end of the ``with`` block, if this begins one.
+
+    Sums over several threads round otherwise.
+    """
     return _thread_pools(len(sys.modules)).limit(limits=1)
 
 
@@ -220,14 +230,6 @@ def _thread_pools(_: int) -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-@lru_cache(maxsize=1)
-def _limit_threads(_: int) -> None:
-    """Keep native thread pools to one thread; asked again after an import only, for looking for them takes long."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
 
 
 def cpu_model() -> str:
@@ -251,9 +253,7 @@ def _one_thread(_: str = "") -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     for variable in (*THREADS, *TENSORFLOW_THREADS):
         os.environ[variable] = "1"
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    single_threaded()
 
 
 def _progress(total: int, label: str, unit: str):

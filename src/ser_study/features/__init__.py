@@ -23,7 +23,7 @@ from ser_study.corpora import packed, published
 from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
-from ser_study.parallel import BATCH, Failure, parallel_map, single_threaded
+from ser_study.parallel import BATCH, Failure, listed, parallel_map, single_threaded
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
@@ -44,7 +44,6 @@ __all__ = [
 
 GROUP = 256  # clips written to disk at a time
 N_TASKS, MOST_AT_ONCE = 1024, 64  # tasks from which on each gets more than ``BATCH`` clips, and how many at most
-MAX_NAMED = 5  # failures of a corpus that are named; the rest is counted
 
 
 def unavailable(name: str, config: Config | None = None) -> str:
@@ -193,9 +192,7 @@ def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: di
 def _report(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
     """Name on stderr the clips that gave nothing."""
     if failures:
-        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:MAX_NAMED])
-        more = f"; and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else ""
-        print(f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {listed}{more}", file=sys.stderr)
+        print(f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {listed(failures)}", file=sys.stderr)
 
 
 def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[str, Failure]]:

@@ -24,12 +24,11 @@ from ser_study.audio import degrade, prepare, reading
 from ser_study.audio.degrade import CLEAN, DEGRADATIONS, N_VOICES, Condition
 from ser_study.config import Config
 from ser_study.experiments.selections import Selection
-from ser_study.parallel import Failure, parallel_map
+from ser_study.parallel import Failure, listed, parallel_map
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, versions
 
 VERSION = 1  # rises when the values of a condition change
-MAX_NAMED = 5  # failures of a condition that are named; the rest is counted
 
 
 def voices_of(clips: pd.DataFrame, clip_id: str) -> pd.DataFrame:
@@ -195,10 +194,9 @@ def _refuse(failures: list[tuple[str, Failure]], condition: Condition) -> None:
 def _report(failures: list[tuple[str, Failure]], condition: Condition, n_clips: int) -> None:
     """Name on stderr the clips that a condition could not be made of."""
     if failures:
-        listed = "; ".join(f"{clip}: {failure.reason}" for clip, failure in failures[:MAX_NAMED])
-        more = f"; and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else ""
         kind, level = condition
-        print(f"{len(failures)} of {n_clips} clips gave nothing in {kind} {level:g}: {listed}{more}", file=sys.stderr)
+        lost = f"{len(failures)} of {n_clips} clips gave nothing in {kind} {level:g}"
+        print(f"{lost}: {listed(failures)}", file=sys.stderr)
 
 
 def _set_of(table: pd.DataFrame, feature: str, clip_ids: Sequence[str]) -> FeatureSet:

@@ -66,6 +66,7 @@ def article(
 
 def _thumbnails(run: Path, folder: Path) -> dict[str, str]:
     """Corpus → file in ``folder`` with its thumbnails, taken from the run that has published its clips."""
+    thumbnails.remove_old(run, folder)
     files = thumbnails.there(run, run / "assets")
     for file in files.values():
         if not (folder / file).is_file():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from ser_study import corpora
 from ser_study.config import Audio, Config, Frames
 from ser_study.corpora import published
 from ser_study.features import inspection
-from ser_study.parallel import Failure, parallel_map
+from ser_study.parallel import Failure, listed, parallel_map
 from ser_study.store import Store, locked, replacing
 
 VERSION = 1  # rises when a tile looks different
@@ -36,21 +37,27 @@ QUALITY = 30  # of WebP, 0 to 100
 def write(config: Config, store: Store, *, names: Iterable[str]) -> None:
     """Make the pictures of a run that has published its clips, and remove those of other clips.
 
+    A picture of which a clip cannot be read is not made; stderr says which.
+
     Parameters
     ----------
     names : corpora of the run
     """
     if not published.is_run(store.run) or store.published is not None:
         return
-    current = {name: file_of(store.run, name) for name in names if is_public(name)}
-    for old in (store.run / "assets").glob("spectrograms-*.webp"):
-        if old.name not in current.values():
-            old.unlink()
-    for name, file in current.items():
-        target = store.run / "assets" / file
-        if not target.is_file() and corpora.pack_of(name, store) is None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_made(name, file, config, store), target)
+    folder = store.run / "assets"
+    folder.mkdir(exist_ok=True)
+    remove_old(store.run, folder)
+    for name, file in _files(store.run).items():
+        has_audio = name in names and corpora.pack_of(name, store) is None
+        if has_audio and not (folder / file).is_file() and (made := _made(name, file, config, store)):
+            shutil.copyfile(made, folder / file)
+
+
+def remove_old(run: Path, folder: Path) -> None:
+    """Remove from ``folder`` the pictures of other clips than those that ``run`` has published."""
+    for old in {path.name for path in folder.glob("spectrograms-*.webp")} - set(_files(run).values()):
+        (folder / old).unlink()
 
 
 def is_public(corpus: str) -> bool:
@@ -60,8 +67,11 @@ def is_public(corpus: str) -> bool:
 
 def there(run: Path, folder: Path) -> dict[str, str]:
     """Corpus → file in ``folder`` with its picture, where there is one of the clips that ``run`` has published."""
-    named = {name: file_of(run, name) for name in published.corpora(run) if is_public(name)}
-    return {name: file for name, file in named.items() if (folder / file).is_file()}
+    return {name: file for name, file in _files(run).items() if (folder / file).is_file()}
+
+
+def _files(run: Path) -> dict[str, str]:
+    return {name: file_of(run, name) for name in published.corpora(run) if is_public(name)}
 
 
 def file_of(run: Path, corpus: str) -> str:
@@ -70,17 +80,22 @@ def file_of(run: Path, corpus: str) -> str:
     return f"spectrograms-{corpus}-{settings.fingerprint([VERSION, WIDTH, HEIGHT, COLUMNS, clips])[:12]}.webp"
 
 
-def _made(corpus: str, file: str, config: Config, store: Store) -> Path:
-    """The picture in ``derived``, made unless it is there."""
+def _made(corpus: str, file: str, config: Config, store: Store) -> Path | None:
+    """The picture in ``derived``, made unless it is there; None where a clip could not be read."""
     path = store.derived / "thumbnails" / file
     with locked(path):
         if not path.is_file():
             rows = corpora.load(corpus, config=config, store=store).to_dict("records")
             plain = dataclasses.replace(config, audio=Audio(), frames=Frames())  # alike whatever a run changes
             work = partial(_tile, config=plain, store=store)
-            tiles = [tile for _, tile in parallel_map(work, rows, jobs=config.run.jobs, label="thumbnails")]
+            tiles = list(parallel_map(work, rows, jobs=config.run.jobs, label=f"thumbnails · {corpus}"))
+            if failures := [(clip["clip_id"], tile) for clip, tile in tiles if isinstance(tile, Failure)]:
+                lost = f"{len(failures)} of {len(rows)} clips could not be read ({listed(failures)})"
+                print(f"No thumbnails of {corpus}: {lost}. Mend this, then run again.", file=sys.stderr)
+                return None
             with replacing(path) as temporary:
-                Image.fromarray(sheet(tiles)).save(temporary, format="webp", quality=QUALITY, method=6)
+                picture = Image.fromarray(sheet([tile for _, tile in tiles]))
+                picture.save(temporary, format="webp", quality=QUALITY, method=6)
     return path
 
 
@@ -95,11 +110,9 @@ def tile(mel_db: np.ndarray) -> np.ndarray:
     return np.asarray(grey.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
 
 
-def sheet(tiles: list[np.ndarray | Failure]) -> np.ndarray:
-    """All tiles in rows of ``COLUMNS``; white where a clip could not be read."""
+def sheet(tiles: list[np.ndarray]) -> np.ndarray:
+    """All tiles in rows of ``COLUMNS``; white after the last."""
     n_rows = -(-len(tiles) // COLUMNS)
     whole = np.full((n_rows * COLUMNS, HEIGHT, WIDTH), 255, np.uint8)
-    for place, one in enumerate(tiles):
-        if not isinstance(one, Failure):
-            whole[place] = one
+    whole[: len(tiles)] = tiles
     return whole.reshape(n_rows, COLUMNS, HEIGHT, WIDTH).swapaxes(1, 2).reshape(n_rows * HEIGHT, COLUMNS * WIDTH)
