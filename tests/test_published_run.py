@@ -123,7 +123,7 @@ def test_published_predictions_are_those_that_the_run_computed_with(cached, tmp_
 
 def test_only_what_was_read_is_published(cached, tmp_path):
     whole = coding.rounded(predicted(ONE, "xyz"))
-    store = written(cached, tmp_path / "run", one=published.VALIDATION, three=published.SCORES)
+    store = written(cached, tmp_path / "run", one=("validation+p",), three=published.SCORES)
     candidate = published.predictions(ONE, store)
     assert_frame_equal(candidate, whole[whole["role"] == "validation"])
     scored = published.predictions(THREE, store)

@@ -20,7 +20,7 @@ from ser_study.evaluation.tables import SCORE_COLUMNS
 from ser_study.experiments import baseline_results, benchmark, checks, folds, named, runner
 from ser_study.experiments import selections as loading
 from ser_study.experiments.experiment import Experiment
-from ser_study.experiments.published import ALL
+from ser_study.experiments.published import ALL, SCORES
 from ser_study.experiments.selections import BASELINE, Selection
 from ser_study.schema import FeatureSet
 from ser_study.store import Store, open_folders
@@ -207,26 +207,26 @@ class Study:
         one = Experiment(part.name, protocol, "", "", scheme=scheme)
         truth = loading.classes_of(part, scheme)
         clips = part.clips[part.clips["clip_id"].isin(truth.index)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that folds are made anew is news in a run, not here
+        with warnings.catch_warnings(action="ignore"):  # that folds are made anew is news in a run, not here
             return folds.protocol_folds(one, part.name, clips, truth, self.config, self.store)
 
     def predict(self, experiments: Iterable[Experiment], *, read=ALL) -> dict[Experiment, pd.DataFrame]:
-        """Predictions of experiments, cached or computed now; their test-set evaluations are logged."""
+        """Predictions of experiments, cached or computed now, with the probabilities that are ``read`` (see
+        ``experiments.published``); their test-set evaluations are logged."""
         return self._by_kind(partial(runner.predict, read=read), experiments)
 
     def predict_validation(self, experiments: Iterable[Experiment]) -> dict[Experiment, pd.DataFrame]:
-        """Validation rows of the same; no test row is shown, so nothing is logged."""
+        """Truth and prediction of validation rows; no test row is shown, so nothing is logged."""
         return self._by_kind(runner.predict_validation, experiments)
 
     def predictions(self, experiment: Experiment) -> pd.DataFrame:
         """Predictions of one experiment, as ``predict`` gives them."""
         return self.predict([experiment])[experiment]
 
-    def scores(self, experiments: Iterable[Experiment]) -> pd.DataFrame:
-        """Scores of experiments, one row an experiment and metric, those of student projects last; their test-set
-        evaluations are logged."""
-        options = {"config": self.config, "store": self.store}
+    def scores(self, experiments: Iterable[Experiment], *, read=SCORES) -> pd.DataFrame:
+        """Scores of experiments, one row an experiment and metric, those of student projects last, with
+        ``read=LABELS`` none of probabilities; their test-set evaluations are logged."""
+        options = {"config": self.config, "store": self.store, "read": read}
         if not (experiments := list(experiments)):
             return pd.DataFrame(columns=list(SCORE_COLUMNS))
         return pd.concat([runner.scores(some, self._home(some[0]), **options) for some in _kinds(experiments)])

@@ -20,7 +20,6 @@ from ser_study.evaluation import intervals, metrics
 from ser_study.experiments import baselines, ledger, runner
 from ser_study.experiments.baselines import Baseline
 from ser_study.experiments.execute import feature_names
-from ser_study.experiments.published import VALIDATION_LABELS
 from ser_study.experiments.selections import Selection, incomplete_list, load_baseline_selection
 from ser_study.models import ensembles
 from ser_study.store import Store
@@ -56,8 +55,7 @@ def choose(baseline: Baseline, selections: Mapping[str, Selection], *, config: C
     Test clips take no part; this is the naming of our system before it is scored.
     """
     declared = [e for e in baselines.candidates(baseline) if not features.unavailable(e.feature, config)]
-    options = {"config": config, "store": store, "read": VALIDATION_LABELS}
-    done = runner.predict_validation(declared, selections, **options)
+    done = runner.predict_validation(declared, selections, config=config, store=store)
     metric = metric_of(baseline)
     rows = [
         {"feature": e.feature, "model": e.model, metric: metrics.score_of(done[e], metric), "n": len(done[e])}

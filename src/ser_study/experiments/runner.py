@@ -28,7 +28,13 @@ Selections = Mapping[str, Selection]
 
 
 def scores(
-    experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store, undeclared: bool = False
+    experiments: Iterable[Experiment],
+    selections: Selections,
+    *,
+    config: Config,
+    store: Store,
+    undeclared: bool = False,
+    read: Collection[str] = published.SCORES,
 ) -> pd.DataFrame:
     """Scores of experiments, computed where they are not cached.
 
@@ -37,6 +43,7 @@ def scores(
     experiments : declarations; duplicates are run once
     selections : by name, with those that hyperparameters may be transferred from
     undeclared : log the evaluations as of experiments that no run declares
+    read : what is published of them, see ``published``; with its ``LABELS`` there are no scores of probabilities
 
     Returns
     -------
@@ -49,12 +56,17 @@ def scores(
     """
     experiments = list(dict.fromkeys(experiments))
     ready = _in_two_rounds(experiments, selections, partial(_has_scores, config=config), _score, config, store)
-    _note(ready, published.SCORES, store)
+    _note(ready, read, store)
     by_experiment = {job.experiment: _score(job, config=config, store=store) for job in ready}
     table = pd.concat([by_experiment[e] for e in experiments], ignore_index=True)
     declarations = {name: ledger.UNDECLARED * undeclared + known for name, known in _declarations(ready).items()}
     ledger.log_test_evaluations(declarations, table, store)
-    return table
+    return table[table["metric"].map(_of_labels)].reset_index(drop=True) if read == published.LABELS else table
+
+
+def _of_labels(metric: str) -> bool:
+    """Whether a metric needs no probabilities."""
+    return metric in metrics.COUNT_METRICS or metric.startswith(("uar_", "recall_"))
 
 
 def predict(
@@ -82,25 +94,28 @@ def predict(
     if tables_of:
         rows = pd.concat([ledger.test_uar(table) for table in tables_of.values()], ignore_index=True)
         ledger.log_test_evaluations(_declarations(ready), rows, store)
-    if read == published.LABELS:
-        tables_of = {one: table.loc[:, ~table.columns.str.startswith("p_")] for one, table in tables_of.items()}
-    return {experiment: tables_of[experiment] for experiment in experiments}
+    return {experiment: _as_read(tables_of[experiment], read) for experiment in experiments}
 
 
 def predict_validation(
-    experiments: Iterable[Experiment],
-    selections: Selections,
-    *,
-    config: Config,
-    store: Store,
-    read: Collection[str] = published.VALIDATION,
+    experiments: Iterable[Experiment], selections: Selections, *, config: Config, store: Store
 ) -> dict[Experiment, pd.DataFrame]:
-    """Validation rows of the same predictions: no test row is shown, so nothing is logged."""
+    """Truth and prediction of validation rows: no test row is shown, so nothing is logged."""
     experiments = list(dict.fromkeys(experiments))
     ready = _in_two_rounds(experiments, selections, execute.is_cached, execute.predict, config, store)
-    _note(ready, read, store)
-    tables_of = {job.experiment: execute.predict(job, config=config, store=store) for job in ready}
-    return {e: tables_of[e][tables_of[e]["role"] == "validation"].reset_index(drop=True) for e in experiments}
+    _note(ready, published.VALIDATION_LABELS, store)
+    made = {job.experiment: execute.predict(job, config=config, store=store) for job in ready}
+    validation = {one: table[table["role"] == "validation"].reset_index(drop=True) for one, table in made.items()}
+    return {experiment: _as_read(validation[experiment], published.VALIDATION_LABELS) for experiment in experiments}
+
+
+def _as_read(table: pd.DataFrame, read: Collection[str]) -> pd.DataFrame:
+    """Predictions with no other probabilities than those that are read, which are all that is published."""
+    proba = [name for name in table.columns if name.startswith("p_")]
+    with_p = [role for role in table["role"].unique() if role + published.WITH_P in read]
+    if not with_p:
+        return table.drop(columns=proba)
+    return table.assign(**table[proba].where(table["role"].isin(with_p)))
 
 
 def predictions(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import smallest_training
+from ser_study.experiments.published import LABELS
 from ser_study.store import replacing
 from ser_study.study import Study
 
@@ -35,12 +36,13 @@ def all_scores(study: Study) -> pd.DataFrame:
         *benchmark.benchmark(config, possible),
         *benchmark.joint(config, possible),
         *full,
-        *benchmark.equal_size(config, full, sizes),
-        *(one for pair in leaking.items() for one in pair),
         *benchmark.cross_corpus(config, possible),
         *benchmark.transfer(config, possible, study.selections),
     ]
-    scores = study.scores(experiments).merge(_declarations(experiments), on="experiment", how="left")
+    compared = [*benchmark.equal_size(config, full, sizes), *(one for pair in leaking.items() for one in pair)]
+    compared = [one for one in compared if one not in experiments]
+    scores = pd.concat([study.scores(experiments), study.scores(compared, read=LABELS)], ignore_index=True)
+    scores = scores.merge(_declarations([*experiments, *compared]), on="experiment", how="left")
     return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)
 
 

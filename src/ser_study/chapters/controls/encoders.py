@@ -12,6 +12,7 @@ from ser_study.config import registry
 from ser_study.download import weights
 from ser_study.evaluation import summaries
 from ser_study.experiments import selections
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 
 SCORES = ["corpus", "feature", "kind", "encoder", "random", "low_random", "high_random"]
@@ -23,7 +24,7 @@ DATA = ["encoder", "training_data", "labels", "overlap", "licence", "source"]
 def scores(study: Study) -> pd.DataFrame:
     """UAR on random and on speaker folds of every kind of vectors, and the gap between them (``SCORES``)."""
     declared = declare.encoders(study)
-    table = summaries.uar(study.scores(declared))
+    table = summaries.uar(study.scores(declared, read=LABELS))
     rows, names = [], {one.name: (one, made) for one, made in declared.items()}
     for (corpus, feature), pair in table.groupby(["corpus", "feature"], sort=False):
         by = pair.set_index("protocol")

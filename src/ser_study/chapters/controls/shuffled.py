@@ -39,7 +39,7 @@ def true_scores(study: Study) -> pd.DataFrame:
     """UAR of the same systems with their true labels: ``corpus, protocol, value``."""
     declared = declare.true_labels(study) if study.config.controls.shuffles else []
     steps = {one.name: declare.step_of(one) for one in declared}
-    table = summaries.uar(study.scores(declared))
+    table = summaries.uar(study.scores(declared, read=LABELS))
     return table.assign(protocol=table["experiment"].map(steps))[["corpus", "protocol", "value"]]
 
 

@@ -8,6 +8,7 @@ from ser_study import config as settings
 from ser_study.chapters.splits.tables import equal_ladder
 from ser_study.evaluation import comparisons
 from ser_study.experiments import benchmark, folds, selections
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 from ser_study.wording import word
 
@@ -58,7 +59,7 @@ def costs(study: Study) -> pd.DataFrame:
         pairs = [(steps[a].name, steps[b].name) for a, b in STEPS if a in steps and b in steps]
         if not pairs:
             continue
-        predictions = pd.concat([study.predictions(one) for one in steps.values()])
+        predictions = pd.concat(study.predict(steps.values(), read=LABELS).values())
         random = settings.rng(study.config, f"steps/{name}")
         options = {"family": name, "evaluation": study.config.evaluation, "rng": random}
         table = comparisons.steps(predictions, part.clips, pairs, **options)

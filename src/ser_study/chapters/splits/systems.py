@@ -17,6 +17,7 @@ from ser_study.chapters.splits.tables import equal_sizes
 from ser_study.evaluation import comparisons, metrics, significance, step_gaps, summaries, tables
 from ser_study.experiments import benchmark, folds
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 
 SYSTEM = ["corpus", "feature", "model"]
@@ -62,7 +63,7 @@ def ladder(study: Study) -> pd.DataFrame:
     """UAR of every system on every step (``LADDER_COLUMNS``): size "equal" or "full", ``sd`` over training seeds."""
     whole, each = with_built_in(study), []
     for size, experiments in declared(study).items():
-        scores = summaries.uar(whole.scores(experiments)).assign(size=size)
+        scores = summaries.uar(whole.scores(experiments, read=LABELS)).assign(size=size)
         spread = {one.name: _seed_sd(whole, one) for one in experiments if size == "full" and one.draws > 1}
         each.append(scores.assign(sd=scores["experiment"].map(spread).astype(float)))
     return pd.concat(each, ignore_index=True).reindex(columns=LADDER_COLUMNS)
@@ -70,7 +71,7 @@ def ladder(study: Study) -> pd.DataFrame:
 
 def _seed_sd(study: Study, one: Experiment) -> float:
     """Standard deviation of the UAR over the training seeds of a network."""
-    predictions = study.predictions(one)
+    predictions = study.predict([one], read=LABELS)[one]
     test = predictions[predictions["role"] == "test"]
     return float(np.std([metrics.uar_of(part) for _, part in test.groupby("draw")], ddof=1))
 
@@ -97,7 +98,7 @@ def costs(study: Study) -> pd.DataFrame:
         pairs = [(steps[a].name, steps[b].name) for a, b in STEPS if a in steps and b in steps]
         if tuple(system) == reference or not pairs:
             continue
-        predictions = pd.concat(list(whole.predict(steps.values()).values()))
+        predictions = pd.concat(whole.predict(steps.values(), read=LABELS).values())
         random = settings.rng(study.config, f"steps/{corpus}/{'/'.join(system)}")
         options = {"family": corpus, "evaluation": study.config.evaluation, "rng": random}
         table = comparisons.steps(predictions, whole.clips(corpus), pairs, **options)
@@ -125,7 +126,7 @@ def leads(study: Study) -> pd.DataFrame:
         others = [system for system in pairs if system != chosen]
         if not others:
             continue
-        predictions = pd.concat(list(whole.predict(one for made in own.values() for one in made).values()))
+        predictions = pd.concat(whole.predict((one for made in own.values() for one in made), read=LABELS).values())
         random = settings.rng(study.config, f"leads/{corpus}")
         options = {"family": corpus, "evaluation": study.config.evaluation, "rng": random}
         rows = [pairs[system] for system in others]
@@ -147,7 +148,8 @@ def ranks(study: Study) -> pd.DataFrame:
         own = [one for one in chosen if one.selection == corpus]
         if whole.selections[corpus].n_speakers < FEWEST_BLOCKS or len(own) < 3:
             continue
-        uar = np.stack([_by_speaker(part, whole.clips(corpus)) for part in whole.predict(own).values()], axis=1)
+        predictions = whole.predict(own, read=LABELS).values()
+        uar = np.stack([_by_speaker(part, whole.clips(corpus)) for part in predictions], axis=1)
         ranking = significance.friedman_nemenyi(uar, alpha=1 - study.config.evaluation.level)
         rows = {"corpus": corpus, "feature": [one.feature for one in own], "model": [one.model for one in own]}
         test = {"statistic": ranking.statistic, "p": ranking.p, "critical_difference": ranking.critical_difference}
@@ -169,7 +171,7 @@ def leaks(study: Study) -> pd.DataFrame:
         own = {leaking: plain for leaking, plain in pairs.items() if leaking.selection == corpus}
         if not own:
             continue
-        predictions = pd.concat(list(study.predict([*own, *own.values()]).values()))
+        predictions = pd.concat(study.predict([*own, *own.values()], read=LABELS).values())
         random = settings.rng(study.config, f"leaks/{corpus}")
         options = {"family": corpus, "evaluation": study.config.evaluation, "rng": random}
         names = [(plain.name, leaking.name) for leaking, plain in own.items()]

@@ -14,6 +14,7 @@ from ser_study.chapters.splits import declare
 from ser_study.evaluation import summaries, tables
 from ser_study.experiments import benchmark, folds, selections
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS
 from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
 from ser_study.wording import interval, word
@@ -86,7 +87,7 @@ def ladder(study: Study) -> pd.DataFrame:
     each = []
     for size, experiments in declared.items():
         steps = {one.name: benchmark.step_of(one) for one in experiments}
-        scores = summaries.uar(study.scores(experiments))
+        scores = summaries.uar(study.scores(experiments, read=LABELS))
         each.append(scores.assign(protocol=scores["experiment"].map(steps), size=size))
     columns = ["corpus", "protocol", "size", "value", "low", "high", "interval", "n", "n_train"]
     return pd.concat(each, ignore_index=True)[columns]
@@ -107,7 +108,7 @@ def ladder_speakers(study: Study) -> pd.DataFrame:
     pair = ["random", "speaker_independent"]
     chosen = [one for one in equal_ladder(study) if not one.leak and one.protocol in pair]
     each = []
-    for one, predictions in study.predict(chosen).items():
+    for one, predictions in study.predict(chosen, read=LABELS).items():
         clips = study.selections[one.selection].clips
         each += [tables.speaker_scores(part, clips) for _, part in predictions.groupby("draw")]
     scores = pd.concat(each).groupby(["corpus", "speaker", "protocol"], sort=False)["uar"].mean().unstack("protocol")
@@ -124,7 +125,7 @@ def curve(study: Study) -> pd.DataFrame:
     declared = declare.curve(study)
     if not declared:
         return pd.DataFrame(columns=CURVE_COLUMNS)
-    scores = summaries.uar(study.scores(declared))
+    scores = summaries.uar(study.scores(declared, read=LABELS))
     trained = pd.DataFrame(
         {one.name: _trained_on(one, study) for one in declared}, ["train_speakers", "fewest", "most"]
     )
@@ -148,7 +149,7 @@ def cross_corpus(study: Study) -> pd.DataFrame:
     declared = benchmark.cross_corpus(study.config, study.possible)
     if not declared:
         return pd.DataFrame()
-    scores = summaries.uar(study.scores(declared))
+    scores = summaries.uar(study.scores(declared, read=LABELS))
     sources = {one.name: one.sources[0] if one.sources else one.selection for one in declared}
     scores = scores.assign(source=scores["experiment"].map(sources))
     names = list(dict.fromkeys(scores["corpus"]))

@@ -22,6 +22,7 @@ from ser_study.chapters.systems.declare import KINDS, PROTOCOL
 from ser_study.chapters.systems.tables import label_of, levels, validation_uar
 from ser_study.experiments import benchmark
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 from ser_study.wording import interval, share, word
 
@@ -105,7 +106,7 @@ def scores(study: Study, systems: pd.DataFrame, chosen: Recipes) -> pd.DataFrame
     chosen : of ``recipes``
     """
     experiments = declared(study, chosen)
-    scored = study.scores(experiments.values())
+    scored = study.scores(experiments.values(), read=LABELS)
     uar = scored[scored["metric"] == "uar"].set_index("experiment")
     rows = [
         {"system": kind, "chosen": _title(one), "protocol": protocol} | _facts(uar.loc[one.name], name)

@@ -21,6 +21,7 @@ from ser_study.chapters.systems.declare import KINDS, PROTOCOL
 from ser_study.evaluation import choice, metrics, summaries, tables
 from ser_study.experiments import benchmark, ledger
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS, SCORES
 from ser_study.models import weights
 from ser_study.study import Study
 from ser_study.wording import listed, word
@@ -61,13 +62,15 @@ def systems(study: Study, protocol: str = PROTOCOL) -> dict[str, dict[str, Syste
 def _candidates(study: Study, selection: str, protocol: str) -> dict[str, dict[str, pd.DataFrame]]:
     """Kind → label of a candidate → its predictions."""
     groups = declare.candidates(study, selection, protocol)
-    predictions = study.predict([one for some in groups.values() for one in some])
+    votes = declare.votes(groups) if study.selections[selection].n_speakers > 2 else {}
+    voting = [one for members in votes.values() for one in members]
+    alone = [one for some in groups.values() for one in some if one not in voting]
+    predictions = study.predict(voting) | study.predict(alone, read=SCORES)
     made = {kind: {label_of(one): predictions[one] for one in some} for kind, some in groups.items()}
-    if study.selections[selection].n_speakers > 2:
-        speakers = study.clips(selection).set_index("clip_id")["speaker"]
-        for kind, members in declare.votes(groups).items():
-            vote = weights.weighted_vote([predictions[one] for one in members], groups=speakers)
-            made[kind] = {_members(members): vote}
+    speakers = study.clips(selection).set_index("clip_id")["speaker"]
+    for kind, members in votes.items():
+        vote = weights.weighted_vote([predictions[one] for one in members], groups=speakers)
+        made[kind] = {_members(members): vote}
     return {kind: made[kind] for kind in KINDS if kind in made}
 
 
@@ -194,7 +197,7 @@ def _random_rows(study: Study) -> list[dict]:
         if not declared:
             continue
         best = max(declared, key=lambda one: validation_uar(validation[honest[one]]))
-        scored = study.scores([best])
+        scored = study.scores([best], read=LABELS)
         for row in scored[scored["metric"].isin(("uar", "accuracy"))].itertuples():
             head = {"corpus": selection, "protocol": "random", "metric": row.metric}
             rows.append(head | {"value": row.value, "low": row.low, "high": row.high})
