@@ -49,11 +49,17 @@ class Mulberry:
         return order
 
 
+def published(run: Path) -> pd.DataFrame:
+    """All published predictions; where one is not written, it is the likeliest class."""
+    whole = pd.concat([pd.read_parquet(path) for path in sorted(run.glob("predictions*.parquet"))])
+    likeliest = whole.filter(like="c_").idxmin(axis=1, skipna=True).str.removeprefix("c_")
+    return whole.assign(prediction=whole["prediction"].astype(object).fillna(likeliest))
+
+
 @cache
 def _tables(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Clean test rows of all published predictions, and the clips with what they can be chosen by."""
-    parts = [pd.read_parquet(path) for path in sorted(run.glob("predictions*.parquet"))]
-    whole = pd.concat(parts)
+    whole = published(run)
     clips = pd.read_parquet(run / "clips.parquet")
     years = clips["age"].map(lambda age: f"{int(age) // 10 * 10}–{int(age) // 10 * 10 + 9}", na_action="ignore")
     chosen = clips["human_recognition"]

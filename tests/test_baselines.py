@@ -408,7 +408,7 @@ def test_one_project_is_run_with_the_candidate_that_was_best_inside(monkeypatch,
     monkeypatch.setattr(runner, "predict", predict)
     done, failed = results.run(study_of(result))
     one = done["E000"]
-    assert (steps, failed) == (["choose", "predict"], {})
+    assert (steps, failed) == (["choose", "predict", "predict"], {})
     assert (one.chosen["feature"], one.chosen["model"]) == ("campplus+moonshine", "logistic")
     assert set(one.rebuilt) == {"lightgbm_000", "logistic_000"}
     assert set(one.rebuilt_honest) == {"lightgbm_000"}

@@ -8,7 +8,7 @@ import pytest
 from figure_checks import check_overlap, check_size, check_svg, check_units, texts_of
 from matplotlib.figure import Figure
 
-from ser_study.chapters.classical import class_text, figures, text
+from ser_study.chapters.classical import class_text, classes, figures, text
 from ser_study.config import load
 from ser_study.plotting import marks, palette
 from ser_study.plotting.palette import svg_text
@@ -34,7 +34,7 @@ def roc_points() -> pd.DataFrame:
                 pd.DataFrame({"corpus": corpus, "class": name, "auc": 1 / (power + 1), "false_positive_rate": grid,
                               "true_positive_rate": grid**power})
             )  # fmt: skip
-    return pd.concat(rows, ignore_index=True)
+    return classes.thinned(pd.concat(rows, ignore_index=True))
 
 
 def speaker_scores() -> pd.DataFrame:
@@ -202,7 +202,7 @@ def test_roc_colours_the_best_the_middle_and_the_worst_class(drawn):
         assert [line.get_color() for line in curves[-3:]] == [palette.class_colour(name) for name in wanted]
         assert len({line.get_linestyle() for line in curves[-3:]}) == 3
         for line in curves:
-            assert len(line.get_xdata()) <= figures.MAX_POINTS + 2
+            assert len(line.get_xdata()) <= classes.MAX_POINTS + 2
             assert line.get_xydata()[[0, -1]].tolist() == [[0, 0], [1, 1]]
     two = figures.roc(roc_points().query("corpus == 'tess' and `class` in ['sad', 'calm']"))
     assert [label.get_text().split(",")[0] for label in two.axes[0].get_legend().get_texts()] == ["calm", "sad"]
@@ -210,11 +210,15 @@ def test_roc_colours_the_best_the_middle_and_the_worst_class(drawn):
 
 def test_thinning_a_curve_moves_it_by_no_more_than_a_line():
     steps = np.sort(random(11).uniform(size=(2, 5000)))
-    curve = pd.DataFrame({"false_positive_rate": steps[0], "true_positive_rate": steps[1]})
-    thin = figures.thinned(curve)
-    again = np.interp(steps[0], thin["false_positive_rate"], thin["true_positive_rate"])
-    assert len(thin) <= figures.MAX_POINTS + 2
-    assert np.abs(again - steps[1]).max() < 0.02
+    one = pd.DataFrame({"corpus": "tess", "false_positive_rate": steps[0], "true_positive_rate": steps[1]})
+    both = pd.concat([one.assign(**{"class": name}) for name in ("sad", "happy")], ignore_index=True)
+    thin = classes.thinned(both)
+    assert thin["class"].value_counts().to_dict() == dict.fromkeys(("sad", "happy"), len(thin) // 2)
+    for _, curve in thin.groupby("class"):
+        again = np.interp(steps[0], curve["false_positive_rate"], curve["true_positive_rate"])
+        assert len(curve) <= classes.MAX_POINTS + 2
+        assert curve.iloc[[0, -1]]["true_positive_rate"].tolist() == steps[1][[0, -1]].tolist()
+        assert np.abs(again - steps[1]).max() < 0.02
 
 
 def test_every_speaker_is_a_dot_and_every_system_a_square(drawn):

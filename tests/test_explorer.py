@@ -54,7 +54,7 @@ def data(run) -> tuple[dict, dict[str, np.ndarray]]:
 
 def test_the_data_are_the_published_predictions(run, data):
     about, arrays = data
-    whole, clips = pd.read_parquet(run / "predictions.parquet"), pd.read_parquet(run / "clips.parquet")
+    whole, clips = explorer_views.published(run), pd.read_parquet(run / "clips.parquet")
     assert np.array_equal(about["weights"], coding.WEIGHTS)
     for number, one in enumerate(about["systems"]):
         rows = whole[(whole["experiment"] == one["name"]) & (whole["role"] == "test")].sort_values("clip")

@@ -133,6 +133,18 @@ def test_only_what_was_read_is_published(cached, tmp_path):
     assert_frame_equal(published.predictions(ONE, labels), whole.drop(columns=["p_x", "p_y", "p_z"]))
 
 
+def test_where_only_counts_are_read_clips_are_not_published(cached, tmp_path):
+    store = written(cached, tmp_path / "run", one=published.COUNTS, three=published.ALL)
+    counted = published.predictions(ONE, store)
+    test = predicted(ONE, "xyz").query("role == 'test'")
+    pairs = ["fold", "truth", "prediction"]
+    assert_frame_equal(counted[pairs], test[pairs].sort_values(pairs, ignore_index=True), check_dtype=False)
+    assert set(counted["clip_id"]) == {""}
+    assert not [name for name in counted if name.startswith("p_")]
+    both = written(cached, tmp_path / "both", one={*published.COUNTS, *published.LABELS})
+    assert published.predictions(ONE, both)["clip_id"].tolist() == predicted(ONE, "xyz")["clip_id"].tolist()
+
+
 def test_large_predictions_are_several_files_and_old_ones_go(cached, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     monkeypatch.setattr(published, "_GROUP", 1)

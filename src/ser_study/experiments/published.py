@@ -4,11 +4,13 @@ Conventions
 -----------
 ``predictions.parquet``, and ``predictions-2.parquet`` and so on where one file would be too large, hold one row a
 predicted clip. ``clip`` is the row of ``clips.parquet``, counted from 0; ``c_<class>`` codes a probability
-(``coding``), empty where the experiment has no such class or no chapter needs it. An experiment is known by its name
+(``coding``), empty where the experiment has no such class or no chapter needs it. ``prediction`` is empty where it is
+the likeliest class, the first of several. An experiment is known by its name
 and its number of ``draws``, which is no part of the name.
 An experiment is published as far as some chapter reads it (``ALL``, ``SCORES``, …): its rows of a role only where they
-are read, so that nobody sees the test rows of a candidate that the study itself never looked at, and probabilities only
-where they are used.
+are read, so that nobody sees the test rows of a candidate that the study itself never looked at, probabilities only
+where they are used, and clips only where it matters which they were: else ``clip`` is empty, and the rows of a fold are
+in the order of their classes.
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ from ser_study.experiments import coding
 from ser_study.experiments.experiment import Experiment
 from ser_study.store import PREDICTIONS, Store, about, read_table, replacing
 
+VERSION = 2  # rises when the same predictions are written otherwise
 WITH_P = "+p"  # after a role whose probabilities are read, too
+WITHOUT_CLIPS = "-clips"  # after a role of which truths and predictions are counted, whatever the clip
 ALL = ("test+p", "validation+p")
 SCORES = ("test+p", "validation")
 LABELS = ("test", "validation")
 VALIDATION_LABELS = ("validation",)
+COUNTS = ("test-clips",)
 Needs = Mapping[Path, Collection[str]]  # cached predictions → what is read of them
 MAX_FILE = 20_000_000  # bytes
 _NEXT_FILE = 12_000_000  # bytes, from which on the next group of rows goes to another file
@@ -116,18 +121,32 @@ def _groups(
 
 def _coded(table: pd.DataFrame, read: Collection[str], clips: Mapping[str, int], classes: list[str]) -> pa.Table:
     """Predictions of one experiment as they are published."""
-    table = table[table["role"].isin([role.removesuffix(WITH_P) for role in read])]
+    table = table[table["role"].isin([role.removesuffix(WITH_P).removesuffix(WITHOUT_CLIPS) for role in read])]
+    is_counted = all(role.endswith(WITHOUT_CLIPS) for role in read)
+    if is_counted:
+        table = table.sort_values(["draw", "repeat", "fold", "truth", "prediction"], kind="stable")
     columns = {name: pa.array(table[name]).cast(pa.string()).dictionary_encode() for name in _WORDS}
     columns |= {name: pa.array(table[name].to_numpy(kind)) for name, kind in _NUMBERS.items()}
     columns["draws"] = pa.array(np.full(len(table), table["draw"].nunique(), "int32"))
-    columns["clip"] = pa.array(table["clip_id"].map(clips).to_numpy("int32"))
-    own = [name for name in table.columns if name.startswith("p_")]
+    numbers = table["clip_id"].map(clips).to_numpy("int32")
+    columns["clip"] = pa.array(numbers, mask=np.full(len(table), is_counted))
+    own = sorted(name for name in table.columns if name.startswith("p_"))
     codes = coding.encode(table[own].to_numpy(np.float32))
     left_out = ~(table["role"] + WITH_P).isin(read).to_numpy()
     coded = {name.replace("p_", "c_", 1): pa.array(codes[:, i], mask=left_out) for i, name in enumerate(own)}
     for name in classes:
         columns[name] = coded.get(name, pa.nulls(len(table), pa.uint8()))
+    if own:
+        prediction = table["prediction"].to_numpy(object)
+        is_likeliest = prediction == _likeliest(codes, own)
+        shorter = pa.array(prediction, mask=is_likeliest & ~left_out, type=pa.string())
+        columns["prediction"] = shorter.dictionary_encode()
     return pa.table(columns)
+
+
+def _likeliest(codes: np.ndarray, names: list[str]) -> np.ndarray:
+    """The class of the smallest code of each row, the first of several; ``names`` of its columns in order."""
+    return np.array([name[2:] for name in names], dtype=object)[codes.argmin(axis=1)]
 
 
 def _write_file(first: pa.Table, groups: Iterator[pa.Table], path: Path) -> pa.Table | None:
@@ -164,25 +183,46 @@ def predictions(experiment: Experiment, store: Store) -> pd.DataFrame:
         It is not published, see ``is_published``.
     """
     table, places = _run(store.published)
-    rows = table.slice(*places[experiment.name, experiment.draws])
+    rows = _complete(table.slice(*places[experiment.name, experiment.draws]))
     known = {name: rows[name].cast(pa.string()).to_pandas() for name in _WORDS}
     known |= {name: rows[name].to_numpy().astype(np.int64) for name in _NUMBERS}
-    known["clip_id"] = published_clips.names(store.published).to_numpy()[rows["clip"].to_numpy()]
+    named = published_clips.names(store.published).to_numpy()
+    known["clip_id"] = "" if rows["clip"].null_count else named[rows["clip"].to_numpy()]
     frame = pd.DataFrame(known)[list(_COLUMNS)]
-    coded = [name for name in rows.column_names if name.startswith("c_") and rows[name].null_count < len(rows)]
+    coded, here, codes = _codes(rows)
     if not coded:
         return frame
-    here = rows[coded[0]].is_valid().to_numpy()
     values = np.full((len(frame), len(coded)), np.nan, np.float32)
-    values[here] = coding.decode(np.stack([rows[name].drop_null().to_numpy() for name in coded], axis=1))
+    values[here] = coding.decode(codes)
     return frame.assign(**{name.replace("c_", "p_", 1): values[:, place] for place, name in enumerate(coded)})
+
+
+def _codes(rows: pa.Table) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Columns of an experiment's probabilities, which rows have them, and their codes (n, C)."""
+    coded = [name for name in rows.column_names if name.startswith("c_") and rows[name].null_count < len(rows)]
+    if not coded:
+        return [], np.zeros(len(rows), bool), np.empty((0, 0), np.uint8)
+    here = rows[coded[0]].is_valid().to_numpy()
+    return coded, here, np.stack([rows[name].drop_null().to_numpy() for name in coded], axis=1)
+
+
+def _complete(rows: pa.Table) -> pa.Table:
+    """Rows of one experiment with every prediction."""
+    coded, here, codes = _codes(rows)
+    if not coded:
+        return rows
+    known = rows["prediction"].cast(pa.string()).to_numpy()
+    likeliest = np.full(len(rows), None, dtype=object)
+    likeliest[here] = _likeliest(codes, coded)
+    whole = pa.array(np.where(pd.isna(known), likeliest, known), pa.string())
+    return rows.set_column(rows.column_names.index("prediction"), "prediction", whole)
 
 
 def tables(folder: Path) -> Iterator[tuple[str, int, pa.Table]]:
     """Name, number of draws and published rows, still coded, of each experiment of a run."""
     whole, places = _run(folder)
     for (name, draws), place in places.items():
-        yield name, draws, whole.slice(*place)
+        yield name, draws, _complete(whole.slice(*place))
 
 
 def features(folder: Path) -> list[str]:

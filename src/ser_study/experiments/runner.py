@@ -79,8 +79,8 @@ def predict(
 ) -> dict[Experiment, pd.DataFrame]:
     """Predictions of several experiments, computed in parallel where they are not cached; networks one by one.
 
-    What is ``read`` of them is published, see ``published``; with its ``LABELS`` there are no probabilities. Every
-    experiment with test rows is a test-set evaluation, logged with the UAR of those rows (mean over draws).
+    What is ``read`` of them is published, see ``published``; probabilities and clips that are not read are left out.
+    Every experiment with test rows is a test-set evaluation, logged with the UAR of those rows (mean over draws).
 
     Raises
     ------
@@ -110,11 +110,11 @@ def predict_validation(
 
 
 def _as_read(table: pd.DataFrame, read: Collection[str]) -> pd.DataFrame:
-    """Predictions with no other probabilities than those that are read, which are all that is published."""
+    """Predictions with no other probabilities and clips than those that are read, which are all that is published."""
     proba = [name for name in table.columns if name.startswith("p_")]
     with_p = [role for role in table["role"].unique() if role + published.WITH_P in read]
     if not with_p:
-        return table.drop(columns=proba)
+        return table.drop(columns=[*proba, "clip_id"] if read == published.COUNTS else proba)
     return table.assign(**table[proba].where(table["role"].isin(with_p)))
 
 

@@ -37,8 +37,9 @@ RENDER_ONLY = (  # sources, and folders of them, that change no number
     *("cli/", "live/", "report/chapters.py", "report/pages.py", "report/provenance.py"),
     *("report/appendix.py", "report/articles.py", "report/links.py", "report/references.py", "report/runner.py"),
     *("report/publish.py", "report/recompute.py", "report/side_by_side.py", "report/turns.py", "report/runs.py"),
-    *("report/site.py", "report/social.py", "report/compare.py", "report/printing.py", "report/drawings.py"),
-    "report/notebook_format.py",
+    *("report/site.py", "report/social.py", "report/compare.py", "report/printing.py"),
+    *("report/notebook_format.py", "report/explorer.py", "report/explorer_data.py", "report/explorer_systems.py"),
+    "report/thumbnails.py",
 )
 MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
 EXPECTED = {  # s, on two cores and that many clips; used until the run has times of its own

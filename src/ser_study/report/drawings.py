@@ -19,7 +19,41 @@ _PICTURE = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 _NOTHING = re.compile(
     r'(?:<path d="[^"]*" style="fill:none"/>|<defs>\s*</defs>|<g/>)\n?| transform="rotate\(-?0 [^"]*"'
 )
+_BARE_GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
 MOST_COLOURS = 256  # of a palette
+
+
+def alone(text: str) -> str:
+    """A drawing of matplotlib's as a file of its own, written shorter."""
+    fonts = re.search(r"font-family: ([^;\"]*)", text)
+    style = f"stroke-linejoin:round;stroke-linecap:butt;font-family:{fonts[1] if fonts else 'sans-serif'}"
+    return _compact(small_svg(text), "d").replace("<svg ", f'<svg style="{style}" ', 1) + "\n"
+
+
+def small_svg(text: str) -> str:
+    """A drawing without what a page has no use for: metadata, unused ids, bare groups, fonts, digits beyond .01 pt."""
+    svg = text[text.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r' style="[^"]*"', lambda match: match[0].replace(": ", ":").replace("; ", ";"), svg)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
+    svg = re.sub(r"\n\s*", "\n", _without_bare_groups(svg))
+    return re.sub(r"\n([LMCQz])", r" \1", svg)
+
+
+def _without_bare_groups(svg: str) -> str:
+    """Groups without an attribute change nothing."""
+    open_groups: list[bool] = []
+
+    def kept(match: re.Match) -> str:
+        if match[0] == "</g>":
+            return "" if open_groups.pop() else "</g>"
+        open_groups.append(match[0] == "<g>")
+        return "" if open_groups[-1] else match[0]
+
+    return _BARE_GROUP.sub(kept, svg)
 
 
 def compact(body: str) -> str:

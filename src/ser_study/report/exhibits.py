@@ -30,6 +30,7 @@ import pandas as pd
 
 from ser_study.plotting.narrow import stack
 from ser_study.plotting.palette import PAPER, svg_text
+from ser_study.report import drawings
 from ser_study.report.figure_html import MOST_BYTES, csv_name, data_html, figure_html
 from ser_study.report.table_html import flat, packed, table_html
 from ser_study.store import PAGES, replacing
@@ -227,7 +228,7 @@ def _saved(fig: Any, name: str, folder: Path, *, alone: bool) -> tuple[str, str]
 
     drawing = svg_text(fig, name)
     with replacing(folder / f"{name}.svg") as temporary:
-        temporary.write_text(drawing, "utf-8")
+        temporary.write_text(drawings.alone(drawing), "utf-8")
     options = {"format": "png", "dpi": 144, "bbox_inches": "tight", "facecolor": PAPER, "metadata": {"Software": None}}
     if not alone:
         with replacing(folder / f"{name}.png") as temporary:

@@ -24,7 +24,7 @@ from ser_study.experiments import named, published
 from ser_study.experiments.experiment import Experiment
 from ser_study.plotting.palette import PROTOCOLS
 
-MAX_CODES = 7_500_000  # bytes of probabilities, about as many as the page then loads
+MAX_CODES = 5_000_000  # bytes of probabilities, about as many as the page then loads
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import re
 import pandas as pd
 
 from ser_study.plotting.palette import INK, PAPER
+from ser_study.report.drawings import small_svg
 from ser_study.report.table_html import MAX_CSV, cells, flat, is_numeric, slug
 from ser_study.wording import Caption, heading
 
@@ -23,7 +24,6 @@ MOST_BYTES = 110_000  # of a drawing that has a second, narrow one
 MOST_ROWS = 40  # of a figure's table in a page; the CSV holds all
 MOST_CELLS = 400
 SMALL_CSV = min(MAX_CSV, 12_000)  # bytes, embedded in the page
-_BARE_GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
 
 
 def figure_html(wide: str, narrow: str, caption: Caption, *, data: str) -> str:
@@ -103,29 +103,3 @@ def inline_svg(text: str, name: str, alt: str, *, kind: str = "wide") -> str:
     opening = re.sub(r' (width|height|version|xmlns(:xlink)?)="[^"]*"', "", opening)
     style = f"--width:{width:.0f}px;stroke-linejoin:round;stroke-linecap:butt;font-family:sans-serif"
     return f'{opening} class="{kind}" role="img" aria-label="{html.escape(alt)}" style="{style}">{rest}'
-
-
-def small_svg(text: str) -> str:
-    """A drawing without what a page has no use for: metadata, unused ids, bare groups, fonts, digits beyond .01 pt."""
-    svg = text[text.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
-    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    svg = re.sub(r' style="[^"]*"', lambda match: match[0].replace(": ", ":").replace("; ", ";"), svg)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
-    svg = re.sub(r"\n\s*", "\n", _without_bare_groups(svg))
-    return re.sub(r"\n([LMCQz])", r" \1", svg)
-
-
-def _without_bare_groups(svg: str) -> str:
-    """Groups without an attribute change nothing."""
-    open_groups: list[bool] = []
-
-    def kept(match: re.Match) -> str:
-        if match[0] == "</g>":
-            return "" if open_groups.pop() else "</g>"
-        open_groups.append(match[0] == "<g>")
-        return "" if open_groups[-1] else match[0]
-
-    return _BARE_GROUP.sub(kept, svg)

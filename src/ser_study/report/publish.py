@@ -53,7 +53,13 @@ def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store:
     tables = [corpora.load(name, config=config, store=store) for name in names]
     hashes = [table[["clip_id", "sha256"]].fillna("").to_numpy().tolist() for table in tables]
     made_from = settings.fingerprint(
-        [coding.STEPS, coding.VERSION, {path.name: sorted(words) for path, words in needs.items()}, hashes]
+        [
+            coding.STEPS,
+            coding.VERSION,
+            published.VERSION,
+            {path.name: sorted(words) for path, words in needs.items()},
+            hashes,
+        ]
     )
     if (store.run / CLIPS).is_file() and published.facts_of(store.run).get("made_from") == made_from:
         return

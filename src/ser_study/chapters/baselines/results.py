@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser_study.experiments import baseline_results, baselines
 from ser_study.experiments.baselines import BASELINES, Baseline
+from ser_study.experiments.published import LABELS
 from ser_study.experiments.selections import Selection
 from ser_study.study import Study
 from ser_study.wording import word
@@ -74,7 +75,7 @@ def run_one(baseline: Baseline, study: Study) -> Result:
     chosen = candidates[candidates["chosen"]].iloc[0]
     on_list, honest = baselines.rebuilds(baseline, config), baselines.honest_rebuilds(baseline, config)
     ours = baselines.ours(baseline, chosen["feature"], chosen["model"], config)
-    done = study.predict([*on_list.values(), *honest.values(), *ours.values()])
+    done = study.predict([*on_list.values(), *honest.values()]) | study.predict(ours.values(), read=LABELS)
     return Result(
         baseline,
         study.baselines[baseline.selection],

@@ -11,6 +11,7 @@ from ser_study.study import Study
 
 CLASS_COLUMNS = ["corpus", "class", "n", "precision", "recall", "low", "high", "interval", "f1", "auc"]
 SPEAKER_COLUMNS = ["corpus", "speaker", "gender", "n", "n_classes", "uar", "accuracy"]
+MAX_POINTS = 200  # of a ROC curve; thousands of steps finer than a line would only fill the page
 
 
 def confusions(predictions: pd.DataFrame, study: Study) -> list[tuple[str, np.ndarray, list[str]]]:
@@ -38,10 +39,19 @@ def by_class(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def roc_points(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Points of the ROC curve of every class against the others; no rows where systems state no probabilities."""
+    """Points of the ROC curve of every class against the others, about ``MAX_POINTS`` a curve; no rows where systems
+    state no probabilities."""
     if predictions.empty:
         return pd.DataFrame(columns=list(tables.ROC_COLUMNS))
-    return tables.roc(predictions, study.clips())
+    return thinned(tables.roc(predictions, study.clips()))
+
+
+def thinned(points: pd.DataFrame) -> pd.DataFrame:
+    """At most ``MAX_POINTS`` of each curve (``corpus``, ``class``), and its first and last."""
+    place = ((points["false_positive_rate"] + points["true_positive_rate"]) * MAX_POINTS / 2).astype(int)  # never falls
+    curve = points.groupby(["corpus", "class"], sort=False).ngroup()
+    chosen = (place.diff() != 0) | (curve.diff() != 0) | (curve.diff(-1) != 0)
+    return points[chosen].reset_index(drop=True)
 
 
 def by_speaker(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:

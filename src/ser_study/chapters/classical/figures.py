@@ -28,7 +28,6 @@ from ser_study.wording import word
 CHANCE_LINE = {"color": INK, "linestyle": ":", "linewidth": 1.4}
 OTHER_LINE = {"color": GREY, "linewidth": 0.9, "alpha": 0.6}
 SHARES = ([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
-MAX_POINTS = 200  # of a ROC curve; thousands of steps finer than a line would only fill the page
 
 
 def inflation(pairs: pd.DataFrame, levels: pd.DataFrame) -> Figure | None:
@@ -121,20 +120,12 @@ def _roc_panel(ax: Axes, points: pd.DataFrame) -> None:
     coloured = dict(zip(ranked.index[np.unique([0, (len(ranked) - 1) // 2, len(ranked) - 1])], ("-", "--", "-.")))
     ax.plot([0, 1], [0, 1], **CHANCE_LINE)
     for name in [*(other for other in ranked.index if other not in coloured), *coloured]:
-        curve, style = thinned(points[points["class"] == name]), OTHER_LINE
+        curve, style = points[points["class"] == name], OTHER_LINE
         if name in coloured:
             style = {"color": class_colour(name), "linestyle": coloured[name], "linewidth": 1.8}
             style["label"] = f"{word(name)}, AUC {score_text(ranked[name])}"
         ax.plot(curve["false_positive_rate"], curve["true_positive_rate"], **style)
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, borderpad=0, handlelength=2.6)
-
-
-def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """At most ``MAX_POINTS`` of a curve's points, with its first and last."""
-    place = ((curve["false_positive_rate"] + curve["true_positive_rate"]) * MAX_POINTS / 2).astype(int)  # never falls
-    chosen = place.diff().ne(0)
-    chosen.iloc[-1] = True
-    return curve[chosen]
 
 
 @styled

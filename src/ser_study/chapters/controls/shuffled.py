@@ -7,7 +7,7 @@ import pandas as pd
 from ser_study.chapters.controls import declare
 from ser_study.evaluation import metrics, summaries
 from ser_study.experiments import selections
-from ser_study.experiments.published import LABELS
+from ser_study.experiments.published import COUNTS, LABELS
 from ser_study.models import registry
 from ser_study.study import Study
 from ser_study.wording import word
@@ -28,7 +28,7 @@ def chance(study: Study) -> dict[str, float]:
 def scores(study: Study) -> pd.DataFrame:
     """UAR of every repeat (``COLUMNS``)."""
     rows = []
-    for one, predictions in study.predict(declare.shuffled(study), read=LABELS).items():
+    for one, predictions in study.predict(declare.shuffled(study), read=COUNTS).items():
         head = (one.selection, declare.step_of(one), one.model, one.shuffle)
         for draw, part in predictions[predictions["role"] == "test"].groupby("draw"):
             rows.append((*head, draw, metrics.uar_of(part)))

@@ -20,6 +20,7 @@ from ser_study.experiments import baseline_results, baselines, execute, timing
 from ser_study.experiments.execute import Job
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.folds import folds_of
+from ser_study.experiments.published import LABELS
 from ser_study.models import registry
 from ser_study.models.model import Model, margins
 from ser_study.store import Store
@@ -44,7 +45,7 @@ def table(study: Study) -> pd.DataFrame:
     ``megabytes`` of the model with its scaling (networks that extract features are not counted).
     """
     rows = []
-    for one, predictions in study.predict(compared(study)).items():
+    for one, predictions in study.predict(compared(study), read=LABELS).items():
         scores = {name: baseline_results.by_draw(predictions, name).mean() for name in ("accuracy", "uar")}
         row = {"feature": one.feature, "model": one.model} | scores
         row["n"] = predictions.loc[predictions["role"] == "test", "clip_id"].nunique()
