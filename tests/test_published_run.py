@@ -183,6 +183,16 @@ def test_clips_of_licensed_corpora_are_numbered_in_their_order(tmp_path):
     assert not any(secret in str(shown.to_dict()) for secret in ("DC_a", "JE_a"))
     assert clips_of.numbers([table[:3], table[3:]]) == dict(zip(names, range(4)))
     assert clips_of.packed(tmp_path) == ["tess"]
+    assert clips_of.corpora(tmp_path) == ["savee", "tess"]
+
+
+def test_a_corpus_beside_those_of_the_run_is_none_of_them(cached, tmp_path):
+    store = written(cached, tmp_path, one=published.ALL)
+    tables = [pd.DataFrame({"clip_id": [name], "corpus": name[:4], "path": ""}) for name in ("emod/a", "tess/b")]
+    tables = [table.assign(sha256="0") for table in tables]
+    clips_of.write(tables, store.raw, private=[], features=[], packed=[], beside=["tess"])
+    assert clips_of.corpora(store.raw) == corpora.present(store.raw) == ["emod"]
+    assert clips_of.names(store.raw).tolist() == ["emod/a", "tess/b"]
 
 
 # A run ----------------------------------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ def is_run(folder: Path) -> bool:
 
 
 def corpora(folder: Path) -> list[str]:
-    """Corpora of a published run, in order."""
-    return sorted(_read(folder, _stamp(folder))["corpus"].unique())
+    """Corpora of a published run, in order; not the built-in one that stands beside them."""
+    return sorted({*_read(folder, _stamp(folder))["corpus"].unique()} - {*about(folder / CLIPS).get("beside", ())})
 
 
 def packed(folder: Path) -> list[str]:
@@ -68,6 +68,7 @@ def write(
     private: Iterable[str],
     features: Iterable[str],
     packed: Iterable[str],
+    beside: Iterable[str] = (),
 ) -> None:
     """Write ``clips.parquet``.
 
@@ -77,13 +78,14 @@ def write(
     private : corpora whose clips are numbered instead of named
     features : features of the published predictions
     packed : corpora without audio
+    beside : corpora that the run does not study, and has predictions of
     """
     whole = pd.concat(list(tables), ignore_index=True)
     hidden, public = whole["corpus"].isin(set(private)), whole.copy()
     for column in ("clip_id", "sha256"):
         numbered = _numbered(whole[column], whole["corpus"])
         public[column] = whole[column].mask(hidden & whole[column].notna(), numbered)
-    facts = {"features": sorted(set(features)), "packed": sorted(set(packed))}
+    facts = {"features": sorted(set(features)), "packed": sorted(set(packed)), "beside": sorted(set(beside))}
     table = pa.Table.from_pandas(public.drop(columns="path"), preserve_index=False)
     with replacing(folder / CLIPS) as temporary:
         pq.write_table(with_facts(table, facts), temporary, compression="zstd", compression_level=_LEVEL)

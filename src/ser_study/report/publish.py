@@ -20,6 +20,7 @@ from ser_study.experiments import coding, published
 from ser_study.report import provenance
 from ser_study.store import CLIPS, Store, file_hash
 
+BUILT_IN = "synthetic"  # corpus that chapter 03 may have beside those of the run
 MAX_RUN = 50_000_000  # bytes
 COMMITTED = ("*.html", "run.json", "assets/*", "*.parquet", "pages/*", "tables/*", "figures/*.svg")
 
@@ -50,7 +51,8 @@ def publish(config: Config, store: Store, *, corpora: Iterable[str], notebooks: 
 
 def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store: Store) -> None:
     """Write both files, unless they say that they were made from the same."""
-    tables = [corpora.load(name, config=config, store=store) for name in names]
+    beside = [BUILT_IN] if config.ladder.built_in and BUILT_IN not in names else []
+    tables = [corpora.load(name, config=config, store=store) for name in (*names, *beside)]
     hashes = [table[["clip_id", "sha256"]].fillna("").to_numpy().tolist() for table in tables]
     made_from = settings.fingerprint(
         [
@@ -68,7 +70,7 @@ def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store:
     rows = clips.numbers(tables)
     published.write(needs, rows, store.run, facts={"made_from": made_from})
     features = published.features(store.run)
-    clips.write(tables, store.run, private=private, features=features, packed=packed)
+    clips.write(tables, store.run, private=private, features=features, packed=packed, beside=beside)
 
 
 def committed(folder: Path) -> list[Path]:

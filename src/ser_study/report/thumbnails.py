@@ -28,7 +28,7 @@ from ser_study.features import inspection
 from ser_study.parallel import Failure, listed, parallel_map
 from ser_study.store import Store, locked, replacing
 
-VERSION = 1  # rises when a tile looks different
+VERSION = 2  # rises when a tile looks different
 WIDTH, HEIGHT, COLUMNS = 48, 32, 64  # pixels of a tile, in whole blocks of the codec, so that none bleeds; tiles a row
 SPAN = 66.0  # dB from the loudest point of a clip (black) down to white
 QUALITY = 20  # of WebP, 0 to 100

@@ -11,6 +11,7 @@ from ser_study.study import Study
 
 CLASS_COLUMNS = ["corpus", "class", "n", "precision", "recall", "low", "high", "interval", "f1", "auc"]
 SPEAKER_COLUMNS = ["corpus", "speaker", "gender", "n", "n_classes", "uar", "accuracy"]
+ROC_COLUMNS = ["corpus", "class", "auc", "false_positive_rate", "true_positive_rate"]
 MAX_POINTS = 200  # of a ROC curve; thousands of steps finer than a line would only fill the page
 
 
@@ -39,11 +40,11 @@ def by_class(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def roc_points(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Points of the ROC curve of every class against the others, about ``MAX_POINTS`` a curve; no rows where systems
-    state no probabilities."""
+    """Points of the ROC curve of every class against the others (``ROC_COLUMNS``), about ``MAX_POINTS`` a curve; no
+    rows where systems state no probabilities."""
     if predictions.empty:
-        return pd.DataFrame(columns=list(tables.ROC_COLUMNS))
-    return thinned(tables.roc(predictions, study.clips()))
+        return pd.DataFrame(columns=ROC_COLUMNS)
+    return thinned(tables.roc(predictions, study.clips())[ROC_COLUMNS])
 
 
 def thinned(points: pd.DataFrame) -> pd.DataFrame:
