@@ -55,8 +55,8 @@ EXPECTED = {  # s, on two cores and that many clips; used until the run has time
     },
     "full": {
         **{"02_feature_extraction": 330, "03_splits_and_leakage": 280, "04_traditional_ml": 900},
-        **{"04b_ablations": 4500, "05_deep_learning": 4000, "06_voting": 300, "08_baselines": 6000},
-        "03b_controls": 1200,
+        **{"04b_ablations": 4500, "05_deep_learning": 6500, "06_voting": 130, "06b_systems": 1350},
+        **{"07_post_model_testing": 4500, "08_baselines": 8600, "03b_controls": 1550},
     },
 }
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ser_study import config as settings
 from ser_study import splits
-from ser_study.chapters.baselines.results import SIXTEEN, Result
+from ser_study.chapters.baselines.results import Result
 from ser_study.config import Config
 from ser_study.evaluation import intervals, metrics, significance
 from ser_study.experiments.baseline_results import by_draw, test_rows
@@ -27,6 +27,7 @@ PAIRED = [
 ]
 SHARED = ["id", "n", "speaker", "sentence", "take", "duplicate"]
 FEW = 5  # speakers; with so few no p of the sign-flip test can reach .05
+SIXTEEN = "16"  # label scheme of emotion and gender together
 
 
 def paired(results: Results, study: Study) -> pd.DataFrame:

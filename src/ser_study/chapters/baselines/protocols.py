@@ -14,11 +14,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ser_study.chapters.baselines.results import Result, read_of
+from ser_study.chapters.baselines.results import Result
 from ser_study.evaluation import metrics
 from ser_study.experiments import baselines
 from ser_study.experiments.baseline_results import by_corpus, over_corpora, test_rows
 from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.published import LABELS
 from ser_study.study import Study
 
 PROTOCOLS = ("baseline_list", "baseline_fresh", "baseline_sentences", "baseline_speakers", "baseline_corpora")
@@ -52,8 +53,7 @@ def _lines(result: Result, study: Study) -> list[pd.DataFrame]:
         name: baselines.elsewhere(one, result.selection.clips["corpus"].unique())
         for name, one in _on_new_speakers(result, study).items()
     }
-    read = read_of(result.baseline)
-    done = study.predict((one for kinds in declared.values() for one in kinds.values()), read=read)
+    done = study.predict((one for kinds in declared.values() for one in kinds.values()), read=LABELS)
     lines = []
     for name, kinds in declared.items():
         predictions = _predicted(result, name) | {kind: done[one] for kind, one in kinds.items()}

@@ -9,12 +9,10 @@ import pandas as pd
 
 from ser_study.experiments import baseline_results, baselines
 from ser_study.experiments.baselines import BASELINES, Baseline
-from ser_study.experiments.published import ALL, LABELS
+from ser_study.experiments.published import LABELS
 from ser_study.experiments.selections import Selection
 from ser_study.study import Study
 from ser_study.wording import word
-
-SIXTEEN = "16"  # label scheme of emotion and gender together
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,8 @@ def run_one(baseline: Baseline, study: Study) -> Result:
     chosen = candidates[candidates["chosen"]].iloc[0]
     on_list, honest = baselines.rebuilds(baseline, config), baselines.honest_rebuilds(baseline, config)
     ours = baselines.ours(baseline, chosen["feature"], chosen["model"], config)
-    done = study.predict([*on_list.values(), *honest.values()]) | study.predict(ours.values(), read=read_of(baseline))
+    whole = [*on_list.values(), *honest.values(), *(one for kind, one in ours.items() if kind != "fresh")]
+    done = study.predict(whole) | study.predict([ours["fresh"]], read=LABELS)
     return Result(
         baseline,
         study.baselines[baseline.selection],
@@ -86,11 +85,6 @@ def run_one(baseline: Baseline, study: Study) -> Result:
         baseline_results.with_votes(baseline, {name: done[e] for name, e in honest.items()}, store),
         {kind: done[e] for kind, e in ours.items()},
     )
-
-
-def read_of(baseline: Baseline) -> tuple[str, ...]:
-    """What is read of our system's predictions: where classes are an emotion and a gender, their probabilities too."""
-    return ALL if baseline.scheme == SIXTEEN else LABELS
 
 
 def require_complete(failed: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.chapters.baselines import comparisons, text
-from ser_study.chapters.baselines.results import SIXTEEN, Result
+from ser_study.chapters.baselines.results import Result
 from ser_study.experiments.baseline_results import by_draw
 from ser_study.experiments.baselines import BASELINES
 from ser_study.plotting import matrices
@@ -87,7 +87,7 @@ def confusion_title(result: Result) -> str:
 def confusion(result: Result) -> Caption:
     """What the confusion matrices count."""
     words = f"{word(result.id)}: shares of each true class and number of predictions, all training seeds together"
-    words += "; sixteen classes read as eight emotions." if result.baseline.scheme == SIXTEEN else "."
+    words += "; sixteen classes read as eight emotions." if result.baseline.scheme == comparisons.SIXTEEN else "."
     alt = f"{confusion_title(result)}. {matrices.confusions_alt(comparisons.confusions(result))}"
     return Caption(f"{_file(result)}_confusion", words, alt=alt)
 
