@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ser_study import schema
-from ser_study.wording import interval, listed, p_text, share, word
+from ser_study.wording import interval, listed, p_text, share, signed, word
 
 
 def clips(**changes) -> pd.DataFrame:
@@ -93,3 +93,9 @@ def test_words():
     assert interval(0.5, np.nan, np.nan) == ".500"
     assert p_text(0.0004) == "< .001"
     assert p_text(0.047) == "= .047"
+
+
+def test_a_number_half_way_does_not_hang_on_its_last_bits():
+    near = [-18.75, np.nextafter(-18.75, 0), np.nextafter(-18.75, -20)]
+    assert {signed(value) for value in near} == {"−18.8"}
+    assert {share(value / 100) for value in near} == {"−.188"}

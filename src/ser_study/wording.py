@@ -236,7 +236,12 @@ def voices(kind: str) -> str:
 
 def minus(value: float, decimals: int = 1) -> str:
     """A number with a true minus: ``−9.7``, and zero without a sign; a dash where there is none."""
-    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") if value == value else "–"
+    return f"{rounded(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") if value == value else "–"
+
+
+def rounded(value: float, decimals: int) -> float:
+    """A number rounded so that sums in another order, which differ in their last bits, give the same."""
+    return round(round(value, 9), decimals)
 
 
 def span(values: Iterable[float]) -> str:
@@ -248,7 +253,7 @@ def span(values: Iterable[float]) -> str:
 
 def signed(value: float, decimals: int = 1) -> str:
     """A change with its sign: ``+9.7``, ``−0.4``, ``0.0``."""
-    return f"{'+' if round(value, decimals) > 0 else ''}{minus(value, decimals)}"
+    return f"{'+' if rounded(value, decimals) > 0 else ''}{minus(value, decimals)}"
 
 
 def duration(seconds: float) -> str:
