@@ -18,7 +18,7 @@ from ser_study.wording import share, word
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
-PUBLISHED = PROJECT / "reports" / "quick" / "tables"
+PUBLISHED = PROJECT / "reports" / "full" / "tables"
 
 
 def command(name: str) -> str:
@@ -106,7 +106,7 @@ def test_recognisers_equal_their_cards():
 
 def test_headline_equals_the_published_tables():
     if not PUBLISHED.is_dir():
-        pytest.skip("no published report in reports/quick")
+        pytest.skip("no published report in reports/full")
     block = README[README.index("<!-- headline") : README.index("<!-- /headline -->")]
     best = pd.read_csv(PUBLISHED / "front_headline.csv")
     for _, row in best.iterrows():
