@@ -85,6 +85,23 @@ def test_candidates_with_other_folds_or_without_validation_rows_are_refused():
         choice.nested_choice({})
 
 
+def test_the_best_of_all_is_chosen_on_all_inner_folds_whatever_a_network_was_judged_on():
+    odd = predictions(lambda fold, role: 0.9 if fold % 2 else 0.4)
+    even = predictions(lambda fold, role: 0.4 if fold % 2 else 0.9, seed=1)
+    network = predictions(lambda fold, role: 0.3 if role == "test" else 1.0, seed=2)
+    one_speaker = network["clip_id"].str.split("-").str[0] == "emodb/" + ((network["fold"] + 1) % 6).astype(str)
+    network = network[(network["role"] == "test") | one_speaker]
+    groups = {"hand_crafted": {"odd": odd}, "scratch_network": {"network": network}, "encoder_head": {"even": even}}
+    done = tables._by_own_speakers(groups)
+    assert list(done) == [*groups, "best_system"]
+    names = done["best_system"].predictions.drop_duplicates("fold").set_index("fold")["params"]
+    chosen = names.map(lambda text: json.loads(text)["chosen"].split(": ")[1])
+    assert chosen.to_dict() == {fold: "odd" if fold % 2 else "even" for fold in range(6)}
+    assert done["best_system"].uar_validation > max(
+        done[kind].uar_validation for kind in ("hand_crafted", "encoder_head")
+    )
+
+
 @pytest.fixture(scope="module")
 def systems(small_study):
     changes = {"benchmark.models": ["dummy", "logistic", "lda"], "benchmark.features": ["means184", "summary"]}

@@ -5,6 +5,8 @@ Conventions
 A *system* of a kind is a nested choice: in each outer fold the candidate with the best UAR on the validation rows of
 that fold, so that no test speaker takes part in the choice that is tested on them. A corpus of two speakers leaves one
 to train on and none to choose by: it takes what does best, on average, on the validation rows of the other corpora.
+The best of all kinds is chosen among the candidates that inner folds have judged. A network from scratch is judged by
+the clips of the few speakers at which its training stops, which is too little to choose by (method, §1).
 """
 
 from __future__ import annotations
@@ -92,7 +94,9 @@ def _by_own_speakers(groups: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[s
         table = next(iter(groups["dummy"].values()))  # alike for every feature
         done = {"dummy": System(table, word("dummy"), "", validation_uar(table))} | done
     every = {f"{kind}: {label}": table for kind, some in groups.items() for label, table in some.items()}
-    return done | {"best_system": _nested(every)} if every else done
+    n_rows = {name: int((table["role"] == "validation").sum()) for name, table in every.items()}
+    judged = {name: table for name, table in every.items() if 2 * n_rows[name] >= max(n_rows.values())}
+    return done | {"best_system": _nested(judged)} if judged else done
 
 
 def _nested(candidates: Mapping[str, pd.DataFrame]) -> System:
