@@ -564,6 +564,16 @@ def test_clips_of_a_run_are_counted(store):
     assert chapters.n_clips(["own", "synthetic"], config, store) == 482
 
 
+def test_what_every_row_says_goes_to_the_caption():
+    rows = {"corpus": ["tess"] * 3, "protocol": ["speaker_independent"] * 3, "uar": [0.5, 0.6, 0.6], "note": [""] * 3}
+    rows |= {"system": ["lda", "lda", "knn"], "classes": [7] * 3, "fixed": [True] * 3, "best": [None] * 3}
+    table, caption = pd.DataFrame(rows), Caption("t", "Scores.", labels={"fixed": "settings fixed"})
+    short = table_html.table_html(table, caption, "", in_pages=True)
+    assert re.findall("<th [^>]*>([^<]*)</th>", short) == ["corpus", "UAR", "system", "classes"]
+    assert "</b> Scores. Protocol: new speakers. Settings fixed: yes.</figcaption>" in short
+    assert '<th scope="col">protocol</th>' in table_html.table_html(table.head(2), caption, "", in_pages=True)
+
+
 def test_an_interval_stands_below_its_score_where_columns_are_many():
     row = {"corpus": "tess", "uar": ".504 [.490, .517]", "note": "see [Cao]"}
     narrow = table_html.table_html(pd.DataFrame([row]), Caption("t", "text"), "", in_pages=True)

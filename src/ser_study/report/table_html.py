@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.wording import Caption, heading, number, p_text, settings, word
+from ser_study.wording import Caption, heading, number, p_text, sentence, settings, word
 
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
@@ -26,6 +26,7 @@ NAMED = (  # columns of registry names
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
 P_VALUES = ("p", "p_holm", "p_mcnemar")
 UNITS = ("_s", "_ms", "_hz", "_db", "_epoch", ")", " per s", "minutes", "seconds", "hours")  # ends of what is no share
+FEWEST_ALIKE = 3  # rows of a table whose columns of one value go to the caption
 NO_INTERVAL: tuple[list[str], list[str]] = ([], [])  # neither columns nor texts
 MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
 
@@ -44,9 +45,14 @@ def slug(text: str) -> str:
 
 
 def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool) -> str:
-    """The table with its caption and a link to all of it; ``csv`` is what the link gives."""
+    """The table with its caption and a link to all of it; ``csv`` is what the link gives.
+
+    A column that says the same in every row goes to the caption.
+    """
     name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS), caption)
     kept = tidy.drop(columns=[column for columns, _ in intervals.values() for column in columns])
+    alike = _alike(kept)
+    kept = kept.drop(columns=list(alike))
     crowded = len(kept.columns) > CROWDED
     columns = [
         _cells(
@@ -63,7 +69,10 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
     wide = (" crowded" if crowded else "") + (" many" if len(kept.columns) > MANY else "")
     options = html.escape(json.dumps({"pageLength": caption.page_length, "rows": min(len(tidy), MAX_ROWS)}))
-    words = html.escape(caption.text)
+    said = [
+        f"{sentence(caption.labels.get(column) or heading(column))}: {text}." for column, text in alike.items() if text
+    ]
+    words = html.escape(" ".join([caption.text, *said]))
     return (
         f'<figure class="ser-table" id="table-{slug(name)}">\n'
         f'<figcaption><b class="ser-number">Table</b> {words}</figcaption>\n'
@@ -71,6 +80,16 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
         f'<table data-ser-table="{options}"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
         f'<p class="ser-source">{_download(name, csv, len(tidy), in_pages=in_pages)}</p>\n</figure>'
     )
+
+
+def _alike(table: pd.DataFrame) -> dict[str, str]:
+    """Columns of words, but for the first, that say the same in each of several rows, with what they say."""
+    if len(table) < FEWEST_ALIKE:
+        return {}
+    each = {
+        column: set(_texts(_worded(table[column]))) for column in table.columns[1:] if not is_numeric(table[column])
+    }
+    return {column: texts.pop().strip("–") for column, texts in each.items() if len(texts) == 1}
 
 
 def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
@@ -130,8 +149,7 @@ def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Se
     """The ``<td>`` of one column; a number has its full value for sorting. In a crowded table an interval stands below
     its score."""
     if not is_numeric(values):
-        words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
-        texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
+        texts = _texts(values)
         opening = "<td>" if max(map(len, texts), default=0) > SHORT else '<td class="s">'
         escaped = [INTERVAL.sub("<br>[", html.escape(text)) if crowded else html.escape(text) for text in texts]
         return [f"{opening}{text}</td>" for text in escaped]
@@ -144,6 +162,11 @@ def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Se
         else f'<td class="n" data-order="{value:.10g}">{html.escape(as_text(value, places))}{more}</td>'
         for value, missing, more in zip(values.tolist(), values.isna(), after)
     ]
+
+
+def _texts(values: pd.Series) -> list[str]:
+    words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
+    return ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
 
 
 def _beside(interval: str, crowded: bool) -> str:
