@@ -25,7 +25,7 @@ const unpacked = async (packed) => {
     return lists.get(number);
   };
   const systems = new Map(about.systems.map((one, number) => [one.name, { ...one, number }]));
-  return { about, array, columns, systems, list, votes: array("votes"), recognition: array("recognition") };
+  return { about, array, columns, systems, list, tile: array("tile"), votes: array("votes"), recognition: array("recognition") };
 };
 
 // A system with its arrays; probabilities are decoded when first needed, as experiments/coding.py does, to float32.
@@ -470,9 +470,10 @@ const showDegraded = (about, selection) => {
   const systems = different("system");
   const cell = (row) => {
     if (!row) return make("td", { class: "n" }, "–");
-    const change = row.changes ? [make("br"), make("small", {}, `${points(row.change)} [${points(row.change_low)}, ${points(row.change_high)}]`)] : [];
-    return make("td", { class: "n" }, withInterval({ value: row.uar, low: row.low, high: row.high }), ...change);
+    const change = row.change !== 0 ? [make("br"), make("small", {}, unbroken(`${points(row.change)} [${points(row.change_low)}, ${points(row.change_high)}]`))] : [];
+    return make("td", { class: "n" }, unbroken(withInterval({ value: row.uar, low: row.low, high: row.high })), ...change);
   };
+  const unbroken = (text) => text.replace(", ", ",\u00a0"); // an interval stands in one line
   const points = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + value.toFixed(1).replace("-", "−"));
   const heads = ["Recording", ...systems].map((name, place) => make("th", { scope: "col", class: place ? "n" : null }, name));
   const body = different("condition").map((condition) => make("tr", {}, make("th", { scope: "row" }, condition),
@@ -785,6 +786,15 @@ const start = async () => {
   const origin = (clip) => ["speaker", "statement", "intensity"].map((name) => [name, columns.get(name)])
     .filter(([, column]) => column && column.codes[clip] !== UNKNOWN)
     .map(([name, column]) => ORIGIN[name] + column.levels[column.codes[clip]]).join(", ");
+  const sheets = new Map([...document.querySelectorAll("[data-thumbnails]")].map(({ dataset }) => [dataset.thumbnails, dataset.src]));
+  const thumbnail = (clip, own) => {
+    const address = sheets.get(about.clips[clip].split("/")[0]);
+    if (!address) return [];
+    const { columns: perRow, width, height } = about.tiles;
+    const [left, up] = [(data.tile[clip] % perRow) * width, Math.floor(data.tile[clip] / perRow) * height];
+    const style = `background: url("${address}") -${left}px -${up}px; width: ${width}px; height: ${height}px`;
+    return [make("span", { class: "thumbnail", role: "img", "aria-label": `Spectrogram of ${own}`, style })];
+  };
   const showErrors = () => {
     const place = LETTERS.indexOf(state.of);
     options($("of"), state.systems.map((_, at) => [LETTERS[at], `${LETTERS[at]}: ${named(at)}`]), state.of);
@@ -800,7 +810,7 @@ const start = async () => {
     const rows = some.map((row) => {
       const clip = system.clips[row];
       const own = about.clips[clip].slice(about.clips[clip].indexOf("/") + 1);
-      return make("tr", {}, make("th", { scope: "row" }, own, make("small", {}, origin(clip))), make("td", {}, about.emotions[system.classes[system.truth[row]]]),
+      return make("tr", {}, make("th", { scope: "row" }, ...thumbnail(clip, own), own, make("small", {}, origin(clip))), make("td", {}, about.emotions[system.classes[system.truth[row]]]),
         ...state.systems.map((name) => answer(name, clip)), ...(hasVotes ? [make("td", {}, listeners(clip))] : []),
         ...(hasAudio ? [make("td", {}, player(clip, own))] : []));
     });

@@ -46,7 +46,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "testing.augmented": False,
         **_only(),
     },
-    "quick": {  # what fits 30 minutes on two cores: linear models, and of openSMILE eGeMAPS on the small corpora only
+    "quick": {  # what fits 40 minutes on two cores: linear models, and of openSMILE eGeMAPS on the small corpora only
         "benchmark.features": ["summary"],
         "benchmark.wide_features": ["means184"],
         "benchmark.large_features": ["egemaps"],
