@@ -69,10 +69,10 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns))
     wide = (" crowded" if crowded else "") + (" many" if len(kept.columns) > MANY else "")
     options = html.escape(json.dumps({"pageLength": caption.page_length, "rows": min(len(tidy), MAX_ROWS)}))
-    said = [
+    constants = [
         f"{sentence(caption.labels.get(column) or heading(column))}: {text}." for column, text in alike.items() if text
     ]
-    words = html.escape(" ".join([caption.text, *said]))
+    words = html.escape(" ".join([caption.text, *constants]))
     return (
         f'<figure class="ser-table" id="table-{slug(name)}">\n'
         f'<figcaption><b class="ser-number">Table</b> {words}</figcaption>\n'
