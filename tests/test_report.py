@@ -564,6 +564,14 @@ def test_clips_of_a_run_are_counted(store):
     assert chapters.n_clips(["own", "synthetic"], config, store) == 482
 
 
+def test_names_of_the_registries_are_words_in_every_column():
+    rows = {"step_from": ["random", "sentence_independent"], "own": ["a_b", "take_disjoint"]}
+    cells = re.findall(
+        "<td [^>]*>([^<]*)</td>", table_html.table_html(pd.DataFrame(rows), Caption("t", "Text."), "", in_pages=True)
+    )
+    assert cells == ["random", "a_b", "new sentences", "takes kept together"]
+
+
 def test_what_every_row_says_goes_to_the_caption():
     rows = {"corpus": ["tess"] * 3, "protocol": ["speaker_independent"] * 3, "uar": [0.5, 0.6, 0.6], "note": [""] * 3}
     rows |= {"system": ["lda", "lda", "knn"], "classes": [7] * 3, "fixed": [True] * 3, "best": [None] * 3}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.wording import Caption, heading, number, p_text, sentence, settings, word
+from ser_study.wording import NAMES, Caption, heading, number, p_text, sentence, settings, word
 
 MAX_ROWS = 1000  # rows shown; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
@@ -165,8 +165,10 @@ def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Se
 
 
 def _texts(values: pd.Series) -> list[str]:
+    """Cells that hold words; a registry name is said as in sentences, whatever the column."""
     words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
-    return ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
+    texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
+    return [NAMES.get(text, text) if "_" in text else text for text in texts]
 
 
 def _beside(interval: str, crowded: bool) -> str:
