@@ -51,8 +51,9 @@ class Mulberry:
 
 def published(run: Path) -> pd.DataFrame:
     """All published predictions; where one is not written, it is the likeliest class."""
-    whole = pd.concat([pd.read_parquet(path) for path in sorted(run.glob("predictions*.parquet"))])
-    likeliest = whole.filter(like="c_").idxmin(axis=1, skipna=True).str.removeprefix("c_")
+    files = sorted(run.glob("predictions*.parquet"))
+    whole = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
+    likeliest = whole.filter(like="c_").dropna(how="all").idxmin(axis=1).str.removeprefix("c_")
     return whole.assign(prediction=whole["prediction"].astype(object).fillna(likeliest))
 
 
