@@ -33,7 +33,7 @@ class Failure:
     kind: str = ""  # class of the error; empty where there was none, such as when the worker crashed
 
 
-def listed(failures: Sequence[tuple[str, Failure]]) -> str:
+def named_failures(failures: Sequence[tuple[str, Failure]]) -> str:
     """What failed, each with its reason; the first ``MAX_NAMED``, and how many more."""
     named = "; ".join(f"{name}: {failure.reason}" for name, failure in failures[:MAX_NAMED])
     return named + (f"; and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else "")

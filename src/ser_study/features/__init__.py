@@ -23,7 +23,7 @@ from ser_study.corpora import packed, published
 from ser_study.features import cache
 from ser_study.features.feature import Feature
 from ser_study.features.registry import REGISTRY, get, names
-from ser_study.parallel import BATCH, Failure, listed, parallel_map, single_threaded
+from ser_study.parallel import BATCH, Failure, named_failures, parallel_map, single_threaded
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, locked
 
@@ -192,7 +192,10 @@ def _from_pack(pack: packed.Pack, wanted: pd.DataFrame, folder: Path, slice_: di
 def _report(failures: list[tuple[str, Failure]], *, n_clips: int, corpus: str, feature: str) -> None:
     """Name on stderr the clips that gave nothing."""
     if failures:
-        print(f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {listed(failures)}", file=sys.stderr)
+        print(
+            f"{len(failures)} of {n_clips} clips of {corpus} gave no {feature}: {named_failures(failures)}",
+            file=sys.stderr,
+        )
 
 
 def _extract_all(work, todo, folder, columns, config, *, label) -> list[tuple[str, Failure]]:

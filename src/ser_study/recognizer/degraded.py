@@ -24,7 +24,7 @@ from ser_study.audio import degrade, prepare, reading
 from ser_study.audio.degrade import CLEAN, DEGRADATIONS, N_VOICES, Condition
 from ser_study.config import Config
 from ser_study.experiments.selections import Selection
-from ser_study.parallel import Failure, listed, parallel_map
+from ser_study.parallel import Failure, named_failures, parallel_map
 from ser_study.schema import FeatureSet, Signal
 from ser_study.store import Store, versions
 
@@ -196,7 +196,7 @@ def _report(failures: list[tuple[str, Failure]], condition: Condition, n_clips: 
     if failures:
         kind, level = condition
         lost = f"{len(failures)} of {n_clips} clips gave nothing in {kind} {level:g}"
-        print(f"{lost}: {listed(failures)}", file=sys.stderr)
+        print(f"{lost}: {named_failures(failures)}", file=sys.stderr)
 
 
 def _set_of(table: pd.DataFrame, feature: str, clip_ids: Sequence[str]) -> FeatureSet:

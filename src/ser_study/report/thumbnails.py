@@ -25,7 +25,7 @@ from ser_study import corpora
 from ser_study.config import Audio, Config, Frames
 from ser_study.corpora import published
 from ser_study.features import inspection
-from ser_study.parallel import Failure, listed, parallel_map
+from ser_study.parallel import Failure, named_failures, parallel_map
 from ser_study.store import Store, locked, replacing
 
 VERSION = 2  # rises when a tile looks different
@@ -90,7 +90,7 @@ def _made(corpus: str, file: str, config: Config, store: Store) -> Path | None:
             work = partial(_tile, config=plain, store=store)
             tiles = list(parallel_map(work, rows, jobs=config.run.jobs, label=f"thumbnails · {corpus}"))
             if failures := [(clip["clip_id"], tile) for clip, tile in tiles if isinstance(tile, Failure)]:
-                lost = f"{len(failures)} of {len(rows)} clips could not be read ({listed(failures)})"
+                lost = f"{len(failures)} of {len(rows)} clips could not be read ({named_failures(failures)})"
                 print(f"No thumbnails of {corpus}: {lost}. Mend this, then run again.", file=sys.stderr)
                 return None
             with replacing(path) as temporary:
