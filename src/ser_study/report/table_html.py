@@ -86,10 +86,9 @@ def _alike(table: pd.DataFrame) -> dict[str, str]:
     """Columns of words, but for the first, that say the same in each of several rows, with what they say."""
     if len(table) < FEWEST_ALIKE:
         return {}
-    each = {
-        column: set(_texts(_worded(table[column]))) for column in table.columns[1:] if not is_numeric(table[column])
-    }
-    return {column: texts.pop().strip("–") for column, texts in each.items() if len(texts) == 1}
+    words = [column for column in table.columns[1:] if not is_numeric(table[column])]
+    alike = [column for column in words if table[column].astype(str).nunique(dropna=False) == 1]
+    return {column: _texts(_worded(table[column].head(1)))[0].strip("–") for column in alike}
 
 
 def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:

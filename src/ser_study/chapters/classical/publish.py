@@ -40,7 +40,6 @@ def all_scores(study: Study) -> pd.DataFrame:
         *benchmark.transfer(config, possible, study.selections),
     ]
     compared = [*benchmark.equal_size(config, full, sizes), *(one for pair in leaking.items() for one in pair)]
-    compared = [one for one in compared if one not in experiments]
     scores = pd.concat([study.scores(experiments), study.scores(compared, read=LABELS)], ignore_index=True)
     scores = scores.merge(_declarations([*experiments, *compared]), on="experiment", how="left")
     return scores[SCORE_COLUMNS].drop_duplicates(["experiment", "metric"], ignore_index=True)
