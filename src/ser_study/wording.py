@@ -151,6 +151,15 @@ NAMES = {
     "anova": "F test of each feature",
     "lda_first_class": "LDA, first class only (E004)",
     "leave_one_speaker_out": "one speaker left out",
+    "within_speaker": "within each speaker",
+    "random_weights": "random weights",
+    "augment_before_split": "copies made before the split",
+    "scale_on_all": "scaler fitted on test clips too",
+    "select_on_test": "hyperparameters chosen on test",
+    "uar_intended": "UAR, intended labels",
+    "uar_plurality": "UAR, listeners' plurality",
+    "cross_entropy": "cross-entropy with the votes",
+    "wrong_rate": "wrong sampling rate",
     "cross_corpus": "another corpus",
 }
 

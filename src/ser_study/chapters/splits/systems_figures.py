@@ -172,7 +172,7 @@ def leaks(table: pd.DataFrame) -> Figure | None:
         for words, shift in ((score_text(score), 40), (score_text(leaking), 84)):
             beside(ax, y, words, shift=shift, ha="right")
         beside(ax, y, signed(100 * row.difference), shift=130, ha="right", fontweight="bold")
-    row_axis(ax, [f"{text.LEAKS[row.leak]}: {word(row.corpus)}" for row in ordered.itertuples()])
+    row_axis(ax, [f"{word(row.leak)}: {word(row.corpus)}" for row in ordered.itertuples()])
     score_axis(ax)
     for heading, shift in (("without", 40), ("with", 84), ("change\n(points)", 130)):
         above(ax, heading, shift=shift, ha="right")

@@ -8,11 +8,6 @@ import pandas as pd
 from ser_study.chapters.splits.systems import SPEAKER_STEP, encoder
 from ser_study.wording import Caption, listed, minus, p_text, sentence, share, signed, word
 
-LEAKS = {
-    "augment_before_split": "copies made before the split",
-    "scale_on_all": "scaler fitted on test clips too",
-    "select_on_test": "hyperparameters chosen on test",
-}
 RANDOM, SPEAKERS = SPEAKER_STEP
 STEP_TO = {"sentence_independent": "new sentences", "speaker_independent": "new speakers"}
 
@@ -260,7 +255,7 @@ def ranks_table() -> Caption:
 def leaks_title(table: pd.DataFrame) -> str:
     """What each leak adds, in the median of the corpora."""
     median = 100 * table.groupby("leak")["difference"].median()
-    parts = [f"{signed(median[name], 1)} ({LEAKS[name]})" for name in LEAKS if name in median.index]
+    parts = [f"{signed(median[name], 1)} ({word(name)})" for name in median.index]
     return f"Points that a leak adds in the median: {listed(parts)}"
 
 

@@ -57,7 +57,7 @@ def _rows(ax: Axes, top: float, rows: pd.DataFrame) -> None:
 
 def _dress(ax: Axes, measure: str, table: pd.DataFrame) -> None:
     """Heading and axis of a panel, and what listeners reach; each panel has its own stretch of the axis."""
-    ax.set_title(vote_text.MEASURES[measure])
+    ax.set_title(word(measure))
     ax.set_xlabel("nats, less is better" if measure == "cross_entropy" else "UAR (0–1)")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)

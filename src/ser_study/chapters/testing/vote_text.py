@@ -18,12 +18,6 @@ LABELS = {
     "votes": "shares of the votes",
 }
 REFERENCES = {"cross_entropy": "the votes themselves"}  # of ``LISTENER``; of any other measure one listener
-MEASURES = {
-    "uar_intended": "UAR, intended labels",
-    "uar_plurality": "UAR, listeners' plurality",
-    "cross_entropy": "cross-entropy with the votes",
-}
-
 UNITS = {  # of a change
     "uar_intended": "points of UAR on intended labels",
     "uar_plurality": "on the plurality",
@@ -36,7 +30,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     named = table.drop(columns=["interval"])
     system = [f"{word(row.feature)}, {word(row.model)}" if row.feature else "–" for row in table.itertuples()]
     labels = [_trained_on(row) for row in table.itertuples()]
-    named = named.assign(labels=labels, measure=named["measure"].map(MEASURES), system=system)
+    named = named.assign(labels=labels, measure=named["measure"].map(word), system=system)
     first = ["corpus", "system", "labels", "measure"]
     return named[first + [name for name in named if name not in (*first, "feature", "model")]]
 
@@ -73,7 +67,7 @@ def figure(table: pd.DataFrame) -> Caption:
         "cross-entropy (in nats, less is better), the votes themselves, which no prediction goes below."
     )
     each = [
-        f"{_system(row)}, trained on {LABELS[row.labels]}: {MEASURES[row.measure]} {share(row.value)}"
+        f"{_system(row)}, trained on {LABELS[row.labels]}: {word(row.measure)} {share(row.value)}"
         for row in table[table["labels"] != LISTENER].itertuples()
     ]
     return Caption("vote_labels_figure", words, alt=f"{title(table)}. {'; '.join(each)}.", finding=finding(table))
