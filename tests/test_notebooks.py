@@ -87,6 +87,7 @@ def test_every_chapter_has_a_page_without_an_error(study):
         assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css)"', text)
         assert str(PROJECT) not in text
         assert str(report.parent) not in text
+        assert len(text.encode()) < 1_000_000
 
 
 def test_scores_are_tidy(study):

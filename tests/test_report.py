@@ -136,7 +136,7 @@ def test_large_table_shows_a_part_and_links_the_whole(show):
     html = html_of(show.table(pd.concat([scores()] * 100), Caption("large", "Large.")))
     assert html.count("<tr>") == table_html.MAX_ROWS + 1
     assert 'href="run:tables/large.csv"' in html
-    assert "first 1,000 of 4,000 rows" in html
+    assert "first 250 of 4,000 rows" in html
 
 
 def test_index_becomes_columns():
@@ -351,6 +351,8 @@ def test_pages_are_whole_and_load_only_what_lies_beside_them(tmp_path, monkeypat
         loaded = re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', page)
         assert len(loaded) == (0 if standalone else 3)
         assert all(((run / name).parent / address).is_file() for address in loaded)
+        saved = re.findall(r'download="\w+\.csv" href="([^"]+)"', page)
+        assert all(link.startswith("data:") if standalone else ((run / name).parent / link).is_file() for link in saved)
         assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
         assert "@import" not in page
         assert "url(http" not in page

@@ -262,14 +262,14 @@ def _metric(name: str) -> str:
 
 
 def _table(frame: pd.DataFrame, name: str, text: str, labels: Mapping[str, str]) -> str:
-    """A table of the page; nothing where it is empty. The rest of a long one is in the CSV file."""
+    """A table of the page; nothing where it is empty. All rows are in the CSV file of the page."""
     if frame.empty:
         return ""
     decimals = dict.fromkeys(("before", "after", "difference"), 3)
     known = {column: value for column, value in decimals.items() if column in frame}
     caption = Caption(name, text, labels=dict(labels), decimals=known)
     content = table_html(frame, caption, frame.to_csv(index=False), in_pages=True)
-    return re.sub(r'href="run:tables/[^"]+"', 'href="changes.csv"', content)
+    return re.sub(r'download="[^"]+" href="run:tables/[^"]+"', 'download="changes.csv" href="changes.csv"', content)
 
 
 def _listing(changes: Comparison) -> str:

@@ -4,12 +4,11 @@ Conventions
 -----------
 A drawing of a page takes the colours of the page and holds no fonts. The narrow one (``plotting.narrow``) is shown
 below 40 rem; a figure without one scrolls in its box there, at a size at which its type can be read. SVG and PNG are
-made from the drawing by the page's script; the CSV is in the page, or in ``tables/`` where it is large.
+made from the drawing by the page's script; the CSV is in ``tables/``, beside the page.
 """
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 
@@ -17,13 +16,13 @@ import pandas as pd
 
 from ser_study.plotting.palette import INK, PAPER
 from ser_study.report.drawings import small_svg
-from ser_study.report.table_html import MAX_CSV, cells, flat, is_numeric, slug
+from ser_study.report.table_html import cells, embedded, flat, is_numeric, slug
 from ser_study.wording import Caption, heading
 
 MOST_BYTES = 110_000  # of a drawing that has a second, narrow one
 MOST_ROWS = 40  # of a figure's table in a page; the CSV holds all
 MOST_CELLS = 400
-SMALL_CSV = min(MAX_CSV, 12_000)  # bytes, embedded in the page
+SMALL_CSV = 12_000  # bytes, embedded in a notebook
 
 
 def figure_html(wide: str, narrow: str, caption: Caption, *, data: str) -> str:
@@ -58,10 +57,7 @@ def data_html(data: pd.DataFrame, name: str, *, in_pages: bool) -> tuple[str, st
     """
     tidy = flat(data)
     csv = tidy.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    embedded = base64.b64encode(csv.encode("utf-8")).decode("ascii")
-    address = f"data:text/csv;charset=utf-8;base64,{embedded}"
-    if len(csv) > SMALL_CSV:
-        address = f"run:{csv_name(name)}" if in_pages else ""
+    address = f"run:{csv_name(name)}" if in_pages else embedded(csv) if len(csv) <= SMALL_CSV else ""
     link = f'<a download="{html.escape(name)}.csv" href="{address}">CSV</a>' if address else f"CSV: {csv_name(name)}"
     content = (
         '<details class="ser-data"><summary>Data and downloads</summary>\n'

@@ -17,6 +17,7 @@ from ser_study.report import appendix, clean, explorer, links, provenance, runs
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_code
+from ser_study.report.table_html import holding_csv
 from ser_study.store import Store, replacing
 from ser_study.wording import word
 
@@ -42,8 +43,8 @@ def render(
     ----------
     story : all chapters, in order
     facts : page → what ``run.json`` holds of its execution, ``notebook`` naming the executed notebook
-    standalone : each page holds its style and scripts, as a page that is mailed must; otherwise they are loaded from
-        ``assets/``, once for all pages
+    standalone : each page holds its style, scripts and CSVs, as a page that is mailed must; otherwise they lie beside
+        it, style and scripts in ``assets/``, once for all pages
 
     Returns
     -------
@@ -58,8 +59,9 @@ def render(
     more = explorer.article(store, filled, standalone=standalone)
     book = bound(about, executed, articles, more=more, **options)
     for place, entry in enumerate(book.entries):
-        with replacing(store.run / entry["file"]) as temporary:
-            temporary.write_text(scrub(page(book, place, standalone=standalone)), encoding="utf-8")
+        text, path = page(book, place, standalone=standalone), store.run / entry["file"]
+        with replacing(path) as temporary:
+            temporary.write_text(scrub(holding_csv(text, path.parent) if standalone else text), encoding="utf-8")
     if not standalone:
         write_assets(store.run / "assets")
     written = {entry["file"] for entry in book.entries}

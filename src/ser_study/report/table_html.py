@@ -8,13 +8,14 @@ import html
 import json
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ser_study.wording import NAMES, Caption, heading, number, p_text, sentence, settings, word
 
-MAX_ROWS = 1000  # rows shown; the CSV always holds all
+MAX_ROWS = 250  # rows shown, so that a page of many tables stays below 1 MB; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
 INTERVAL = re.compile(r" \[(?=[.−\d])")  # the space before an interval
 CROWDED = 5  # columns beyond which an interval stands below its score
@@ -28,7 +29,8 @@ P_VALUES = ("p", "p_holm", "p_mcnemar")
 UNITS = ("_s", "_ms", "_hz", "_db", "_epoch", ")", " per s", "minutes", "seconds", "hours")  # ends of what is no share
 FEWEST_ALIKE = 3  # rows of a table whose columns of one value go to the caption
 NO_INTERVAL: tuple[list[str], list[str]] = ([], [])  # neither columns nor texts
-MAX_CSV = 128_000  # bytes; a larger CSV is linked, not embedded
+MAX_CSV = 128_000  # bytes that a notebook embeds; of a larger CSV it names the file
+_CSV_LINK = re.compile(r'href="((?:\.\./)?tables/[^"]+\.csv)"')
 
 
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
@@ -92,14 +94,28 @@ def _alike(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _download(name: str, csv: str, n_rows: int, *, in_pages: bool) -> str:
-    """Link to the whole table: inside the page when it is small, beside it otherwise."""
-    data, cut = csv.encode("utf-8"), f"first {MAX_ROWS:,} of {n_rows:,} rows shown; " if n_rows > MAX_ROWS else ""
-    if len(data) <= MAX_CSV:
-        address = f"data:text/csv;charset=utf-8;base64,{base64.b64encode(data).decode('ascii')}"
-        return f'{cut}<a download="{html.escape(name)}.csv" href="{address}">Download CSV</a>'
-    if in_pages:
-        return f'{cut}<a href="run:tables/{html.escape(name)}.csv">CSV beside the report</a>'
-    return f"{cut}all rows are in tables/{html.escape(name)}.csv"
+    """Link to the whole table: beside a page, inside a notebook where it is small."""
+    cut = f"first {MAX_ROWS:,} of {n_rows:,} rows shown; " if n_rows > MAX_ROWS else ""
+    file = f"tables/{html.escape(name)}.csv"
+    if not in_pages and len(csv.encode("utf-8")) > MAX_CSV:
+        return f"{cut}all rows are in {file}"
+    address = f"run:{file}" if in_pages else embedded(csv)
+    return f'{cut}<a download="{html.escape(name)}.csv" href="{address}">Download CSV</a>'
+
+
+def embedded(csv: str) -> str:
+    """A CSV as an address that holds it."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(csv.encode('utf-8')).decode('ascii')}"
+
+
+def holding_csv(page: str, folder: Path) -> str:
+    """A page that holds the CSV files which it links, as a page that is mailed must; ``folder`` is where it lies."""
+
+    def held(link: re.Match[str]) -> str:
+        path = folder / link[1]
+        return f'href="{embedded(path.read_text("utf-8"))}"' if path.is_file() else link[0]
+
+    return _CSV_LINK.sub(held, page)
 
 
 def packed(content: bytes) -> str:
