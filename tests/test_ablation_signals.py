@@ -98,6 +98,16 @@ def test_validation_rows_decide_and_test_rows_do_not(study):
     assert "as recorded (+20.0 points, p = .006)" in said
 
 
+def test_a_reference_with_more_inner_folds_is_scored_on_the_rows_it_shares(study):
+    clips = study.selections["emodb"].clips
+    reference, other = signals.declared_treatments(study)[:2]
+    more = _predicted(reference, clips, 20).assign(fold=1)
+    predictions = {reference: pd.concat([_predicted(reference, clips, 6), more]), other: _predicted(other, clips, 2)}
+    table = signals.treatment_table(study, predictions)
+    assert table["uar"][1] - table["uar"][0] == pytest.approx(table["difference"][1])
+    assert table["n"].tolist() == [200, 200]
+
+
 def test_claims_about_augmentation_are_judged(study):
     clips = study.selections["emodb"].clips
     declared = signals.declared_augmentation(study)

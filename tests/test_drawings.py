@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from ser_study.plotting import palette
-from ser_study.report.drawings import compact
+from ser_study.report.drawings import compact, small_svg
 from ser_study.report.figure_html import figure_html
 from ser_study.wording import Caption
 
@@ -47,6 +47,11 @@ def test_a_compact_drawing_is_smaller_and_written_once(body):
     assert len(short) < 0.75 * len(body)
     assert compact(short) == short
     assert compact("<p>no drawing</p><svg><style>a</style></svg>") == "<p>no drawing</p><svg><style>a</style></svg>"
+
+
+def test_numbers_in_the_words_of_a_drawing_keep_their_digits():
+    drawn = small_svg('<svg width="1.23456pt">\n<text x="2.71828">.1807 of 1.807 and 10.0005 dB</text>\n</svg>')
+    assert drawn.split("\n")[1] == '<text x="2.71">.1807 of 1.807 and 10.0005 dB</text>'
 
 
 def test_names_of_drawings_are_theirs_alone_and_lead_somewhere(body):

@@ -594,6 +594,33 @@ def test_an_interval_stands_below_its_score_where_columns_are_many():
     assert "see [Cao]" in crowded
 
 
+def test_a_wide_table_says_in_its_caption_what_its_intervals_are():
+    rows = pd.DataFrame({"corpus": ["tess", "emodb"], "uar": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 1.0]})
+    rows = rows.assign(interval=["clips, these voices only", "speaker jackknife"], n=[2800, 535])
+    narrow = table_html.table_html(rows, Caption("t", "Scores."), "", in_pages=True)
+    assert "<td>speaker jackknife</td>" in narrow.replace(' class="s"', "")
+    wide = rows.assign(**dict.fromkeys("abc", 0.5))
+    shown = table_html.table_html(wide, Caption("t", "Scores."), "", in_pages=True)
+    assert "</b> Scores. Intervals: clips, these voices only; speaker jackknife.</figcaption>" in shown
+    assert "[.400, .600] (these voices only)" in " ".join(re.sub("<[^>]+>", " ", shown).split())
+    assert "[.800, 1.000]</td>" in shown
+
+
+def test_a_caption_keeps_columns_for_the_csv_and_says_whose_limits_they_are():
+    rows = pd.DataFrame({"id": ["E000"], "ours": [0.9], "n_seeds": [5], "wilson_low": [0.8], "wilson_high": [0.95]})
+    caption = Caption("t", "Scores.", only_csv=("n_seeds",), interval_of={"ours": "wilson"})
+    shown = table_html.table_html(rows, caption, "", in_pages=True)
+    assert re.findall("<th [^>]*>([^<]*)</th>", shown) == ["id", "ours"]
+    assert ".900 [.800, .950]" in shown
+    plain = table_html.table_html(rows, Caption("t", "Scores."), "", in_pages=True)
+    assert len(re.findall("<th ", plain)) == 5, "limits of another name belong to no column"
+
+
+def test_a_caption_that_keeps_unknown_columns_for_the_csv_is_refused(show):
+    with pytest.raises(ValueError, match="names columns that are not in it: seeds"):
+        show.table(scores(), Caption("t", "Scores.", only_csv=("seeds",)))
+
+
 def test_the_limits_of_a_score_stand_in_its_cell():
     rows = pd.DataFrame({"corpus": ["tess", "own"], "uar": [0.5042, 0.25], "low": [0.49, None], "high": [0.517, None]})
     rows = rows.assign(difference=[-0.1, None], difference_low=[-0.2, None], difference_high=[0.05, None])

@@ -164,6 +164,7 @@ NAMES = {
 }
 
 HEADINGS = {  # columns that every table means alike; what else a column of one table means, its caption says
+    "published": "published",
     "n": "clips",
     "n_speakers": "speakers",
     "n_train": "training clips",
@@ -197,6 +198,9 @@ class Caption:
     labels: Mapping[str, str] = field(default_factory=dict)  # column → heading, where ``heading`` does not say it
     decimals: Mapping[str, int] = field(default_factory=dict)  # column → decimals; else by the size of the numbers
     page_length: int = 15  # rows on one page of the table
+    only_csv: tuple[str, ...] = ()  # columns that the CSV has and the table, to be narrower, has not
+    # column of scores → how the names of its limits begin, where they are not its own and do not follow it
+    interval_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def word(name: str) -> str:

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ser_study.plotting.marks import row_axis
-from ser_study.plotting.palette import BOXES, EMOTION_COLOURS, INK, PAPER, STUDY_COLOURS
+from ser_study.plotting.palette import BOXES, EMOTION_COLOURS, GREY, INK, PAPER, STUDY_COLOURS
 
 WHISKERS = (5, 95)  # percentiles
+OUTLIER = {"rasterized": True, "alpha": 0.7, "markerfacecolor": GREY, "markeredgecolor": GREY}  # seen in both themes
 MEAN = {"marker": "D", "markerfacecolor": INK, "markeredgecolor": PAPER, "markersize": 5}
 
 
@@ -56,7 +57,7 @@ def emotion_boxes(
         table[table[value].notna()], x=value, y="emotion", order=list(emotions), orient="h",
         hue="gender" if by_gender else "emotion", hue_order=order, palette={name: colours[name] for name in order},
         whis=WHISKERS, width=0.72 if by_gender else 0.62, gap=0.1 if by_gender else 0, legend=by_gender,
-        medianprops={"linewidth": 2}, showfliers=outliers, flierprops={"rasterized": True, "alpha": 0.7},
+        medianprops={"linewidth": 2}, showfliers=outliers, flierprops=OUTLIER,
         showmeans=means, meanprops=MEAN, ax=ax, **BOXES,
     )  # fmt: skip
     row_axis(ax, emotions)

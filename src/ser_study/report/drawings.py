@@ -19,6 +19,7 @@ _PICTURE = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 _NOTHING = re.compile(
     r'(?:<path d="[^"]*" style="fill:none"/>|<defs>\s*</defs>|<g/>)\n?| transform="rotate\(-?0 [^"]*"'
 )
+_DIGITS = re.compile(r"(\d\.\d\d)\d+")
 _BARE_GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
 MOST_COLOURS = 256  # of a palette
 
@@ -34,7 +35,7 @@ def small_svg(text: str) -> str:
     """A drawing without what a page has no use for: metadata, unused ids, bare groups, fonts, digits beyond .01 pt."""
     svg = text[text.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"<[^>]+>", lambda tag: _DIGITS.sub(r"\1", tag[0]), svg)  # numbers in words stay as they are
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r' style="[^"]*"', lambda match: match[0].replace(": ", ":").replace("; ", ";"), svg)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))

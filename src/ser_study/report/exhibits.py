@@ -186,11 +186,12 @@ class Exhibits:
 
 def _check_columns(tidy: pd.DataFrame, caption: Caption) -> None:
     """Raise at a heading or a number of decimals for no column: another column would go without its own."""
-    unknown = [name for name in {**caption.labels, **caption.decimals} if name not in tidy.columns]
+    named = dict.fromkeys([*caption.labels, *caption.decimals, *caption.only_csv, *caption.interval_of])
+    unknown = [name for name in named if name not in tidy.columns]
     if unknown and len(tidy.columns):  # a table left out has none
         raise ValueError(
             f"The caption of table {caption.name!r} names columns that are not in it: {', '.join(unknown)}. It has "
-            f"{', '.join(tidy.columns)}; correct or remove the names in labels= and decimals=."
+            f"{', '.join(tidy.columns)}; correct or remove the names in labels=, decimals=, only_csv= and interval_of=."
         )
 
 

@@ -24,6 +24,7 @@ _UNTOUCHED = {  # elements in whose text nothing becomes a link
 }
 _CHAPTER = re.compile(r"\b([Cc]hapters?) 0?(\d+[a-z]?)\b")
 _EXPLORER = re.compile(r"\b[Tt]he explorer\b")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|k?Hz|dB|ms|s|kB|MB)(?!\w))")  # the space between a number and its unit
 _CAPTION = re.compile(r'(<figure class="ser-(?:figure|table)" id="([^"]+)">.*?<b class="ser-number">)([^<]+)</b>', re.S)
 
 
@@ -52,7 +53,7 @@ def glossary() -> tuple[Term, ...]:
 
 
 def linked(body: str, chapters: Mapping[str, str], *, here: str, terms: Sequence[Term]) -> str:
-    """The body with its links.
+    """The body with its links, and no line that begins with a unit.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ def linked(body: str, chapters: Mapping[str, str], *, here: str, terms: Sequence
     terms : of the glossary; the first mention of each is linked
     """
     body = _CAPTION.sub(r'\1<a href="#\2">\3</a></b>', body)
+    body = _in_text(body, lambda text: _UNIT.sub("\N{NO-BREAK SPACE}", text))
     body = _in_text(body, lambda text: _CHAPTER.sub(lambda match: _to_chapter(match, chapters, here), text))
     if page := chapters.get("explorer"):
         body = _in_text(body, lambda text: _EXPLORER.sub(rf'<a href="run:{page}">\g<0></a>', text))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser_study.wording import NAMES, Caption, heading, number, p_text, sentence, settings, word
+from ser_study.wording import NAMES, Caption, heading, number, p_text, sentence, settings, voices, word
 
 MAX_ROWS = 250  # rows shown, so that a page of many tables stays below 1 MB; the CSV always holds all
 SHORT = 32  # letters; a column of longer texts may wrap
@@ -29,6 +29,7 @@ P_VALUES = ("p", "p_holm", "p_mcnemar")
 UNITS = ("_s", "_ms", "_hz", "_db", "_epoch", ")", " per s", "minutes", "seconds", "hours")  # ends of what is no share
 FEWEST_ALIKE = 3  # rows of a table whose columns of one value go to the caption
 NO_INTERVAL: tuple[list[str], list[str]] = ([], [])  # neither columns nor texts
+KIND = "interval"  # column with the kinds of the intervals
 MAX_CSV = 128_000  # bytes that a notebook embeds; of a larger CSV it names the file
 _CSV_LINK = re.compile(r'href="((?:\.\./)?tables/[^"]+\.csv)"')
 
@@ -52,7 +53,9 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     A column that says the same in every row goes to the caption.
     """
     name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS), caption)
-    kept = tidy.drop(columns=[column for columns, _ in intervals.values() for column in columns])
+    beside = [column for columns, _ in intervals.values() for column in columns]
+    kinds = _kinds(tidy) if beside else []
+    kept = tidy.drop(columns={*beside, *caption.only_csv, *([KIND] if kinds else [])})
     alike = _alike(kept)
     kept = kept.drop(columns=list(alike))
     crowded = len(kept.columns) > CROWDED
@@ -74,6 +77,7 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     constants = [
         f"{sentence(caption.labels.get(column) or heading(column))}: {text}." for column, text in alike.items() if text
     ]
+    constants += [f"Intervals: {'; '.join(kinds)}."] if kinds else []
     words = html.escape(" ".join([caption.text, *constants]))
     return (
         f'<figure class="ser-table" id="table-{slug(name)}">\n'
@@ -82,6 +86,13 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
         f'<table data-ser-table="{options}"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
         f'<p class="ser-source">{_download(name, csv, len(tidy), in_pages=in_pages)}</p>\n</figure>'
     )
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    """What the intervals of a wide table are made of, which its caption says instead of a column."""
+    if KIND not in table or len(table.columns) <= MANY:
+        return []
+    return [kind for kind in table[KIND].dropna().unique() if kind]
 
 
 def _alike(table: pd.DataFrame) -> dict[str, str]:
@@ -137,19 +148,20 @@ def _worded(values: pd.Series) -> pd.Series:
 def _intervals(tidy: pd.DataFrame, caption: Caption) -> dict[str, tuple[list[str], list[str]]]:
     """Column of scores → the columns of its interval, which follow it, and that interval as text for its cells.
 
-    An interval is two columns of limits (``low, high`` or ``…_low, …_high``) or one of text (``…interval``).
+    An interval is two columns of limits (``_limits``) or one of text (``…interval``).
     """
     intervals, names = {}, list(tidy.columns)
     numeric = {name for name in names if is_numeric(tidy[name])}
     for place, score in enumerate(names):
-        one, two = names[place + 1 : place + 2], names[place + 1 : place + 3]
+        one, two = names[place + 1 : place + 2], _limits(score, place, names, caption)
         if score not in numeric or not one:
             continue
-        if [name.rpartition("_")[2] for name in two] == ["low", "high"] and numeric.issuperset(two):
+        if two and numeric.issuperset(two):
             write, places = _text_of(tidy[score]), caption.decimals.get(score, _decimals(tidy[score]))
             limits = zip(tidy[two[0]], tidy[two[1]])
             texts = [f"[{write(low, places)}, {write(high, places)}]" if low == low else "" for low, high in limits]
-            intervals[score] = two, texts
+            notes = tidy[KIND].fillna("").map(voices) if KIND in tidy and len(names) > MANY else [""] * len(texts)
+            intervals[score] = two, [text + note * bool(text) for text, note in zip(texts, notes)]
         elif one[0].endswith("interval") and tidy[one[0]].astype(str).str.startswith("[").any():
             intervals[score] = one, tidy[one[0]].fillna("").tolist()
     return intervals
@@ -184,6 +196,15 @@ def _texts(values: pd.Series) -> list[str]:
     words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
     texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
     return [NAMES.get(text, text) if "_" in text else text for text in texts]
+
+
+def _limits(score: str, place: int, names: Sequence[str], caption: Caption) -> list[str]:
+    """The columns with the limits of a score: those that the caption names, ``…_low, …_high`` of its own name, or the
+    next two, where these are called ``low, high`` or as the score is."""
+    if score in caption.interval_of:
+        return [f"{caption.interval_of[score]}_{end}" for end in ("low", "high")]
+    after = names[place + 1 : place + 3]
+    return list(after) if after in (["low", "high"], [f"{score}_low", f"{score}_high"]) else []
 
 
 def _beside(interval: str, crowded: bool) -> str:

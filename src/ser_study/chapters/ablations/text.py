@@ -152,7 +152,7 @@ def augmentation(study: Study, table: pd.DataFrame) -> Caption:
 def augmentation_table() -> Caption:
     """The table of the same."""
     about = "Augmentation of the training clips; the change is against none. Validation clips stay as recorded."
-    return Caption("augmentation", about, empty=NO_ROWS, page_length=20)
+    return Caption("augmentation", about, empty=NO_ROWS, page_length=20, only_csv=("n_train", "n_speakers"))
 
 
 def channels_title(table: pd.DataFrame) -> str:
@@ -224,6 +224,7 @@ def searches(study: Study, table: pd.DataFrame) -> Caption:
         empty=absent(study, "searches", "long_searches"),
         finding=sentences.searches(table) if len(table) else "",
         labels={"n_clips": "clips", "params": "chosen", "published_params": "published choice", "seconds": "s"},
+        only_csv=("published_cost", "complete", "pruned", "failed", "n_clips"),
     )
 
 

@@ -90,7 +90,8 @@ def changes(
     reference_of : what each experiment is compared with; a reference is its own
     clips : clips table of the selection
     stream : purpose of the random numbers
-    shared_clips : take ``uar`` and ``n`` from the clips shared with the reference, as the change always is
+    shared_clips : take ``uar`` and ``n`` from the rows shared with the reference (its own from those shared with the
+        first that it is compared with), as the change always is: it may have rows of more inner folds
 
     Returns
     -------
@@ -144,7 +145,8 @@ def _row(
         "n_train": round(np.mean(table["n_train"])),
     }
     if one.name not in steps.index:
-        return row
+        pairs = steps[steps["experiment_a"] == one.name] if shared_clips and len(steps) else steps[:0]
+        return row | ({} if pairs.empty else {"uar": pairs["value_a"].iloc[0], "n": pairs["n"].iloc[0]})
     step = steps.loc[one.name]
     shared = {"uar": step["value_b"], "n": step["n"]} if shared_clips else {}
     return row | {name: step[name] for name in STEP} | shared

@@ -105,10 +105,11 @@ def summary() -> Caption:
     """What ``baselines.csv`` holds."""
     words = (
         "Every project on its published list, on fresh splits made the same way, and on new speakers (feature and "
-        "model as chosen for the list, hyperparameters on validation speakers). A dash under Wilson: not a share of "
-        "clips. TESS has two voices: no interval over speakers where it is part of a list."
+        "model as chosen for the list, hyperparameters on validation speakers). Intervals: Wilson's for shares of the "
+        "list's clips; over speakers on new speakers, but for lists with the two voices of TESS."
     )
-    return Caption("baselines", words, labels=SUMMARY, empty=NOTHING)
+    more = {"interval_of": {"ours": "wilson"}, "only_csv": ("rebuild_seeds", "ours_sd", "n_seeds", "fresh_sd")}
+    return Caption("baselines", words, labels=SUMMARY, empty=NOTHING, **more)
 
 
 def verdicts(scored: pd.DataFrame) -> Caption:
@@ -214,7 +215,8 @@ def paired(table: pd.DataFrame) -> Caption:
         )
     words = "Score of ours minus that of the rebuilt best model, on the same clips."
     labels = {"p_mcnemar": "p (McNemar, ignores speakers)", "against_seeds": "training seeds of theirs"}
-    return Caption("baseline_pairs", words, labels=labels, finding="\n".join(lines), empty=NOTHING)
+    more = {"finding": "\n".join(lines), "empty": NOTHING, "only_csv": ("against_seeds",)}
+    return Caption("baseline_pairs", words, labels=labels, **more)
 
 
 def shared(table: pd.DataFrame) -> Caption:

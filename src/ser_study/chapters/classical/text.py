@@ -91,7 +91,7 @@ def _missing(scores: pd.DataFrame, config: Config) -> list[str]:
 
 def headline(systems: pd.DataFrame) -> Caption:
     """The chosen systems."""
-    words = "The chosen system of each corpus and its UAR on new speakers."
+    words = "The chosen system of each corpus on hand-crafted features and its UAR on new speakers."
     finding = headline_sentence(systems) if len(systems) else ""
     labels = {"value": "UAR", "nested": "chosen in each fold"}
     return Caption("headline", words, empty=NO_SYSTEM, finding=finding, labels=labels)
@@ -115,7 +115,7 @@ def headline_sentence(systems: pd.DataFrame) -> str:
 def overall() -> Caption:
     """All scores of the chosen systems."""
     words = "Scores of the chosen systems on new speakers, predictions of all folds together."
-    return Caption("overall", words, empty=NO_SYSTEM)
+    return Caption("overall", words, empty=NO_SYSTEM, only_csv=("macro_precision", "weighted_precision"))
 
 
 def listeners(study: Study) -> Caption:
@@ -139,7 +139,7 @@ def times(table: pd.DataFrame) -> Caption:
     words = "All classical models on validation speakers, with times of one fold on one thread."
     empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
     finding = times_sentence(table) + _too_few_clips(table) if len(table) else ""
-    return Caption("benchmark_times", words, empty=empty, finding=finding)
+    return Caption("benchmark_times", words, empty=empty, finding=finding, only_csv=("macro_precision",))
 
 
 def times_sentence(table: pd.DataFrame) -> str:
@@ -168,6 +168,8 @@ def _too_few_clips(table: pd.DataFrame) -> str:
 def scores() -> Caption:
     """Main metrics of the experiments that are published row by row."""
     words = (
-        "Main metrics of the benchmark, the ladder and training across corpora; all metrics are in tables/scores.csv."
+        "Main metrics of the benchmark, the ladder and training across corpora. The CSV also says in which size of the "
+        "training set, scheme of classes and source corpora rows that look alike here differ; all metrics are in "
+        "tables/scores.csv."
     )
-    return Caption("scores_main", words)
+    return Caption("scores_main", words, only_csv=("experiment", "scheme", "size", "source", "others"))

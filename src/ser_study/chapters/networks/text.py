@@ -163,6 +163,7 @@ def regularisation(table: pd.DataFrame) -> Caption:
         empty="Left out: it needs the recordings of E002's deep half and the preset `full`.",
         finding=_regularisation_finding(table) if len(table) else "",
         labels={"gap": "training − validation", "uar": "UAR, validation", "n": "validation clips"},
+        only_csv=("n", "n_speakers"),
     )
 
 

@@ -95,8 +95,8 @@ def protocols(long: pd.DataFrame) -> Caption:
         "every protocol. Another corpus: trained on all others, tested on the six classes that they share, by the best "
         "recipe on features that every corpus has."
     )
-    labels = {"chosen": "recipe"} | ({"n_common": "clips of common classes"} if "cross_corpus" in used else {})
-    return Caption("systems_protocols", words, finding=protocol_costs(long), labels=labels, page_length=50)
+    more = {"only_csv": ("n_common",) if "cross_corpus" in used else (), "page_length": 50}
+    return Caption("systems_protocols", words, finding=protocol_costs(long), labels={"chosen": "recipe"}, **more)
 
 
 def protocol_costs(long: pd.DataFrame) -> str:

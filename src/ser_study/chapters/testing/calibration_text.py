@@ -18,11 +18,12 @@ def scores(table: pd.DataFrame) -> Caption:
     """Log loss and ECE, and what a further temperature changes."""
     return Caption(
         "calibration",
-        "Probabilities on new speakers. Overconfidence: mean confidence minus accuracy. The temperature is the median "
-        "over folds, each learned on validation speakers; empty where there is none.",
+        "Probabilities on new speakers. Overconfidence: mean confidence minus accuracy. Tempered: at a further "
+        "temperature, learned on the validation speakers of each fold; a dash where there are none.",
         empty=NO_SYSTEM,
         finding=_temperature_finding(table) if len(table) else "",
         labels={"log_loss": "log loss", "log_loss_after": "log loss, tempered", "ece_after": "ECE, tempered"},
+        only_csv=("temperature", "n_speakers"),
     )
 
 

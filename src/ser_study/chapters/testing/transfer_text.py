@@ -20,14 +20,15 @@ def table(frame: pd.DataFrame) -> Caption:
     """Every pair of corpora."""
     return Caption(
         "transfer",
-        "Six classes, trained on one corpus and tested on another; within: the same system on new speakers of the "
-        "tested corpus. Overconfidence: mean confidence minus accuracy. Answered and right: at the threshold for "
+        "Six classes, trained on one corpus and tested on another, or on new speakers of the same. "
+        "Overconfidence: mean confidence minus accuracy. Answered and right: at the threshold for "
         f"{percent(ANSWERS_AT)} right answers on the validation speakers of the source. In brackets 95 % intervals "
         "over speakers.",
         empty=ONE_CORPUS,
         finding=_calibration_finding(frame) if len(frame) else "",
         labels={"source": "trained on", "corpus": "tested on", "uar_within": "UAR, within", "coverage": "answered",
                 "accuracy": "right of these", "accuracy_of_all": "right of all"},
+        only_csv=("log_loss", "ece", "n", "uar_within"),
     )  # fmt: skip
 
 
