@@ -226,7 +226,8 @@ def test_systems_without_a_scale_are_named_apart():
     finding = calibration_text.reliability(bins, scores).finding
     assert finding.startswith("TESS has no validation speaker to learn a scale of the probabilities from: mean")
     assert (
-        "confidence is .980 there, accuracy .500. Of the other 2 systems, 1 is surer than right and 1 less" in finding
+        "confidence is .980 there, accuracy .500. Of the other 2 systems, 1 is surer than right and 1 less sure than"
+        in finding
     )
     assert "furthest from calibrated is two encoders on EMO-DB: ECE .100" in finding
     known = calibration_text.reliability(bins, scores.iloc[1:]).finding

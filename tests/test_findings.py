@@ -160,7 +160,8 @@ def test_introduction_says_what_is_left_outside_the_studio(run, study):
     measured.to_csv(study.store.run / "tables" / "in_short.csv", index=False)
     sentence = text.introduction(run, tables.outside(study))
     assert sentence.endswith(
-        "UAR changes on a telephone line by −25 points on average over corpora. All of it is acted speech (chapter 7)."
+        "With encoders UAR changes on a telephone line by −25 points on average over corpora (chapter 7). All of it is "
+        "acted speech."
     )
 
 

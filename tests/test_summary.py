@@ -85,11 +85,11 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
     text = summary_text.finding(pd.DataFrame([row]), pairs, gaps)
     assert "1 of 2 gaps tested is beyond chance after Holm's correction" in text
     assert "the widest is male − female on CREMA-D: −10.0 points" in text
-    assert "of 10 angry clips 7.5 are found, and of 10 alarms 4.0 are false, where 40 % of the clips are angry" in text
+    assert "of 100 angry clips 75 are found, and of 100 alarms 40 are false, where 40 % of the clips are angry" in text
     assert "it answers 40 % of the clips of CREMA-D and is right in 90 % of these" in text
-    assert "mean over corpora (50 clips each): −25.0 points on a telephone line" in text
+    assert "UAR changes by −25.0 points on a telephone line, mean over corpora (50 clips each)" in text
     assert "talking" not in text
-    assert "median UAR .400 (within a corpus .850), confidence less accuracy +30 points" in text
+    assert "median UAR .400 (within a corpus .850), confidence 30 points above accuracy" in text
     few = summary_text.finding(pd.DataFrame([row]), pairs, gaps.assign(p_holm=math.nan))
     assert "Other voices" not in few, "without a test there is nothing to say"
 

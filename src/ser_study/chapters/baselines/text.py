@@ -157,6 +157,7 @@ def models(table: pd.DataFrame, study: Study) -> Caption:
     ]
     text = f"{inside} rebuilt models lie in their band" if inside != 1 else "One rebuilt model lies in its band"
     text += f"; outside: {listed(outside)}." if outside else ", none outside."
+    text += f" {len(table) - len(judged)} have no band." if len(judged) < len(table) else ""
     names = [name for name in dict.fromkeys(table["model"]) if name in baseline_models.PUBLISHED_TREES]
     capped = [baseline_models.title(name, study.config.models) for name in names]
     text += f" Trained with fewer trees to save time: {listed(capped)}." if capped else ""

@@ -13,7 +13,7 @@ def protocols(table: pd.DataFrame) -> Caption:
     selections = list(table.columns[2:])
     words = (
         "Protocols, from the easiest to the strictest: what is kept apart between test and training, and the number of "
-        "folds on each selection. Empty: the clips do not allow it."
+        "folds on each selection. A dash: the clips do not allow it, or it would repeat another protocol."
     )
     return Caption(
         "methods_protocols",

@@ -211,8 +211,8 @@ def stages(table: pd.DataFrame, predictions: Mapping[Experiment, pd.DataFrame]) 
     return Caption(
         "finetuning",
         "Stages of fine-tuning, on validation speakers.",
-        empty="Left out: it takes a quarter of an hour a fold on two cores (preset `complete`, or "
-        "`--set finetuning.folds=1`), and real recordings.",
+        empty="Not in this run, since a fold takes a quarter of an hour on two cores: on real recordings the preset "
+        "`complete`, or `--set finetuning.folds=1`, trains it.",
         finding=" ".join(findings),
         labels={"lr": "learning rate", "validation_uar": "UAR, validation", "n_trainable": "trainable parameters"},
     )

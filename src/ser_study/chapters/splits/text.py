@@ -22,7 +22,8 @@ def left_out() -> Caption:
     return Caption(
         "left_out",
         "Protocols that these recordings do not allow, and why; a dash stands for all of them.",
-        empty="Every corpus of this run allows every protocol.",
+        empty="Every corpus of this run allows every protocol; one that would repeat another (takes where nothing "
+        "was said twice, one speaker left out where every fold tests one) is not run twice.",
     )
 
 

@@ -29,7 +29,7 @@ def systems_title(table: pd.DataFrame) -> str:
     if not {"hand_crafted", "best_system"} <= set(wide.columns):
         return "Every kind of system on new speakers"
     gain = 100 * (wide["best_system"] - wide["hand_crafted"])
-    return f"On new speakers the best system scores {span(gain)} points above the best on hand-crafted features"
+    return f"On new speakers the best system scores {span(gain)} points above the one chosen on hand-crafted features"
 
 
 def systems_figure(table: pd.DataFrame) -> Caption:

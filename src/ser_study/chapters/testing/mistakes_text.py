@@ -147,7 +147,7 @@ def surest_finding(table: pd.DataFrame) -> str:
     votes = table["shared"].dropna()
     if len(votes):
         words += (
-            f" In {int(votes.sum())} of {len(votes)} with listeners' votes, no class has more of them than that one."
+            f" In {int(votes.sum())} of {len(votes)} with listeners' votes, they, too, chose that class most often."
         )
     other = table.loc[table["shared"].isna(), "listeners"].dropna()
     if len(other):

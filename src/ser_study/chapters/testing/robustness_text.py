@@ -147,7 +147,7 @@ def _short(changes: pd.DataFrame, as_read: pd.Series, chance: float) -> list[str
         return []
     left = 1 + changes.loc[("length", SHORT)] / (as_read - chance)
     kept = [f"{TITLES[name]} {percent(value)}" for name, value in left.items() if np.isfinite(value)]
-    return [f"Of what the whole clips score above chance the first {SHORT:g} s gives: {listed(kept)}."] if kept else []
+    return [f"The first {SHORT:g} s keeps of the score above chance: {listed(kept)}."] if kept else []
 
 
 def _cure(means: pd.DataFrame) -> list[str]:

@@ -6,14 +6,14 @@ import pandas as pd
 
 from ser_study.chapters.testing.groups_text import between_speakers, beyond_chance, pair
 from ser_study.chapters.testing.summary import AIM, ALARM, CROWD
-from ser_study.wording import Caption, number, percent, sentence, share, signed, span, word
+from ser_study.wording import Caption, listed, minus, number, percent, sentence, share, signed, span, word
 
 EMPTY = "No selection of this run allows a test on new speakers, so nothing can be promised to anybody."
 LABELS = {
     "prevalence": f"{ALARM} clips, %",
     "recall": "of them found, %",
-    "false_alarms": "false alarms, %",
-    "coverage": f"answered at {percent(AIM)} aim, %",
+    "false_alarms": "of the alarms false, %",
+    "coverage": f"answered when set to {percent(AIM)}, %",
     "accuracy": "of these right, %",
     "telephone": "on the telephone, points",
     "babble": f"in babble at {CROWD[1]:g} dB, points",
@@ -39,8 +39,8 @@ def in_short(table: pd.DataFrame, pairs: pd.DataFrame, gaps: pd.DataFrame, syste
     system : title of the system
     """
     words = (
-        f"{sentence(system)}, on new speakers of each corpus. False alarms: share of the clips predicted {ALARM} that "
-        f"are not.{_degraded(table)}"
+        f"{sentence(system)}, on new speakers of each corpus. Alarms: the clips predicted {ALARM}. A dash: too few "
+        f"speakers to set a threshold.{_degraded(table)}"
     )
     columns = readable(table).columns
     labels = {name: label for name, label in LABELS.items() if name in columns}
@@ -74,11 +74,11 @@ def _alarms(row: pd.Series) -> str:
     if row["recall"] != row["recall"]:
         return ""
     false = "" if row["false_alarms"] != row["false_alarms"] else (
-        f", and of 10 alarms {number(10 * row['false_alarms'], 1)} are false"
+        f", and of 100 alarms {number(100 * row['false_alarms'], 0)} are false"
     )  # fmt: skip
     return (
-        f"- **Sorting recordings of a studio.** On {word(row['corpus'])} ({row['n_speakers']:.0f} speakers), of 10 "
-        f"{ALARM} clips {number(10 * row['recall'], 1)} are found{false}, where {percent(row['prevalence'])} of the "
+        f"- **Sorting recordings of a studio.** On {word(row['corpus'])} ({row['n_speakers']:.0f} speakers), of 100 "
+        f"{ALARM} clips {number(100 * row['recall'], 0)} are found{false}, where {percent(row['prevalence'])} of the "
         f"clips are {ALARM}. Where such clips are rarer, more of the alarms are false."
     )
 
@@ -100,7 +100,8 @@ def _calls(table: pd.DataFrame) -> str:
     where = {"telephone": "on a telephone line", "babble": f"with people talking behind ({CROWD[1]:g} dB)"}
     parts = [f"{signed(100 * value)} points {where[name]}" for name, value in tried.items()]
     few = span(table["n_degraded"].dropna())
-    return f"- **Calls.** Change of UAR, mean over corpora ({few} clips each): {', '.join(parts)}."
+    change = f"UAR changes by {listed(parts)}, mean over corpora ({few} clips each)"
+    return f"- **Calls: only after tests of your own.** {change}."
 
 
 def _voices(gaps: pd.DataFrame) -> str:
@@ -123,7 +124,7 @@ def _elsewhere(pairs: pd.DataFrame) -> str:
         surplus = 100 * own["overconfidence"].median()
         lines.append(
             f"{title}, median UAR {share(own['uar'].median())} (within a corpus {share(own['uar_within'].median())}), "
-            f"confidence less accuracy {signed(surplus, 0)} points"
+            f"confidence {minus(abs(surplus), 0)} points {'above' if surplus > 0 else 'below'} accuracy"
         )
     if not lines:
         return ""
