@@ -152,7 +152,6 @@ NAMES = {
     "lda_first_class": "LDA, first class only (E004)",
     "leave_one_speaker_out": "one speaker left out",
     "within_speaker": "within each speaker",
-    "random_weights": "random weights",
     "augment_before_split": "copies made before the split",
     "scale_on_all": "scaler fitted on test clips too",
     "select_on_test": "hyperparameters chosen on test",
@@ -182,7 +181,6 @@ HEADINGS = {  # columns that every table means alike; what else a column of one 
     "seconds_per_epoch": "s per epoch",
 }
 
-
 SIDE_BY_SIDE = re.compile(r"\w+(\+\w+)+")  # registry names such as campplus+moonshine; not a title such as CAM++
 
 
@@ -199,8 +197,7 @@ class Caption:
     decimals: Mapping[str, int] = field(default_factory=dict)  # column → decimals; else by the size of the numbers
     page_length: int = 15  # rows on one page of the table
     only_csv: tuple[str, ...] = ()  # columns that the CSV has and the table, to be narrower, has not
-    # column of scores → how the names of its limits begin, where they are not its own and do not follow it
-    interval_of: Mapping[str, str] = field(default_factory=dict)
+    interval_of: Mapping[str, str] = field(default_factory=dict)  # score → how its limits' names begin, if otherwise
 
 
 def word(name: str) -> str:

@@ -146,9 +146,7 @@ def surest_finding(table: pd.DataFrame) -> str:
     words = f"The wrong class has a probability between {low} and {high} in these {len(table)} mistakes."
     votes = table["shared"].dropna()
     if len(votes):
-        words += (
-            f" In {int(votes.sum())} of {len(votes)} with listeners' votes, they, too, chose that class most often."
-        )
+        words += f" In {int(votes.sum())} of {len(votes)} with listeners' votes, they chose that class most often, too."
     other = table.loc[table["shared"].isna(), "listeners"].dropna()
     if len(other):
         shares = other.str.extract(r"^(\d+) %", expand=False).astype(float) / 100
