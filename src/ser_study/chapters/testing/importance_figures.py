@@ -63,7 +63,7 @@ def hidden(table: pd.DataFrame) -> Figure | None:
     for ax, (kind, values) in zip(axes.flat, means.items()):
         named = values.set_axis(occlusion.names_of(kind), axis=1).rename(index=word)
         texts = named.map(lambda change: minus(change, 1)).to_numpy()
-        bar = {"label": "change of ln p", "aspect": 12, "pad": 0.02}
-        heat_map(ax, named, texts, limits=(low, high), bar=bar, rotation=0)
+        bar = {"label": "loss of ln p", "aspect": 12, "pad": 0.02}
+        heat_map(ax, -named, texts, limits=(-high, -low), bar=bar, rotation=0)  # as elsewhere, paler is more
         ax.set_xlabel(AXES[kind])
     return figure
