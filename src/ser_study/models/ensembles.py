@@ -234,8 +234,11 @@ def _cross(validation: np.ndarray, clip_id: np.ndarray, groups: pd.Series | None
 
 
 def _stacked(fit_on: np.ndarray, truth: np.ndarray, rest: np.ndarray, classes: list[str], c: float) -> np.ndarray:
-    """Probabilities (n, C) of the rest; a class that no row fitted on has gets 0."""
-    learner = LogisticRegression(C=c, max_iter=1000).fit(fit_on, truth)
+    """Probabilities (n, C) of the rest; a class that no row fitted on has gets 0.
+
+    Fitted to the end: where a solver stops early, the last digits, and so a few clips, depend on the processor.
+    """
+    learner = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-9).fit(fit_on, truth)
     proba = pd.DataFrame(learner.predict_proba(rest), columns=learner.classes_)
     return proba.reindex(columns=classes, fill_value=0.0).to_numpy()
 
