@@ -141,7 +141,7 @@ def test_a_drawing_for_a_page_is_smaller_and_draws_the_same():
 
 def test_data_of_a_figure_is_a_table_and_a_file():
     data = pd.DataFrame({"corpus": ["tess"] * 3, "uar": [0.5, 0.25, 0.125]})
-    content, csv = figure_html.data_html(data, "f", in_pages=True)
+    content, csv = figure_html.data_html(data, "f", in_pages=False)
     assert csv == "corpus,uar\ntess,0.5\ntess,0.25\ntess,0.125\n"
     assert base64.b64decode(re.search(r'base64,([^"]+)"', content)[1]).decode() == csv
     assert content.count("<tr>") == 4

@@ -302,6 +302,7 @@ def web(study, tmp_path_factory):
     (other / "pages").mkdir(parents=True)
     for name in ("index.html", "pages/06_voting.html"):
         (other / name).write_bytes((report / name).read_bytes())
+    (other / "tables").symlink_to(report / "tables")
     about = json.loads((report / "run.json").read_text("utf-8"))
     chapters = {"06_voting": about["chapters"]["06_voting"]}
     write_json(other / "run.json", about | {"chapters": chapters, "overrides": {"seed": 1}})

@@ -18,6 +18,7 @@ from ser_study.experiments.selections import Selection
 from ser_study.models import discriminant, registry
 from ser_study.models.discriminant import Moments, ShrinkageLDA
 from ser_study.study import Study
+from ser_study.wording import word
 
 CLIPS = pd.DataFrame(
     {
@@ -224,7 +225,7 @@ def test_words_and_figure_set_the_labels_side_by_side():
     assert vote_text.readable(table)["labels"].tolist()[0] == "intended labels"
     assert set(vote_text.scores(table).labels) <= set(vote_text.readable(table).columns)
     figure = vote_figures.scores(table)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == list(vote_text.MEASURES.values())
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(map(word, vote_scores.MEASURES))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(vote_text.LABELS.values())[:3]
     assert vote_figures.scores(table.iloc[:0]) is None
     assert "CREMA-D has" in vote_text.figure(table.iloc[:0]).empty

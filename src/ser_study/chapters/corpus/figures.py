@@ -166,7 +166,7 @@ def prosody(table: pd.DataFrame) -> Figure:
         by_gender = measure == "f0_hz" and table["gender"].isin(["female", "male"]).any()
         emotion_boxes(ax, table, measure, emotions, by_gender=by_gender)
         ax.set_xlabel(label)
-    figure.data = box_table(table.rename(columns=PROSODY), list(PROSODY.values()), emotions)
+    figure.data = box_table(table, list(PROSODY), emotions).replace({"quantity": PROSODY})
     return figure
 
 
@@ -195,7 +195,7 @@ def descriptors(table: pd.DataFrame, shares: pd.DataFrame) -> Figure | None:
     hide_rest(axes, len(shares))
     figure.supxlabel("distance from the speaker's own mean (standard deviations)", fontsize=SMALL)
     names = dict(zip(shares["column"], shares["descriptor"]))
-    figure.data = box_table(table.rename(columns=names), list(names.values()), emotions)
+    figure.data = box_table(table, list(names), emotions).replace({"quantity": names})
     return figure
 
 
@@ -216,7 +216,7 @@ def agreement(clips: pd.DataFrame) -> Figure | None:
             beside(ax, row, f"{mean:.0f}" if np.isfinite(mean) else "–")
         above(ax, "mean ◆", shift=-8)
         ax.set(xlim=(0, 102), xlabel=LISTENERS[measure])
-    figure.data = box_table(shares.rename(columns=LISTENERS), [LISTENERS[name] for name in measures], emotions)
+    figure.data = box_table(shares, measures, emotions)
     return figure
 
 
