@@ -237,7 +237,7 @@ def test_stack_is_a_logistic_regression_on_the_validation_rows_of_the_fold():
             for role in ("validation", "test")
         }
         evidence = np.log(np.clip(np.hstack([proba_of(table) for table in tables]), 0.01, None))
-        learner = LogisticRegression(C=0.1, max_iter=1000)
+        learner = LogisticRegression(C=0.1, max_iter=1000, tol=1e-9)
         learner.fit(evidence[place["validation"]], tables[0]["truth"][place["validation"]])
         assert np.allclose(proba_of(stacked)[place["test"]], learner.predict_proba(evidence[place["test"]]), atol=1e-5)
     assert set(stacked.loc[stacked["role"] == "test", "n_train"]) == {90}
