@@ -13,6 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from report_sample import notebook
 
+from ser_study import config as settings
 from ser_study import corpora, schema
 from ser_study.cli import main
 from ser_study.corpora import published as clips_of
@@ -210,7 +211,7 @@ def run(tmp_path_factory) -> Path:
         patch.delenv("SER_STUDY_DATA", raising=False)
         patch.setenv(PAGES, "1")
         patch.setenv(WRITTEN, str(listing))
-        assert recompute.replay(path, {"preset": "demo", "overrides": SETTINGS}) == []
+        assert recompute.replay(path, {"preset": "demo", "overrides": SETTINGS}).failures == []
         study = Study.open("demo", SETTINGS)
     store = study.store
     record = execution._noted(listing, store.run)
@@ -290,6 +291,23 @@ def test_a_published_run_is_a_study_without_sound(run, monkeypatch, tmp_path):
 def test_a_folder_that_is_no_published_run_is_refused(tmp_path, capsys):
     assert main(["report", "--from", str(tmp_path)]) == 2
     assert "is no published run: it lacks run.json" in capsys.readouterr().err
+
+
+def test_predictions_computed_anew_under_the_same_settings_are_published(cached, tmp_path, monkeypatch):
+    clip = pd.DataFrame({"clip_id": list(CLIPS), "corpus": "emodb", "sha256": "0", "path": ""})
+    monkeypatch.setattr(publish.corpora, "load", lambda *_, **__: clip)
+    config, store = settings.load("full", {"ladder.built_in": False}), Store(tmp_path, tmp_path, tmp_path, PROJECT)
+    record = {"predictions": {cached["one"].name: list(published.ALL)}}
+    write_json(tmp_path / "notebooks" / "a.json", record)
+    publish.publish(config, store, corpora=["emodb"], notebooks=["a.ipynb"])
+    first = published.predictions(ONE, store)["prediction"].tolist()
+    table = pd.read_parquet(cached["one"])
+    other = predicted(ONE, "xyz").assign(prediction=table["truth"])
+    columns = [name for name in other if name.startswith("p_")]
+    other[columns] = np.eye(3, dtype=np.float32)[other["truth"].map("xyz".index)]
+    other.to_parquet(cached["one"], index=False)
+    publish.publish(config, store, corpora=["emodb"], notebooks=["a.ipynb"])
+    assert published.predictions(ONE, store)["prediction"].tolist() == table["truth"].tolist() != first
 
 
 def test_what_is_too_large_is_named(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@
 Conventions
 -----------
 Published is what some notebook read of cached predictions (its record says what), and every clip that was found.
-Nothing is written again while that is unchanged. A folder that shall be committed holds at most ``MAX_RUN`` bytes.
+Nothing is written again while that is unchanged to the byte: another processor may compute other predictions under the
+same settings. A folder that shall be committed holds at most ``MAX_RUN`` bytes.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _write(needs: dict[Path, set[str]], names: list[str], config: Config, store:
             coding.STEPS,
             coding.VERSION,
             published.VERSION,
-            {path.name: sorted(words) for path, words in needs.items()},
+            {path.name: [file_hash(path), sorted(words)] for path, words in needs.items()},
             hashes,
         ]
     )
