@@ -35,6 +35,7 @@ from ser_study import config as settings
 from ser_study.config import Config
 
 PAGES = "SER_STUDY_PAGES"  # environment variable, set while the report's notebooks run
+FILES = "files"  # its value where tables and drawings are wanted, and no page
 PREDICTIONS, CLIPS = "predictions.parquet", "clips.parquet"  # what a published run holds
 WRITTEN = "SER_STUDY_WRITTEN"  # environment variable: a file to which a notebook notes what it wrote and lacked
 ABSENT = "absent "  # before the name of a feature in such a file

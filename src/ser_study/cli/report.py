@@ -22,6 +22,10 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--from", dest="source", default="", metavar="DIR", help="a published run: reports/full; its tables are "
         "computed again and compared, or with --pdf its pages printed"
     )  # fmt: skip
+    what.add_argument(
+        "--rewrite", metavar="DIR", help="write the pages of a published run anew from its predictions, with what has "
+        "changed in words, tables and drawings"
+    )  # fmt: skip
     parser.add_argument("--to", default="", metavar="DIR", help="gets tables or comparison; default in data/derived")
     parser.add_argument("--url", default="", metavar="URL", help="with --site: its address, for sitemap and card")
 
@@ -40,11 +44,13 @@ def report(given: argparse.Namespace) -> int:
         return _compare(given)
     if given.pdf is not None:
         return _print(given)
+    if given.rewrite:
+        return _rewrite(given)
     if given.source:
         return _recompute(given)
     raise ValueError(
-        "say what to do: --site DIR (a web site of the published runs), --compare A B (what changed), --pdf (print) or "
-        "--from DIR (compute the tables of a run again)."
+        "say what to do: --site DIR (a web site of the published runs), --compare A B (what changed), --pdf (print), "
+        "--from DIR (compute the tables of a run again) or --rewrite DIR (write its pages anew)."
     )
 
 
@@ -95,6 +101,17 @@ def _print(given: argparse.Namespace) -> int:
     to = _absolute(given.pdf) if given.pdf else run.folder / "report.pdf"
     n_pages = printing.write(run, to)
     print(f"{to.name}: {n_pages} pages of the run {run.name}, {to.stat().st_size / 1e6:.1f} MB.")
+    return DONE
+
+
+def _rewrite(given: argparse.Namespace) -> int:
+    from ser_study.report.rewrite import rewrite
+
+    counts = rewrite(_absolute(given.rewrite))
+    for page, (anew, kept) in counts.items():
+        print(
+            f"{page}: {anew} steps made anew" + (f", {kept} kept, which need more than predictions." if kept else ".")
+        )
     return DONE
 
 

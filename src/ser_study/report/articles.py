@@ -136,7 +136,7 @@ def article_of(title: str, body: str) -> dict[str, Any]:
 
 def plain_table(content: str) -> str:
     """HTML as pandas writes it without its style sheet, in a box that scrolls; any other HTML as it is."""
-    if 'class="dataframe"' not in content:
+    if 'class="dataframe"' not in content or 'class="scroll pandas"' in content:
         return content
     bare = re.sub(r"<style scoped>.*?</style>|<div>|</div>", "", content, flags=re.DOTALL).strip()
     return f'<div class="scroll pandas" role="region" tabindex="0" aria-label="Table">{bare}</div>'

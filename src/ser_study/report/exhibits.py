@@ -33,7 +33,7 @@ from ser_study.plotting.palette import PAPER, svg_text
 from ser_study.report import drawings
 from ser_study.report.figure_html import MOST_BYTES, csv_name, data_html, figure_html
 from ser_study.report.table_html import flat, packed, table_html
-from ser_study.store import PAGES, replacing
+from ser_study.store import FILES, PAGES, replacing
 from ser_study.study import Study
 from ser_study.wording import Caption
 
@@ -65,7 +65,7 @@ class Exhibits:
 
     def __init__(self, study: Study) -> None:
         self.outputs = study.store.outputs
-        self._recomputes = study.store.published is not None  # tables and SVGs are compared, and no page is made
+        self._recomputes = os.environ.get(PAGES) == FILES  # tables and SVGs are compared, and no page is made
         if not _in_pages():
             library = {
                 "text/html": f"<style>{_read('jupyter.css')}</style><script>\n{table_code()}</script>",

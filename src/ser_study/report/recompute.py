@@ -26,7 +26,7 @@ from ser_study.corpora import published
 from ser_study.report import pages, provenance
 from ser_study.report.chapters import chapters
 from ser_study.report.publish import fingerprints
-from ser_study.store import PAGES, file_hash, open_folders, project_root
+from ser_study.store import FILES, PAGES, file_hash, open_folders, project_root
 
 KEPT = ("study", "show")  # an expression that mentions one of these is a step of the report
 NOT_PUBLISHED: Mapping[str, tuple[str, ...]] = {  # why → names of tables and figures, or patterns of them
@@ -77,12 +77,7 @@ def recompute(source: Path, to: Path) -> Outcome:
     FileNotFoundError
         The folder holds no published predictions.
     """
-    about, project = provenance.read_run(source), project_root()
-    if not about or not published.is_run(source):
-        raise FileNotFoundError(
-            f"{source.name} is no published run: it lacks run.json, predictions.parquet or clips.parquet. "
-            "Give a folder such as reports/full, and run ser-study run to make one."
-        )
+    about, project = read_published(source), project_root()
     run = to / about["run"]
     for name in ("tables", "figures"):
         shutil.rmtree(run / name, ignore_errors=True)
@@ -91,11 +86,22 @@ def recompute(source: Path, to: Path) -> Outcome:
     if (ledger := source.parent / "ledger.csv").is_file():
         shutil.copyfile(ledger, to / "ledger.csv")
     outcome = Outcome()
-    with tempfile.TemporaryDirectory() as derived, _folders(source, Path(derived), to):
+    with tempfile.TemporaryDirectory() as derived, folders(source, Path(derived), to):
         for chapter in chapters(project / "notebooks", published.corpora(source)):
             parameters = {"preset": about["preset"], "overrides": about["overrides"], "data": ""}
-            outcome.failures += replay(chapter.notebook, parameters | {"corpus": chapter.corpus})
+            outcome.failures += replay(chapter.notebook, parameters | {"corpus": chapter.corpus}).failures
     return _compared(source, run, outcome)
+
+
+def read_published(source: Path) -> dict[str, Any]:
+    """``run.json`` of a run with published predictions; ``FileNotFoundError`` where there are none."""
+    about = provenance.read_run(source)
+    if not about or not published.is_run(source):
+        raise FileNotFoundError(
+            f"{source.name} is no published run: it lacks run.json, predictions.parquet or clips.parquet. "
+            "Give a folder such as reports/full, and run ser-study run to make one."
+        )
+    return about
 
 
 def explorer(source: Path, to: Path) -> str:
@@ -108,9 +114,9 @@ def explorer(source: Path, to: Path) -> str:
 
 
 @contextmanager
-def _folders(source: Path, derived: Path, to: Path) -> Iterator[None]:
-    """The environment of a run of the report whose raw data is a published run."""
-    given = {"SER_STUDY_DATA": source, "SER_STUDY_DERIVED": derived, "SER_STUDY_REPORTS": to, PAGES: "1"}
+def folders(source: Path, derived: Path, to: Path, *, pages: str = FILES) -> Iterator[None]:
+    """The environment of a run of the report whose raw data is a published run; ``pages`` as ``store.PAGES`` has it."""
+    given = {"SER_STUDY_DATA": source, "SER_STUDY_DERIVED": derived, "SER_STUDY_REPORTS": to, PAGES: pages}
     before = {name: os.environ.get(name) for name in given}
     os.environ.update({name: str(value) for name, value in given.items()})
     try:
@@ -120,45 +126,60 @@ def _folders(source: Path, derived: Path, to: Path) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def replay(notebook: Path, parameters: Mapping[str, Any]) -> list[str]:
-    """Run the statements of a notebook that its exhibits depend on.
+@dataclass
+class Replay:
+    """What became of the statements of a notebook, cell by cell."""
 
-    Returns
-    -------
-    The statements that failed, each with its error; what depends on one of them is not run.
-    """
-    failures, lost, space = [], set(), {"__name__": notebook.stem}
+    failures: list[str] = field(default_factory=list)  # statements, with their errors
+    shown: dict[int, list[Any]] = field(default_factory=dict)  # place of a cell → the values of its expressions
+    lost: set[int] = field(default_factory=set)  # places of cells of which an expression could not be computed
+
+
+def replay(notebook: Path, parameters: Mapping[str, Any]) -> Replay:
+    """Run the statements of a notebook that its exhibits depend on; what depends on one that failed is not run."""
+    outcome, lost, space = Replay(), set(), {"__name__": notebook.stem}
     for statement in needed(statements(notebook, parameters)):
         bound, loaded = _names(statement)
-        if loaded & lost:
-            lost |= bound
-            continue
-        code = compile(ast.Module([statement], []), notebook.name, "exec")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                exec(code, space)  # the notebook's own code, as a kernel would run it
-            lost -= bound
-        except Exception as error:
-            lost |= bound
-            failures.append(f"{notebook.stem}: {ast.unparse(statement)}: {type(error).__name__}: {error}")
-    return failures
+        done = not loaded & lost and _run(statement, space, outcome, notebook)
+        lost = lost - bound if done else lost | bound
+        if not done and isinstance(statement, ast.Expr):
+            outcome.lost.add(statement.cell)
+    return outcome
+
+
+def _run(statement: ast.stmt, space: dict[str, Any], outcome: Replay, notebook: Path) -> bool:
+    """Run a statement as a kernel would, and note what it shows or why it failed; whether it ended well."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if isinstance(statement, ast.Expr):
+                value = eval(compile(ast.Expression(statement.value), notebook.name, "eval"), space)
+                outcome.shown.setdefault(statement.cell, []).append(value)
+            else:
+                exec(compile(ast.Module([statement], []), notebook.name, "exec"), space)
+    except Exception as error:
+        outcome.failures.append(f"{notebook.stem}: {ast.unparse(statement)}: {type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def statements(notebook: Path, parameters: Mapping[str, Any]) -> list[ast.stmt]:
     """The statements of a notebook in order, with its parameters; what shows or assigns several things is taken apart,
-    so that one that fails does not take the others with it."""
+    so that one that fails does not take the others with it. Each has the place of its ``cell``."""
     from ser_study.report.notebook_format import nbformat
 
-    code: list[ast.stmt] = []
-    for cell in nbformat.read(notebook, as_version=4).cells:
+    parts: list[ast.stmt] = []
+    for place, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
         if cell.cell_type != "code":
             continue
-        code += ast.parse(cell.source).body
+        code = ast.parse(cell.source).body
         if "parameters" in cell.metadata.get("tags", []):
             lines = [f"{name} = {value!r}" for name, value in parameters.items()]
             code += ast.parse("\n".join(lines)).body
-    return [ast.fix_missing_locations(part) for statement in code for part in _apart(statement)]
+        for part in (part for statement in code for part in _apart(statement)):
+            part.cell = place
+            parts.append(ast.fix_missing_locations(part))
+    return parts
 
 
 def _apart(statement: ast.stmt) -> list[ast.stmt]:

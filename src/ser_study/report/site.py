@@ -128,7 +128,7 @@ def _edition(run: Run, place: str, best: Run, project: Path) -> Edition:
         file = pages.file_of(chapter)
         text = published_article(run.folder / file, chapter.corpus and word(chapter.corpus))
         if text:
-            body = _unresolved(text["body"], "../" * file.count("/"))
+            body = unresolved(text["body"], "../" * file.count("/"))
             articles[chapter.page] = text | {"body": _mended(body, _files(run), _files(best))}
     executed = [chapter for chapter in story if chapter.page in articles]
     findings = "../index.html" if best.has_findings and run is not best else ""
@@ -166,7 +166,7 @@ def _files(run: Run) -> list[str]:
     return [path.relative_to(run.folder).as_posix() for path in pages]
 
 
-def _unresolved(body: str, root: str) -> str:
+def unresolved(body: str, root: str) -> str:
     """A published body whose links lead from the folder of its run again."""
     return re.sub(rf'href="{re.escape(root)}(?=(?:pages/|tables/|index\.html)[^"]*")', 'href="run:', body)
 
