@@ -109,9 +109,7 @@ def _rewrite(given: argparse.Namespace) -> int:
 
     counts = rewrite(_absolute(given.rewrite))
     for page, (anew, kept) in counts.items():
-        print(
-            f"{page}: {anew} steps made anew" + (f", {kept} kept, which need more than predictions." if kept else ".")
-        )
+        print(f"{page}: {anew} steps made anew, {kept} kept.")
     return DONE
 
 

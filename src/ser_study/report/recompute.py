@@ -131,7 +131,7 @@ class Replay:
     """What became of the statements of a notebook, cell by cell."""
 
     failures: list[str] = field(default_factory=list)  # statements, with their errors
-    shown: dict[int, list[Any]] = field(default_factory=dict)  # place of a cell → the values of its expressions
+    values: dict[int, list[Any]] = field(default_factory=dict)  # place of a cell → the values of its expressions
     lost: set[int] = field(default_factory=set)  # places of cells of which an expression could not be computed
 
 
@@ -154,7 +154,7 @@ def _run(statement: ast.stmt, space: dict[str, Any], outcome: Replay, notebook: 
             warnings.simplefilter("ignore")
             if isinstance(statement, ast.Expr):
                 value = eval(compile(ast.Expression(statement.value), notebook.name, "eval"), space)
-                outcome.shown.setdefault(statement.cell, []).append(value)
+                outcome.values.setdefault(statement.cell, []).append(value)
             else:
                 exec(compile(ast.Module([statement], []), notebook.name, "exec"), space)
     except Exception as error:

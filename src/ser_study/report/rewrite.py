@@ -132,8 +132,8 @@ def _cells(chapter: Chapter) -> tuple[object, list[tuple[int, object]]]:
 
     notebook = nbformat.read(chapter.notebook, as_version=4)
     places = {id(cell): place for place, cell in enumerate(notebook.cells)}
-    shown = [cell for cell in articles.published_cells(notebook.cells) if cell.cell_type == "code"]
-    return notebook, [(places[id(cell)], cell) for cell in shown]
+    displayed = [cell for cell in articles.published_cells(notebook.cells) if cell.cell_type == "code"]
+    return notebook, [(places[id(cell)], cell) for cell in displayed]
 
 
 def _fill(chapter: Chapter, made: Replay, steps: list[Step], store: Store, run: Path) -> tuple[int, int]:
@@ -144,7 +144,7 @@ def _fill(chapter: Chapter, made: Replay, steps: list[Step], store: Store, run: 
     notebook, cells = _cells(chapter)
     anew = kept = 0
     for (place, cell), step in zip(cells, steps):
-        values = [] if place in made.lost else made.shown.get(place, [])
+        values = [] if place in made.lost else made.values.get(place, [])
         outputs = [output for value in values if isinstance(value, Exhibit) for output in value.outputs]
         names = _names(outputs, run)
         if outputs and not any(map(reason, names)) and (names or chapter.notebook.stem == FINDINGS):
