@@ -141,3 +141,19 @@ def test_a_page_of_other_cells_is_refused_and_stays(run, monkeypatch, tmp_path):
 def test_a_folder_without_predictions_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no published run"):
         rewrite.rewrite(tmp_path)
+
+
+def test_a_long_table_that_is_kept_gets_the_rows_of_today_and_a_link_to_its_file(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "t.csv").write_text("a\n")
+    rows = "".join(f"<tr><td>{number}</td></tr>\n" for number in range(400))
+    link = '<a download="{0}.csv" href="data:text/csv;charset=utf-8;base64,YQo=">Download CSV</a>'
+    table = f'<figure class="ser-table" id="table-t"><table data-ser-table="{{&quot;rows&quot;: 400}}"><tbody>\n{rows}'
+    table += f'</tbody></table><p class="ser-source">first 400 of 1,965 rows shown; {link.format("t")}</p></figure>'
+    short = rewrite._shortened(table, tmp_path)
+    assert short.count("<tr>") == 250
+    assert "&quot;rows&quot;: 250" in short
+    assert 'first 250 of 1,965 rows shown; <a download="t.csv" href="run:tables/t.csv">Download CSV</a>' in short
+    assert rewrite._shortened(short, tmp_path) == short
+    elsewhere = table.replace(link.format("t"), link.format("gone"))
+    assert "data:text/csv" in rewrite._shortened(elsewhere, tmp_path), "without a file the page keeps the table"

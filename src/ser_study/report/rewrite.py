@@ -27,7 +27,7 @@ from ser_study.report.chapters import FINDINGS, Chapter, chapters
 from ser_study.report.exhibits import Exhibit
 from ser_study.report.recompute import Replay, folders, read_published, reason, replay
 from ser_study.report.site import unresolved
-from ser_study.report.table_html import slug
+from ser_study.report.table_html import MAX_ROWS, slug
 from ser_study.store import Store, file_hash, open_folders, project_root, write_json
 from ser_study.wording import word
 
@@ -37,6 +37,9 @@ _NUMBER = re.compile(r'<b class="ser-number">(?:<a [^>]*>)?(Table|Figure) [^<]*(
 _DRAWING = re.compile(r"<svg .*?</svg>", re.DOTALL)
 _OWN_NAMES = re.compile(r'[ {"#.]([dk]\d+)[.-]\d')  # of the styles and parts of a drawing that was written shorter
 _EXHIBIT = re.compile(r'<figure class="ser-(?:table|figure)" id="(?:table|figure)-([^"]+)"')
+_TABLE = re.compile(r'<figure class="ser-table".*?</figure>', re.DOTALL)
+_SOURCE, _MORE = '<p class="ser-source">', re.compile(r"first [\d,]+ of ([\d,]+) rows shown; ")
+_EMBEDDED = re.compile(r'(<a download="([^"]+)" href=")data:text/csv[^"]*"')
 _TAG = re.compile(r"<[^>]+>")
 
 
@@ -97,6 +100,7 @@ def _steps(chapter: Chapter, source: Path) -> list[Step]:
     for content in _contents(unresolved(text.get("body", ""), "../" * file.count("/"))):
         code = _CODE.search(content)
         outputs = _NUMBER.sub(r'<b class="ser-number">\1</b>', content[code.end() :] if code else content)
+        outputs = _TABLE.sub(lambda table: _shortened(table[0], source), outputs)
         outputs = _DRAWING.sub(lambda drawing: _renamed(drawing[0], f"k{next(names)}"), outputs)
         steps.append(Step(html.unescape(_TAG.sub("", code[1])).strip() if code else "", outputs.strip()))
     expected = len(_cells(chapter)[1])
@@ -118,6 +122,23 @@ def _contents(body: str) -> Iterator[str]:
             depth += -1 if mark[0] == "</div>" else 1
             if not depth:
                 yield body[start : mark.start()]
+
+
+def _shortened(table: str, source: Path) -> str:
+    """A table with the rows that pages have today, and a link to its CSV in place of the CSV."""
+    head, opening, rest = table.partition("<tbody>")
+    rows, closing, foot = rest.partition("</tbody>")
+    each = rows.split("<tr>")
+    n_rows = len(each) - 1
+    if n_rows > MAX_ROWS:
+        total = _MORE.search(foot)[1] if _MORE.search(foot) else f"{n_rows:,}"
+        head = head.replace(f"&quot;rows&quot;: {n_rows}", f"&quot;rows&quot;: {MAX_ROWS}")
+        rows = "<tr>".join(each[: MAX_ROWS + 1])
+        foot = _MORE.sub("", foot).replace(_SOURCE, f"{_SOURCE}first {MAX_ROWS:,} of {total} rows shown; ")
+    foot = _EMBEDDED.sub(
+        lambda link: f'{link[1]}run:tables/{link[2]}"' if (source / "tables" / link[2]).is_file() else link[0], foot
+    )
+    return f"{head}{opening}{rows}{closing}{foot}"
 
 
 def _renamed(drawing: str, name: str) -> str:

@@ -108,7 +108,10 @@ def summary() -> Caption:
         "model as chosen for the list, hyperparameters on validation speakers). Intervals: Wilson's for shares of the "
         "list's clips; over speakers on new speakers, but for lists with the two voices of TESS."
     )
-    more = {"interval_of": {"ours": "wilson"}, "only_csv": ("rebuild_seeds", "ours_sd", "n_seeds", "fresh_sd")}
+    more = {
+        "interval_of": {"ours": "wilson"},
+        "only_csv": ("rebuild_seeds", "ours_sd", "n_seeds", "fresh_sd", "honest_protocol"),
+    }
     return Caption("baselines", words, labels=SUMMARY, empty=NOTHING, **more)
 
 

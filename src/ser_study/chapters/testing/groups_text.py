@@ -31,7 +31,7 @@ def gaps(table: pd.DataFrame) -> Caption:
         empty=NO_GROUPS,
         labels={"value": "UAR", "value_against": "UAR, against", "difference": "gap",
                 "listeners_difference": "listeners' gap", "n": "clips, smaller side", "n_speakers": "speakers"},
-        only_csv=("value_against", "n", "n_speakers", "p"),
+        only_csv=("value_against", "n", "n_speakers", "p"), interval_of={"listeners_difference": "listeners"},
     )  # fmt: skip
 
 
