@@ -135,9 +135,15 @@ def test_early_stopping_is_counted_training_by_training():
     """Best at 3 of 3 and at 2 of 2 epochs: no training stops early, though the smallest best epoch is below 3."""
     rows = [(draw, epoch, epoch == last) for draw, last in ((0, 3), (1, 2)) for epoch in range(1, last + 1)]
     curves = pd.DataFrame(rows, columns=["draw", "epoch", "best"]).assign(network="conv1d_001", experiment="e")
+    curves = curves.assign(validation_loss=1.0)
     assert text.learning_curves_title(curves).startswith("0 of 2 trainings ")
     early = curves.assign(best=curves["epoch"] == 1)
     assert text.learning_curves_title(early).startswith("2 of 2 trainings ")
+    unwatched = early.assign(
+        validation_loss=early["validation_loss"].where((early["draw"] == 0) | (early["epoch"] > 1))
+    )
+    assert text.learning_curves_title(unwatched).startswith("1 of 1 trainings ")
+    assert text.learning_curves_title(early.assign(validation_loss=np.nan)) == "Training loss by epoch"
 
 
 def test_sizes_add_up_the_time():

@@ -82,7 +82,7 @@ def _baseline_finding(table: pd.DataFrame) -> str:
     above = int((table["gain"] > 0).sum())
     return (
         f"{above} of {len(table)} votes {'is' if above == 1 else 'are'} above the best rebuilt model of the same list; "
-        f"the largest change is {signed(100 * best['gain'])} points ({word(best['model'])}, {best['id']})."
+        f"the largest gain is {signed(100 * best['gain'])} points ({word(best['model'])}, {best['id']})."
     )
 
 

@@ -54,10 +54,14 @@ def scores(table: pd.DataFrame) -> Caption:
 
 
 def learning_curves_title(curves: pd.DataFrame) -> str:
-    """How many trainings stop early, each held against its own last epoch."""
+    """How many trainings that validation rows watch do best early, each held against its own last epoch."""
     training = [name for name in curves.columns if name in ("network", *TRAINING)]
-    last = curves.groupby(training)["epoch"].max()
-    best = curves[curves["best"]].set_index(training)["epoch"].reindex(last.index)
+    watched = curves.groupby(training)["validation_loss"].transform(lambda losses: losses.notna().all())
+    own = curves[watched.astype(bool)]
+    last = own.groupby(training)["epoch"].max()
+    best = own[own["best"]].set_index(training)["epoch"].reindex(last.index)
+    if last.empty:
+        return "Training loss by epoch"
     return f"{int((best < last).sum())} of {len(last)} trainings do best on validation rows before their last epoch"
 
 
@@ -68,7 +72,8 @@ def learning_curves(curves: pd.DataFrame) -> Caption:
     return Caption(
         "learning_curves",
         "Loss by epoch, first training of each network. Dropout is on while the training loss is taken, so it can lie "
-        "above the validation loss. A network that its authors never stopped early is watched in its last epochs only.",
+        "above the validation loss. Networks whose authors never stopped early have no validation line, and the title "
+        "does not count them.",
         alt=f"{learning_curves_title(curves)}. One panel per network, training and validation loss against the epoch. "
         f"Epochs whose weights are kept: {epochs}.",
     )
