@@ -186,7 +186,8 @@ class Exhibits:
 
 def _check_columns(tidy: pd.DataFrame, caption: Caption) -> None:
     """Raise at a heading or a number of decimals for no column: another column would go without its own."""
-    named = dict.fromkeys([*caption.labels, *caption.decimals, *caption.only_csv, *caption.interval_of])
+    of_rows = (*caption.only_csv, *caption.interval_of) if len(tidy) else ()  # without rows there is no table
+    named = dict.fromkeys([*caption.labels, *caption.decimals, *of_rows])
     unknown = [name for name in named if name not in tidy.columns]
     if unknown and len(tidy.columns):  # a table left out has none
         raise ValueError(

@@ -55,7 +55,8 @@ def table_html(tidy: pd.DataFrame, caption: Caption, csv: str, *, in_pages: bool
     name, intervals = caption.name, _intervals(tidy.head(MAX_ROWS), caption)
     beside = [column for columns, _ in intervals.values() for column in columns]
     kinds = _kinds(tidy) if beside else []
-    kept = tidy.drop(columns={*beside, *caption.only_csv, *([KIND] if kinds else [])})
+    hidden = {*beside, *caption.only_csv, *([KIND] if kinds else [])}
+    kept = tidy[[column for column in tidy.columns if column not in hidden]]
     alike = _alike(kept)
     kept = kept.drop(columns=list(alike))
     crowded = len(kept.columns) > CROWDED
