@@ -81,16 +81,21 @@ def recompute(source: Path, to: Path) -> Outcome:
     run = to / about["run"]
     for name in ("tables", "figures"):
         shutil.rmtree(run / name, ignore_errors=True)
-    run.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source / "run.json", run / "run.json")  # the findings ask it which chapters there are
-    if (ledger := source.parent / "ledger.csv").is_file():
-        shutil.copyfile(ledger, to / "ledger.csv")
+    copy_facts(source, run)
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as derived, folders(source, Path(derived), to):
         for chapter in chapters(project / "notebooks", published.corpora(source)):
             parameters = {"preset": about["preset"], "overrides": about["overrides"], "data": ""}
             outcome.failures += replay(chapter.notebook, parameters | {"corpus": chapter.corpus}).failures
     return _compared(source, run, outcome)
+
+
+def copy_facts(source: Path, run: Path) -> None:
+    """Copy what the findings ask of a run: which chapters there are, and the ledger beside it."""
+    run.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / "run.json", run / "run.json")
+    if (ledger := source.parent / "ledger.csv").is_file():
+        shutil.copyfile(ledger, run.parent / "ledger.csv")
 
 
 def read_published(source: Path) -> dict[str, Any]:

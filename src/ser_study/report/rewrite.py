@@ -25,7 +25,7 @@ from ser_study.corpora import published
 from ser_study.report import articles, pages, provenance
 from ser_study.report.chapters import FINDINGS, Chapter, chapters
 from ser_study.report.exhibits import Exhibit
-from ser_study.report.recompute import Replay, folders, read_published, reason, replay
+from ser_study.report.recompute import Replay, copy_facts, folders, read_published, reason, replay
 from ser_study.report.site import unresolved
 from ser_study.report.table_html import MAX_ROWS, slug
 from ser_study.store import Store, file_hash, open_folders, project_root, write_json
@@ -74,10 +74,8 @@ def rewrite(source: Path) -> dict[str, tuple[int, int]]:
     steps = {one.page: _steps(one, source) for one in story}
     with tempfile.TemporaryDirectory() as temporary, folders(source, Path(temporary), Path(temporary), pages="1"):
         run = Path(temporary) / about["run"]
+        copy_facts(source, run)
         shutil.copytree(source / "tables", run / "tables")  # the findings read those of all chapters
-        shutil.copyfile(source / "run.json", run / "run.json")
-        if (ledger := source.parent / "ledger.csv").is_file():
-            shutil.copyfile(ledger, run.parent / "ledger.csv")
         _, store = open_folders(about["preset"], about["overrides"], str(source))
         store, counts = replace(store, run=source), {}
         for one in story:
