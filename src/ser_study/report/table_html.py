@@ -161,7 +161,7 @@ def _intervals(tidy: pd.DataFrame, caption: Caption) -> dict[str, tuple[list[str
             write, places = _text_of(tidy[score]), caption.decimals.get(score, _decimals(tidy[score]))
             limits = zip(tidy[two[0]], tidy[two[1]])
             texts = [f"[{write(low, places)}, {write(high, places)}]" if low == low else "" for low, high in limits]
-            notes = tidy[KIND].fillna("").map(voices) if KIND in tidy and len(names) > MANY else [""] * len(texts)
+            notes = tidy[KIND].fillna("").map(voices) if _kinds(tidy) else [""] * len(texts)
             intervals[score] = two, [text + note * bool(text) for text, note in zip(texts, notes)]
         elif one[0].endswith("interval") and tidy[one[0]].astype(str).str.startswith("[").any():
             intervals[score] = one, tidy[one[0]].fillna("").tolist()

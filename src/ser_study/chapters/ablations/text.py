@@ -223,7 +223,7 @@ def searches(study: Study, table: pd.DataFrame) -> Caption:
         "Published searches and our replays, cross-validated inside the training part.",
         empty=absent(study, "searches", "long_searches"),
         finding=sentences.searches(table) if len(table) else "",
-        labels={"n_clips": "clips", "params": "chosen", "published_params": "published choice", "seconds": "s"},
+        labels={"params": "chosen", "published_params": "published choice", "seconds": "s"},
         only_csv=("published_cost", "complete", "pruned", "failed", "n_clips"),
     )
 

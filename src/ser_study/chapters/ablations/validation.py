@@ -105,7 +105,7 @@ def changes(
     """
     validation = {one: _validation_rows(one, table) for one, table in predictions.items()}
     pairs = [(reference_of[one].name, one.name) for one in validation if reference_of[one] != one]
-    steps = pd.DataFrame(columns=["experiment_b"])
+    steps = pd.DataFrame(columns=["experiment_a", "experiment_b"])
     if pairs:
         steps = comparisons.steps(
             pd.concat(validation.values(), ignore_index=True),
@@ -145,8 +145,8 @@ def _row(
         "n_train": round(np.mean(table["n_train"])),
     }
     if one.name not in steps.index:
-        pairs = steps[steps["experiment_a"] == one.name] if shared_clips and len(steps) else steps[:0]
-        return row | ({} if pairs.empty else {"uar": pairs["value_a"].iloc[0], "n": pairs["n"].iloc[0]})
+        pairs = steps[steps["experiment_a"] == one.name]
+        return row | ({"uar": pairs["value_a"].iloc[0], "n": pairs["n"].iloc[0]} if shared_clips and len(pairs) else {})
     step = steps.loc[one.name]
     shared = {"uar": step["value_b"], "n": step["n"]} if shared_clips else {}
     return row | {name: step[name] for name in STEP} | shared

@@ -167,7 +167,7 @@ def regularisation(table: pd.DataFrame) -> Caption:
         "each. Validation rows of E002's random split: their speakers are in training too.",
         empty="Left out: it needs the recordings of E002's deep half and the preset `full`.",
         finding=_regularisation_finding(table) if len(table) else "",
-        labels={"gap": "training − validation", "uar": "UAR, validation", "n": "validation clips"},
+        labels={"gap": "training − validation", "uar": "UAR, validation"},
         only_csv=("n", "n_speakers"),
     )
 

@@ -61,7 +61,7 @@ def costs(table: pd.DataFrame) -> Caption:
     words += where
     labels = {
         **{"ms": "file to answer, ms", "extract_ms": "features, ms", "predict_ms": "answer, ms"},
-        **{"batch_ms": "answer in a batch, ms per clip", "fit_s": "training, s", "model_kb": "model, kB"},
+        **{"fit_s": "training, s", "model_kb": "model, kB"},
         **{"weights_mb": "encoder weights, MB", "memory_mb": "peak memory, MB", "front": "on the front"},
     }
     return Caption("time_costs", words, empty=EMPTY, labels=labels, only_csv=("batch_ms",))

@@ -29,8 +29,7 @@ def gaps(table: pd.DataFrame) -> Caption:
         "flipping signs of the speakers' own gaps. Holm corrects the p values within each selection; intervals are not "
         f"corrected. Fewer than {MIN_SPEAKERS} speakers: no test.",
         empty=NO_GROUPS,
-        labels={"value": "UAR", "value_against": "UAR, against", "difference": "gap",
-                "listeners_difference": "listeners' gap", "n": "clips, smaller side", "n_speakers": "speakers"},
+        labels={"value": "UAR", "difference": "gap", "listeners_difference": "listeners' gap"},
         only_csv=("value_against", "n", "n_speakers", "p"), interval_of={"listeners_difference": "listeners"},
     )  # fmt: skip
 

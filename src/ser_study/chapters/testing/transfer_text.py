@@ -26,7 +26,7 @@ def table(frame: pd.DataFrame) -> Caption:
         "over speakers.",
         empty=ONE_CORPUS,
         finding=_calibration_finding(frame) if len(frame) else "",
-        labels={"source": "trained on", "corpus": "tested on", "uar_within": "UAR, within", "coverage": "answered",
+        labels={"source": "trained on", "corpus": "tested on", "coverage": "answered",
                 "accuracy": "right of these", "accuracy_of_all": "right of all"},
         only_csv=("languages", "log_loss", "ece", "n", "uar_within"),
     )  # fmt: skip
