@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser_study.recognizer import Recognizer
+from ser_study.wording import word
 
 CORPUS_FACTS = ("selection", "title", "licence", "citation", "language", "clips", "speakers", "trained_on")
 
@@ -52,6 +53,7 @@ def model(recognizer: Recognizer) -> dict[str, Any]:
     corpora = [{name: one.get(name) for name in CORPUS_FACTS} for one in card.get("corpora", [])]
     return {
         "name": str(card.get("name", "")),
+        "title": word(str(card.get("name", ""))),
         "classes": list(recognizer.classes),
         "threshold": card["threshold"],
         "features": recognizer.features,

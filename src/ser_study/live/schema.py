@@ -119,7 +119,7 @@ def _schemas(classes: Sequence[str]) -> dict[str, Any]:
     texts = {"type": "array", "items": TEXT}
     about = {"name": TEXT, "classes": texts, "threshold": NUMBER_OR_NULL, "intended_use": TEXT, "limits": TEXT}
     things = {"type": "array", "items": {"type": "object"}}
-    card = {"features": texts, "coverage": things, "corpora": things}
+    card = {"title": TEXT, "features": texts, "coverage": things, "corpora": things}
     card |= dict.fromkeys(("scores", "scores_by_corpus", "scores_of_unknown_corpus"), {"type": "object"})
     status = {"type": "string", "enum": ["ok", "starting"]}
     error = _object({"status": WHOLE, "code": TEXT, "message": TEXT})

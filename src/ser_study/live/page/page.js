@@ -97,7 +97,7 @@ prepareUpload();
 
 try {
   model = await (await fetch("v1/model")).json();
-  byId("model").textContent = model.name;
+  byId("model").textContent = model.title;
   setBars = bars(byId("bars"), model.classes, model.threshold);
   setBars(null);
   byId("threshold").hidden = model.threshold == null;
