@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import axe
+import pandas as pd
 import pytest
 from report_sample import report, scores
 from visits import visit
@@ -130,16 +131,49 @@ def test_without_scripts_everything_can_be_read(browser, run):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_table_works_outside_the_pages_too(browser, tmp_path, store, monkeypatch):
-    """In JupyterLab the library comes with the first cell, and each table calls it."""
+def lab(folder, store, monkeypatch, tables):
+    """A page that shows tables (name → table) as JupyterLab does: the library comes with the first cell, and each
+    table calls it."""
     shown = []
     monkeypatch.delenv(exhibits.PAGES, raising=False)
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append(data["text/html"]))
     show = exhibits.Exhibits(Study(load("demo"), store, {}))
-    for name in ("one", "two"):
-        show.table(scores(), Caption(name, "Scores."))._ipython_display_()
-    page = tmp_path / "lab.html"
-    page.write_text(f"<!doctype html><meta charset='utf-8'><link rel='icon' href='data:,'>{''.join(shown)}")
+    for name, table in tables.items():
+        show.table(table, Caption(name, "Scores."))._ipython_display_()
+    page = folder / "lab.html"
+    head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
+    page.write_text(f"<!doctype html>{head}{''.join(shown)}")
+    return page
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_on_a_phone_scores_stand_beside_what_a_row_is_about(browser, tmp_path, store, monkeypatch, width):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    claims = ["that a sentence in a cell is longer than any name of a system", "–", "none"]
+    words = {"corpus": ["a", "b", "c"], "claim": claims, "feature": ["MFCC", "log-mel", None]}
+    table = pd.DataFrame({**words, "value": [0.75, 0.5, 0.25], "clips": [7, 8, 9]})
+    visit(browser, lab(tmp_path, store, monkeypatch, {"some": table}), width=width)
+    read = "return [...document.querySelectorAll('#table-some tr')].map(row => [...row.cells].map(c => c.textContent))"
+    head, *rows = browser.execute_script(read)
+    if width == 390:
+        assert head == ["corpus feature", "value", "clips", "claim"]
+        assert rows == [
+            ["a MFCC", ".750", "7", claims[0]],
+            ["b log-mel", ".500", "8", "–"],
+            ["c –", ".250", "9", "none"],
+        ]
+    else:
+        assert head == [*words, "value", "clips"]
+        assert rows[1] == ["b", "–", "log-mel", ".500", "8"]
+    browser.find_element("css selector", "#table-some th.n").click()
+    WebDriverWait(browser, 10).until(
+        lambda _: [row[0][0] for row in browser.execute_script(read)[1:]] == ["c", "b", "a"], "by score, not by words"
+    )
+
+
+def test_table_works_outside_the_pages_too(browser, tmp_path, store, monkeypatch):
+    page = lab(tmp_path, store, monkeypatch, {"one": scores(), "two": scores()})
     visit(browser, page)
     assert len(browser.find_elements("css selector", "#table-one .dt-search, #table-two .dt-search")) == 2
     assert browser.get_log("browser") == []
