@@ -149,9 +149,11 @@ def test_data_of_a_figure_is_a_table_and_a_file():
     many, _ = figure_html.data_html(pd.concat([data] * 2000), "f", in_pages=True)
     assert 'href="run:tables/figure_f.csv"' in many
     assert "First 40 of 6,000 rows" in many
-    page = figure_html.figure_html('<svg width="9pt"></svg>', "", Caption("f", "F.", alt="It rises."), data=content)
+    caption = Caption("f", "F.", alt="It rises.")
+    page = figure_html.figure_html('<svg width="9pt"></svg>', "", caption, data=content, title="A < B")
     assert 'aria-label="It rises. Its numbers are in the table below the figure."' in page
-    assert 'class="ser-hint"' in page, "a figure with one drawing says that it scrolls"
+    hint = '<p class="ser-hint" aria-hidden="true"><b>A &lt; B</b><br>The figure'
+    assert hint in page, "a figure with one drawing says that it scrolls, and its whole title"
 
 
 @palette.styled

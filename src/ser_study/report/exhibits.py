@@ -121,9 +121,9 @@ class Exhibits:
             return self.text(caption.empty)
         if not caption.alt.strip():
             raise ValueError(f"Figure {caption.name!r} has no alternative text; describe in alt= what it shows.")
-        data = self._figure_data(fig, caption.name)
+        data, title = self._figure_data(fig, caption.name), " ".join(fig.get_suptitle().split())
         wide, narrow = _saved(fig, caption.name, self.outputs / "figures", alone=self._recomputes)
-        content = figure_html(wide, narrow, caption, data=data)
+        content = figure_html(wide, narrow, caption, data=data, title=title)
         plain = f"Figure {caption.name}: {caption.alt}"
         return Exhibit([_html(content, plain), *_markdown(caption.finding)])
 

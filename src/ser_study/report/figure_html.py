@@ -25,21 +25,21 @@ MOST_CELLS = 400
 SMALL_CSV = 12_000  # bytes, embedded in a notebook
 
 
-def figure_html(wide: str, narrow: str, caption: Caption, *, data: str) -> str:
+def figure_html(wide: str, narrow: str, caption: Caption, *, data: str, title: str = "") -> str:
     """The figure with its caption.
 
     Parameters
     ----------
     wide, narrow : the drawings as matplotlib writes them; ``narrow`` may be empty
     data : HTML of ``data_html``, or empty
+    title : of the drawing, said above one that scrolls, because its end may be out of sight
     """
     alt = caption.alt.strip() + (" Its numbers are in the table below the figure." if data else "")
     drawings = inline_svg(wide, caption.name, alt)
     if narrow:
         drawings += inline_svg(narrow, f"{caption.name}-narrow", alt, kind="narrow")
-    hint = (
-        "" if narrow else '<p class="ser-hint" aria-hidden="true">The figure is wider than the screen: it scrolls.</p>'
-    )
+    scrolls = f"{f'<b>{html.escape(title)}</b><br>' if title else ''}The figure is wider than the screen: it scrolls."
+    hint = "" if narrow else f'<p class="ser-hint" aria-hidden="true">{scrolls}</p>'
     return (
         f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n'
         f'{hint}<div class="ser-drawing{" both" if narrow else ""}">{drawings}</div>\n'
