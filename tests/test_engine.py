@@ -102,6 +102,19 @@ def test_augmenting_before_the_split_puts_copies_on_both_sides(small_study):
     assert share > 0.9
 
 
+@pytest.mark.parametrize("leak", ["scale_on_all", "select_on_test"])
+def test_a_leak_that_copies_nothing_is_scored_on_the_folds_of_its_protocol(small_study, leak):
+    plain = Experiment("synthetic", "speaker_independent", "means184", "lda", fixed=leak == "scale_on_all")
+    leaking = dataclasses.replace(plain, leak=leak)
+    pd.testing.assert_frame_equal(make_folds(leaking, small_study), make_folds(plain, small_study))
+    jobs = [
+        execute.make(one, small_study.selections, None, small_study.config, small_study.store)
+        for one in (plain, leaking)
+    ]
+    assert "leak" not in jobs[0].cache_key
+    assert jobs[1].cache_key["leak"] == 2, "predictions of random folds are out of date"
+
+
 def test_equal_size_counts_distinct_clips_with_all_their_copies(small_study):
     cut = make_folds(dataclasses.replace(leaking(small_study), size=60), small_study)
     train = cut[cut["role"] == "train"]

@@ -16,9 +16,9 @@ from ser_study import features, schema, splits, training
 from ser_study.audio import augment, signal
 from ser_study.config import Config, Training
 from ser_study.experiments import coding, joint, published
-from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.experiment import COPYING_LEAKS, Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
-from ser_study.experiments.selections import Selection, classes_of, joined, sample
+from ser_study.experiments.selections import BASELINE, Selection, classes_of, joined, sample
 from ser_study.models import deep, registry
 from ser_study.models.model import Model
 from ser_study.store import Store, versions
@@ -75,6 +75,10 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
     }
     if experiment.leak == "augment_before_split" or experiment.variants:
         cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
+    elif experiment.leak and experiment.leak not in COPYING_LEAKS:
+        cache_key["leak"] = 2  # 1 was scored on random folds of copied clips
+    if experiment.protocol in splits.BASELINE_KINDS:
+        cache_key["list"] = splits.list_hash(part.name.removeprefix(BASELINE), store.project / "data" / "folds")
     if model.family == "deep":
         cache_key["network"] = deep.declaration(experiment.model)
         cache_key["training"] = settings.as_dict(training_of(experiment, config)) | {"seeds": None}

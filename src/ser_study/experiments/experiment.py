@@ -9,7 +9,8 @@ from typing import Any
 from ser_study import config as settings
 from ser_study.config import unknown
 
-LEAKS = ("augment_before_split", "duplicate_before_split", "scale_on_all", "select_on_test")
+COPYING_LEAKS = ("augment_before_split", "duplicate_before_split")  # made by the folds, which are random ones
+LEAKS = (*COPYING_LEAKS, "scale_on_all", "select_on_test")
 LATER = ("others", "clips")  # fields that came later; empty, they are no part of a declaration, so that old hashes hold
 
 
@@ -21,7 +22,7 @@ class Experiment:
     that is something else: other corpora or, on new speakers, other recordings of the training speakers.
     ``others`` are other corpora, some or all of which join the training clips, as inner folds choose.
     ``leak`` names a declared leak: copies made before the split, a scaler fitted on test clips too, or hyperparameters
-    chosen by the score on the test clips. ``size`` is the number of training rows of a fold (0: all), drawn
+    chosen by the score on the test clips. ``size`` is the number of distinct training clips of a fold (0: all), drawn
     ``draws`` times. ``fixed`` takes the hyperparameters of the settings and chooses nothing, so that
     protocols differ in nothing else.
     """

@@ -13,7 +13,7 @@ from ser_study import config as settings
 from ser_study import corpora, splits
 from ser_study.config import Config
 from ser_study.experiments.benchmark import is_step
-from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.experiment import COPYING_LEAKS, Experiment
 from ser_study.experiments.selections import BASELINE, Selection, classes_of
 from ser_study.models import registry
 from ser_study.store import Store
@@ -50,7 +50,7 @@ def folds_of(
     """Folds of one draw of an experiment: the protocol's, then what the experiment changes in them."""
     clips = part.clips[part.clips["clip_id"].isin(truth.index)]
     random = settings.rng(config, f"{experiment.name}/{draw}")
-    if experiment.leak:
+    if experiment.leak in COPYING_LEAKS:
         plain = dataclasses.replace(experiment, leak="")
         n_folds = protocol_folds(plain, part.name, clips, truth, config, store)["fold"].nunique()
         folds = _copied_before_split(truth, n_folds, random, augmented=experiment.leak == "augment_before_split")

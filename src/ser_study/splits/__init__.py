@@ -8,7 +8,7 @@ from ser_study.splits.joint import joint_folds
 from ser_study.splits.makers import ONE_SPEAKER_A_FOLD
 from ser_study.splits.protocols import PROTOCOLS, Protocol, assert_disjoint, make
 from ser_study.splits.rebuilt import KINDS as BASELINE_KINDS
-from ser_study.splits.rebuilt import RECIPES, rebuilt
+from ser_study.splits.rebuilt import RECIPES, list_hash, rebuilt
 from ser_study.splits.subsample import subsample
 from ser_study.splits.units import UNITS
 
@@ -29,6 +29,7 @@ __all__ = [
     "inner_folds",
     "inner_masks",
     "joint_folds",
+    "list_hash",
     "listed",
     "load_or_make",
     "make",

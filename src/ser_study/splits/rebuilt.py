@@ -20,10 +20,11 @@ import pandas as pd
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from ser_study.config import Config, rng
-from ser_study.splits.fixed import fixed
+from ser_study.splits.fixed import LISTS, fixed
 from ser_study.splits.makers import Task, cross_corpus, sentence_parts, speaker_parts
 from ser_study.splits.protocols import as_table
 from ser_study.splits.units import UNITS, check_disjoint, codes, deal, groups, known, pool_is_large
+from ser_study.store import file_hash
 
 N_PARTS = 5  # one is validation
 STREAMS = {"validation": "seed valid", "inner": "seed inner"}  # random streams; other texts would deal other folds
@@ -100,6 +101,11 @@ def rebuilt(
     inside = BY_SPEAKER if kind == "baseline_corpora" else apart
     check_disjoint(folds, task.clips, name=f"{kind} {name}", separates=apart, separates_validation=inside)
     return folds
+
+
+def list_hash(name: str, folder: Path) -> str:
+    """SHA-256 of the published list of a project; empty where the file is missing."""
+    return file_hash(folder / "baselines" / LISTS[RECIPES[name].published].file)
 
 
 def _roles(kind: str, task: Task, recipe: Recipe, folder: Path) -> list[np.ndarray]:
