@@ -297,14 +297,17 @@ def test_draws_of_random_weights_are_averaged_by_hand():
     assert short["draws"].drop("campplus_random_weights", level="feature").eq(1).all()
     finding = text.weights_table(short.reset_index()).finding
     assert "CAM++ loses 20 points without its weights" in finding
-    assert "Random networks are −10.0 points from the pooled filterbank" in finding
+    assert "Random networks against the pooled filterbank, points on average: CAM++ −10.0." in finding
 
 
 def test_chance_is_taken_out_of_recall_and_ranks_are_correlated():
     recall, classes = pd.Series([0.1, 1.0, 0.55, 0.5]), pd.Series([10, 10, 10, 2])
     assert encoders.above_chance(recall, classes) == pytest.approx([0, 1, 0.5, 0], abs=1e-12)
     ranks = text.correlations(encoder_scores(), identified())
-    assert ranks == pytest.approx({"speakers": 1.0, "sentences": -1.0}, abs=1e-9)
+    assert {what: set(rho.round(9)) for what, rho in ranks.items()} == {"speakers": {1.0}, "sentences": {-1.0}}
+    assert text.identification_title(encoder_scores(), identified()).endswith("speakers ρ 1.00 and sentences ρ −1.00")
+    few = identified().groupby(["corpus", "what"]).head(text.FEWEST_VECTORS - 1)
+    assert text.correlations(encoder_scores(), few) == {}, "three points make no rank correlation"
 
 
 def test_training_data_are_stated_for_every_registered_network():

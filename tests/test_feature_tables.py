@@ -118,7 +118,7 @@ def test_titles_count_the_features_that_know_the_voice():
     assert f"to {100 * max(knows.values()):.0f} % in" in title
     one = shares[shares["corpus"] == "tess"]
     assert text.variance_title(one).startswith(f"{100 * knows['tess']:.0f} % of the 180 features")
-    assert f"{100 * 9 / 299:.1f} % at most" in text.summary(shares, similarity.similarity({}))
+    assert f"on average account for {100 * 9 / 299:.1f} % or less" in text.summary(shares, similarity.similarity({}))
 
 
 def test_cka_knows_rotation_and_noise():

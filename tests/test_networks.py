@@ -131,19 +131,17 @@ def test_learning_curves_are_tidy_and_mark_the_best_epoch():
         tables.learning_curves(by_experiment(training("conv8_002").assign(params='{"C": 1}')))
 
 
-def test_early_stopping_is_counted_training_by_training():
-    """Best at 3 of 3 and at 2 of 2 epochs: no training stops early, though the smallest best epoch is below 3."""
-    rows = [(draw, epoch, epoch == last) for draw, last in ((0, 3), (1, 2)) for epoch in range(1, last + 1)]
+def test_the_title_of_learning_curves_compares_the_losses_where_weights_are_kept():
+    rows = [(draw, epoch, epoch == 2) for draw in (0, 1) for epoch in (1, 2, 3)]
     curves = pd.DataFrame(rows, columns=["draw", "epoch", "best"]).assign(network="conv1d_001", experiment="e")
-    curves = curves.assign(validation_loss=1.0)
-    assert text.learning_curves_title(curves).startswith("0 of 2 trainings ")
-    early = curves.assign(best=curves["epoch"] == 1)
-    assert text.learning_curves_title(early).startswith("2 of 2 trainings ")
-    unwatched = early.assign(
-        validation_loss=early["validation_loss"].where((early["draw"] == 0) | (early["epoch"] > 1))
+    curves = curves.assign(loss=np.where(curves["epoch"] == 2, 0.5, 9.0), validation_loss=1.0 + curves["draw"])
+    title = text.learning_curves_title(curves)
+    assert (
+        title == "Where weights are kept, validation loss is 3.0 times the training loss in the median of 2 trainings"
     )
-    assert text.learning_curves_title(unwatched).startswith("1 of 1 trainings ")
-    assert text.learning_curves_title(early.assign(validation_loss=np.nan)) == "Training loss by epoch"
+    one = curves.assign(validation_loss=curves["validation_loss"].where(curves["draw"] == 0))
+    assert text.learning_curves_title(one).endswith("2.0 times the training loss in the one training watched")
+    assert text.learning_curves_title(curves.assign(validation_loss=np.nan)) == "Training loss by epoch"
 
 
 def test_sizes_add_up_the_time():

@@ -164,13 +164,16 @@ def test_a_table_that_is_missing_or_lacks_a_column_is_refused(tmp_path, written)
 def test_positions_follow_our_interval_or_without_one_our_score():
     rows = pd.DataFrame(
         {
-            "value": [0.5, 0.71, 0.9, 0.6, 0.6, 0.4],
-            "ours": [0.7, 0.7, 0.7, 0.62, 0.58, np.nan],
-            "ours_low": [0.65, 0.65, 0.65, np.nan, np.nan, np.nan],
-            "ours_high": [0.75, 0.75, 0.75, np.nan, np.nan, np.nan],
+            "value": [0.5, 0.71, 0.9, 0.6, 0.6, 0.4, 0.6, 0.6, 0.8],
+            "low": [np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, 0.54, 0.55, 0.74],
+            "high": [np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, 0.66, 0.64, 0.86],
+            "ours": [0.7, 0.7, 0.7, 0.62, 0.58, np.nan, 0.7, 0.7, 0.7],
+            "ours_low": [0.65, 0.65, 0.65, np.nan, np.nan, np.nan, 0.65, 0.65, 0.65],
+            "ours_high": [0.75, 0.75, 0.75, np.nan, np.nan, np.nan, 0.75, 0.75, 0.75],
         }
     )
-    assert published_text.positions(rows).tolist() == ["above", "level", "below", "above", "below"]
+    alone, meeting = ["above", "level", "below", "above", "below"], ["level", "above", "level"]
+    assert published_text.positions(rows).tolist() == [*alone, *meeting]
 
 
 def test_captions_name_columns_of_the_table_and_count_green_scores(rows):
@@ -181,8 +184,8 @@ def test_captions_name_columns_of_the_table_and_count_green_scores(rows):
     beside = green[green["ours"].notna()]
     first, _, *lines = caption.finding.split("\n")
     assert first.startswith(f"{len(green)} of {(rows['kind'] != 'listeners').sum()} published scores are green")
-    above = int((beside["ours_low"] > beside["value"]).sum())
-    below = int((beside["ours_high"] < beside["value"]).sum())
+    above = int((beside["ours_low"] > beside["high"].fillna(beside["value"])).sum())
+    below = int((beside["ours_high"] < beside["low"].fillna(beside["value"])).sum())
     assert f"above {above}, level with {len(beside) - above - below} and below {below}" in first
     assert f"above {above}" in published_text.title(rows)
     assert [line.split("**")[1] for line in lines] == ["RAVDESS speech", "CREMA-D", "TESS", "EMO-DB"]

@@ -79,12 +79,16 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
             "group": ["male", "over 44", "IEO"],
             "against": ["female", "others", "others"],
             "difference": [-0.1, 0.05, 0.5],
+            "low": [-0.15, -0.02, 0.4],
+            "high": [-0.05, 0.12, 0.6],
             "p_holm": [0.04, 0.3, 0.01],
         }
     )
     text = summary_text.finding(pd.DataFrame([row]), pairs, gaps)
     assert "1 of 2 gaps tested is beyond chance after Holm's correction" in text
-    assert "the widest is male − female on CREMA-D: −10.0 points" in text
+    assert "the widest is male − female on CREMA-D: −10.0 points [−15.0, −5.0]." in text
+    unproven = summary_text.finding(pd.DataFrame([row]), pairs, gaps.assign(p_holm=0.2))
+    assert "−10.0 points [−15.0, −5.0]. That does not show that there is none." in unproven
     assert "of 100 angry clips 75 are found, and of 100 alarms 40 are false, where 40 % of the clips are angry" in text
     assert "it answers 40 % of the clips of CREMA-D and is right in 90 % of these" in text
     assert "UAR changes by −25.0 points on a telephone line, mean over corpora (50 clips each)" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
+from scipy.stats import spearmanr
 
 from ser_study import corpora, features, tuning
 from ser_study.chapters.ablations import automl as comparing
@@ -72,14 +73,16 @@ def automl(table: pd.DataFrame, selections: Iterable[str]) -> str:
     published, random, honest = (
         table.loc[table[column].idxmax()] for column in ("published", "accuracy", "new_speakers")
     )
-    rank = table["published"].corr(table["accuracy"], method="spearman")
-    agreement = "agrees with" if rank > 0.7 else "partly agrees with" if rank > 0.3 else "differs from"
+    models = table[table["model"] != "dummy"]
+    rank, p = spearmanr(models["published"], models["accuracy"])
+    agreement = "goes with" if rank > 0 and p < SURE else "does not go beyond chance with"
     return (
         f"The best model is {word(published['model'])} in E004's own table ({share(published['published'])}), "
         f"{word(random['model'])} here ({share(random['accuracy'])}), and {word(honest['model'])} on new speakers "
         f"({share(honest['new_speakers'])}). Random folds score {inflation_points(table):.1f} points higher on "
-        f"average; the order of the models {agreement} E004's (rank correlation {share(rank)}). The components come "
-        f"from all of these clips, as in E004, those of new speakers included. Not in it: {listed(missing)}."
+        f"average; the order of the {len(models)} models {agreement} E004's (rank correlation {share(rank)}, "
+        f"p {p_text(p)}). The components come from all of these clips, as in E004, those of new speakers "
+        f"included. Not in it: {listed(missing)}."
     )
 
 
@@ -147,11 +150,12 @@ def selection(table: pd.DataFrame) -> str:
     if hundred.empty:
         return ""
     ahead = hundred[hundred["folds_ahead"] > hundred["folds"] / 2]
+    each = [f"{word(row.ranking)} ({row.folds_ahead:.0f} of {row.folds:.0f})" for row in ahead.itertuples()]
     best = hundred.loc[hundred["uar"].idxmax()]
     return (
         f"With all features UAR is {share(whole)}; without the {DROPPED} least important ones it is at best "
         f"{share(best['uar'])} ({word(best['ranking'])}). Better than dropping at random in most folds: "
-        f"{listed(word(name) for name in ahead['ranking']) or 'none'}."
+        f"{listed(each) or 'none'}."
     )
 
 

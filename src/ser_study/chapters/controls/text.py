@@ -12,6 +12,7 @@ from ser_study.chapters.controls.declare import STEP_OF_LEAK, WITHIN
 from ser_study.chapters.controls.shuffled import TOLERANCE, row_name
 from ser_study.wording import Caption, listed, minus, percent, share, signed, span, word
 
+FEWEST_VECTORS = 4  # of a corpus, for a rank correlation
 NO_LABELS = "No control with shuffled labels in this run: `controls.shuffles` is 0."
 NO_ENCODER = "No encoder in this run, so there are no weights to put random ones in the place of."
 
@@ -123,7 +124,7 @@ def weights_title(table: pd.DataFrame) -> str:
         score = f"{share(best['speaker_independent'])} on {word(best['corpus'])}"
         return f"On new speakers {word(best['feature'])} reaches {score}"
     gain = 100 * (score["published"] - score["random_weights"])
-    return f"On new speakers published weights are worth {span(gain)} points"
+    return f"On new speakers published weights are worth {span(gain)} points, mean of the encoders"
 
 
 def weights(table: pd.DataFrame) -> Caption:
@@ -169,24 +170,37 @@ def _weights_finding(table: pd.DataFrame) -> str:
     bank = wide.get("campplus_filterbank")
     beside = ""
     if bank is not None:
-        gaps = 100 * (wide[[f"{name}_random_weights" for name in encoders_here]].mean(axis=1) - bank)
-        beside = f" Random networks are {signed(gaps.mean())} points from the pooled filterbank on average."
+        gaps = {name: 100 * (wide[f"{name}_random_weights"] - bank).mean() for name in encoders_here}
+        each = listed(f"{word(name)} {signed(gap)}" for name, gap in gaps.items())
+        beside = f" Random networks against the pooled filterbank, points on average: {each}."
     return f"On new speakers {listed(parts)}.{beside}"
 
 
 def identification_title(table: pd.DataFrame, identified: pd.DataFrame) -> str:
-    """How the gap goes with what is identified: rank correlation over vectors and corpora."""
-    parts = [f"{minus(rho, 2)} with {what}" for what, rho in correlations(table, identified).items()]
-    return f"Rank correlation of the random split's advantage with what the vectors name: {listed(parts)}"
+    """How the gap goes with what is identified: rank correlations within a corpus, from the lowest to the highest."""
+    parts = [f"{what} ρ {_ends_of(rho)}" for what, rho in correlations(table, identified).items() if len(rho)]
+    if not parts:
+        return "What vectors name, and how much higher a random split scores with them"
+    return f"A random split's advantage against what vectors name, within a corpus: {listed(parts)}"
 
 
-def correlations(table: pd.DataFrame, identified: pd.DataFrame) -> dict[str, float]:
-    """Spearman's ρ between the advantage of a random split and recall above chance, for speakers and sentences."""
+def _ends_of(rho: pd.Series) -> str:
+    low, high = minus(rho.min(), 2), minus(rho.max(), 2)
+    return low if low == high else f"{low} to {high}"
+
+
+def correlations(table: pd.DataFrame, identified: pd.DataFrame) -> dict[str, pd.Series]:
+    """Spearman's ρ between the advantage of a random split and recall above chance, for speakers and sentences: one a
+    corpus, since corpora differ in both; none of a corpus with fewer than ``FEWEST_VECTORS`` kinds of vectors."""
     joined = identified.merge(table[["corpus", "feature", "gap"]], on=["corpus", "feature"])
     joined = joined.assign(above=encoders.above_chance(joined["recall"], joined["classes"]))
-    return {
-        what: part["above"].corr(part["gap"], method="spearman") for what, part in joined.groupby("what", sort=False)
+    rho = {
+        (what, corpus): part["above"].corr(part["gap"], method="spearman")
+        for (what, corpus), part in joined.groupby(["what", "corpus"], sort=False)
+        if len(part) >= FEWEST_VECTORS
     }
+    of = {what: {corpus: value for (name, corpus), value in rho.items() if name == what} for what, _ in rho}
+    return {what: pd.Series(values, dtype=float).dropna() for what, values in of.items()}
 
 
 def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Caption:

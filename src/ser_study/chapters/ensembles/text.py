@@ -90,7 +90,7 @@ def emotions(table: pd.DataFrame) -> Caption:
     """Gender first against emotion alone."""
     return Caption(
         "gender_first",
-        "Eight emotions on new speakers; the change is against the flat model.",
+        "All emotions of a channel on new speakers; the change is against emotion alone.",
         empty=NO_RAVDESS,
         labels={"value": "UAR", "difference_low": "change from", "difference_high": "change to",
                 "gender_accuracy": "gender, accuracy"},
@@ -102,7 +102,7 @@ def emotions_figure(table: pd.DataFrame) -> Caption:
     rows = [f"{word(row.corpus)}, {SYSTEMS[row.system]} {share(row.value)}" for row in table.itertuples()]
     return Caption(
         "gender_first_scores",
-        "UAR over eight emotions on new speakers; bars: 95 % intervals over speakers.",
+        "UAR over the emotions (eight in speech, six in song) on new speakers; bars: 95 % intervals over speakers.",
         alt=f"One panel per selection, one row per system. {'; '.join(rows)}.",
         finding=emotions_finding(table),
     )
@@ -129,9 +129,9 @@ def emotions_finding(table: pd.DataFrame) -> str:
         verdict = "" if rows.loc[best, "p_holm"] < 0.05 else ", which chance can explain"
         parts.append(
             f"{word(corpus)}: emotion alone {share(rows.loc['flat', 'value'])}; best of the others, {SYSTEMS[best]}, "
-            f"{gain} points{verdict}; with the true gender given {given}"
+            f"{gain} points{verdict}; with the true gender given, {given} points"
         )
-    return f"UAR of the emotions. {listed(parts)}."
+    return f"UAR of the emotions. {'. '.join(parts)}."
 
 
 def genders(table: pd.DataFrame) -> Caption:
@@ -156,8 +156,9 @@ def _genders_finding(table: pd.DataFrame) -> str:
     recalls = table.melt(["corpus", "labels"], ["recall_female", "recall_male"], value_name="recall").dropna()
     worst = recalls.loc[recalls["recall"].astype(float).idxmin()]
     people = {"recall_female": "women", "recall_male": "men"}[worst["variable"]]
-    labels = "true labels" if worst["labels"] == "true" else "those of E000"
+    same = recalls[(recalls["corpus"] == worst["corpus"]) & (recalls["variable"] == worst["variable"])]
+    both = same.set_index("labels")["recall"].map(lambda value: percent(value, 1))
     return (
-        f"Accuracy of the gender: {listed(parts)}. A gender model does not carry over to other recordings: with "
-        f"{labels} it recognises {percent(worst['recall'], 1)} of the {people} of {word(worst['corpus'])}."
+        f"Accuracy of the gender: {listed(parts)}. Fewest are recognised of the {people} of {word(worst['corpus'])}: "
+        f"{both.get('true', '–')} with true labels and {both.get('as E000', '–')} with those of E000."
     )

@@ -135,14 +135,14 @@ def summary(shares: pd.DataFrame, similar: pd.DataFrame) -> str:
     if len(shares):
         best = shares.loc[shares["emotion"].idxmax()]
         lines.append(
-            f"Most emotion is in the {best['feature']}, {word(best['corpus'])}: emotion accounts for "
+            f"Emotion shows most in the {best['feature']} on {word(best['corpus'])}: it accounts for "
             f"{percent(best['emotion'])} of its variance, the speaker for {percent(best['speaker'])}."
         )
         medians = shares.groupby("family")["emotion"].median().sort_values(ascending=False)
         by_family = listed(f"{kind} ({percent(value)})" for kind, value in medians.items())
         lines.append(f"The median share between emotions, by family: {by_family}.")
         chance = ((shares["n_speakers"] - 1) / (shares["n_clips"] - 1)).max()
-        lines.append(f"By chance alone, speakers would account for {percent(chance, 1)} at most.")
+        lines.append(f"By chance alone, speakers would on average account for {percent(chance, 1)} or less.")
     known = similar.dropna(subset="cka")
     if len(known):
         pairs = known.groupby(["first", "second"], sort=False)["cka"].mean().sort_values()

@@ -31,7 +31,8 @@ def searches(table: pd.DataFrame, config: Config) -> Caption:
     finding = (
         f"{n - free} of {n} models have something to choose. In every fold the values with the best "
         "mean UAR of the inner folds are taken, the model is fitted again on all that is not test, and only then are "
-        "the test clips predicted."
+        "the test clips predicted. A corpus of two speakers leaves none to choose by: its "
+        "values are those that the other corpora choose."
     )
     return Caption("methods_searches", words, finding=finding)
 

@@ -13,7 +13,6 @@ from ser_study.experiments.selections import BASELINE
 from ser_study.wording import Caption, listed, minus, share, signed, word
 
 LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
-TRAINING = ["experiment", "draw", "repeat", "fold"]  # columns that tell one training from another
 SURE = 0.05  # a change is beyond chance where p after Holm's correction is lower
 
 
@@ -54,15 +53,13 @@ def scores(table: pd.DataFrame) -> Caption:
 
 
 def learning_curves_title(curves: pd.DataFrame) -> str:
-    """How many trainings that validation rows watch do best early, each held against its own last epoch."""
-    training = [name for name in curves.columns if name in ("network", *TRAINING)]
-    watched = curves.groupby(training)["validation_loss"].transform(lambda losses: losses.notna().all())
-    own = curves[watched.astype(bool)]
-    last = own.groupby(training)["epoch"].max()
-    best = own[own["best"]].set_index(training)["epoch"].reindex(last.index)
-    if last.empty:
+    """How far the validation loss lies above the training loss where the weights are kept."""
+    kept = curves[curves["best"] & curves["validation_loss"].notna()]
+    if kept.empty:
         return "Training loss by epoch"
-    return f"{int((best < last).sum())} of {len(last)} trainings do best on validation rows before their last epoch"
+    ratio = kept["validation_loss"] / kept["loss"]
+    where = f"in the median of {len(ratio)} trainings" if len(ratio) > 1 else "in the one training watched"
+    return f"Where weights are kept, validation loss is {ratio.median():.1f} times the training loss {where}"
 
 
 def learning_curves(curves: pd.DataFrame) -> Caption:

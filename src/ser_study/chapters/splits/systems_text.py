@@ -172,7 +172,7 @@ def _tests(costs: pd.DataFrame) -> str:
     step = costs[(costs["step_from"] == RANDOM) & (costs["step_to"] == SPEAKERS)]
     tested, few = step[step["note"] == ""], step[step["note"] != ""]
     names = listed(map(word, few["corpus"].unique()))
-    untested = f"; {names} cannot be tested, for too few speakers" if names else ""
+    untested = f"; with so few speakers, steps on {names} cannot reach .05 in a family this large" if names else ""
     if tested.empty:
         return f"No step to new speakers can be tested here{untested or ', for no system stands beside the first'}."
     n = int((tested["p_holm"] < 0.05).sum())
@@ -270,11 +270,23 @@ def leaks(table: pd.DataFrame) -> Caption:
     )
 
 
-def leaks_table() -> Caption:
-    """Caption of the table of leaks."""
+def leaks_table(table: pd.DataFrame) -> Caption:
+    """Caption of the table of leaks, and which of them raise a score beyond chance."""
     return Caption(
         "leaks",
         "The same scores, paired by clip, with interval and sign-flip test over speakers (Holm within a corpus).",
+        finding=_leaks_finding(table),
         empty="No selection of this run allows a leak to be shown.",
         labels={"without": "UAR without", "with": "UAR with the leak"},
     )
+
+
+def _leaks_finding(table: pd.DataFrame) -> str:
+    """Where each leak raises the score beyond chance."""
+    lines = []
+    for leak, rows in table.groupby("leak", sort=False):
+        sure = rows[(rows["p_holm"] < 0.05) & (rows["difference"] > 0)]
+        each = [f"{word(row.corpus)} ({signed(100 * row.difference)} points)" for row in sure.itertuples()]
+        n = int(rows["p_holm"].notna().sum())
+        lines.append(f"{sentence(word(leak))}: {listed(each) or 'nowhere'}, of {n} tested.")
+    return f"Raised beyond chance. {' '.join(lines)}" if lines else ""

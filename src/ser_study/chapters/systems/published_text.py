@@ -43,7 +43,7 @@ def title(rows: pd.DataFrame) -> str:
     """The finding of the figure: ours against the green scores, or how many scores are red."""
     places = positions(systems(rows, "green"))
     if len(places):
-        return f"Ours is {_places(places)} of {len(places)} published scores that saw no test clip"
+        return f"Our best is {_places(places)} of {len(places)} published scores that saw no test clip"
     n_red, n = len(systems(rows, "red")), len(rows[rows["kind"] != LISTENERS])
     return f"{n_red} of {n} published scores have the test speakers in training"
 
@@ -56,12 +56,13 @@ def systems(rows: pd.DataFrame, light: str) -> pd.DataFrame:
 def positions(rows: pd.DataFrame) -> pd.Series:
     """Whether ours is above, level with or below each published score that has ours beside it.
 
-    Level: the published score lies in our interval. Without an interval the score alone decides.
+    Level: the two intervals meet. Of a score without an interval the score alone counts.
     """
     beside = rows[rows["ours"].notna()]
     low, high = beside["ours_low"].fillna(beside["ours"]), beside["ours_high"].fillna(beside["ours"])
     place = pd.Series("level", index=beside.index, dtype=object)
-    return place.mask(low > beside["value"], "above").mask(high < beside["value"], "below")
+    place = place.mask(low > beside["high"].fillna(beside["value"]), "above")
+    return place.mask(high < beside["low"].fillna(beside["value"]), "below")
 
 
 def _places(places: pd.Series) -> str:
@@ -87,8 +88,8 @@ def _counted(green: pd.DataFrame, n: int) -> str:
         return f"{text} This run has no score of the same corpus, protocol and metric as any of them."
     were = "one was" if len(places) == 1 else f"{len(places)} were"
     return (
-        f"{text} Of these, {were} measured as ours, which is {_places(places)}; level means that the published score "
-        "lies in our interval."
+        f"{text} Of these, {were} measured as ours, the best system of the corpus, which is {_places(places)}; level "
+        "means that the two intervals meet or that one holds the other's score."
     )
 
 

@@ -11,7 +11,7 @@ from ser_study import features
 from ser_study.chapters.testing import declare, occlusion
 from ser_study.chapters.testing.importance import ALL, TOP
 from ser_study.study import Study
-from ser_study.wording import Caption, listed, minus, number, sentence, share, word
+from ser_study.wording import Caption, listed, minus, number, sentence, share, span, word
 
 NOT_TESTED = "No selection of this run allows a test on new speakers, so there is no system to explain."
 NO_ENCODER = "The small encoder is not in this run, or no sound is here that it could listen to."
@@ -115,12 +115,13 @@ def columns_finding(table: pd.DataFrame) -> str:
 
 
 def occlusion_title(table: pd.DataFrame) -> str:
-    """The band and the stretch whose absence costs most on average."""
-    best = {kind: occlusion.average(table, kind).mean() for kind in occlusion.KINDS}
-    band, stretch = (means.idxmin() for means in best.values())
+    """The band and the stretch that most emotions miss most."""
+    worst = {kind: occlusion.average(table, kind).idxmin(axis=1).value_counts(sort=True) for kind in occlusion.KINDS}
+    (band, n_band), (stretch, n_stretch) = ((one.index[0], one.iloc[0]) for one in worst.values())
+    n = len(occlusion.average(table, occlusion.KINDS[0]))
     return (
-        f"The encoder misses {occlusion.names_of('frequency')[band]} kHz most, and the {_ordinal(stretch + 1)} eighth "
-        "of the clip"
+        f"Of {n} emotions, {n_band} miss {occlusion.names_of('frequency')[band]} kHz most, and {n_stretch} the "
+        f"{_ordinal(stretch + 1)} eighth of the clip"
     )
 
 
@@ -151,7 +152,10 @@ def occlusion_finding(table: pd.DataFrame) -> str:
     means = {"a band": bands.mean().min(), "a stretch of time": stretches.mean().min()}
     costs = [f"hiding {kind} multiplies the true class's probability by {share(math.exp(change), 2)} at worst"
              for kind, change in means.items()]  # fmt: skip
-    return f"Missed most by {listed(each)}. On average over the emotions, {listed(costs)}."
+    return (
+        f"Missed most by {listed(each)}. On average over the emotions, {listed(costs)}. With "
+        f"{span(table['n'])} clips of an emotion in a selection, the order of the bands is uncertain."
+    )
 
 
 def occlusion_table(table: pd.DataFrame) -> pd.DataFrame:
