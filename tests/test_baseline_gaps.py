@@ -11,7 +11,7 @@ from test_baselines import result, study_of  # noqa: F401  (a fixture)
 from test_rebuilt import made, names  # noqa: F401  (a fixture)
 
 from ser_study import config as settings
-from ser_study import features, schema, training
+from ser_study import features, schema, splits, training
 from ser_study.chapters.baselines import gaps, text
 from ser_study.experiments import baselines, execute, ledger
 from ser_study.experiments.baseline_results import by_draw
@@ -103,6 +103,7 @@ def test_refit_is_the_model_of_the_list(fitted, result, monkeypatch, store):  # 
     monkeypatch.setattr(training, "run_folds", lambda *args, **options: calls.append((args, options)) or {}["stop"])
     refit = job_of("lightgbm_000", result, store)
     whole = execute.make(listed, {"baseline-000": result.selection}, None, CONFIG, store)
+    assert whole.cache_key["list"] == splits.list_hash("000", store.project / "data" / "folds") != ""
     for work in (
         lambda: gaps.training_accuracy(refit, config=CONFIG, store=store),
         lambda: execute.predict(whole, config=CONFIG, store=store),

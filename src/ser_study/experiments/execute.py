@@ -73,13 +73,24 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         "libraries": features.made_with(feature_names(experiment), treated)
         | versions(["scikit-learn", *model.libraries]),
     }
+    others = {name: selections[name] for name in experiment.others}
+    if others:
+        digests = {name: other.digest for name, other in others.items()}
+        cache_key |= {"others": joint.declaration(config, store), "other_clips": digests}
+    return Job(experiment, part, params, cache_key | _of_kind(experiment, config, store), others)
+
+
+def _of_kind(experiment: Experiment, config: Config, store: Store) -> dict[str, Any]:
+    """What the predictions of some kinds of experiments depend on besides."""
+    cache_key: dict[str, Any] = {}
     if experiment.leak == "augment_before_split" or experiment.variants:
         cache_key["augmentation"] = [augment.VERSION, N_VARIANTS]
     elif experiment.leak and experiment.leak not in COPYING_LEAKS:
         cache_key["leak"] = 2  # 1 was scored on random folds of copied clips
     if experiment.protocol in splits.BASELINE_KINDS:
-        cache_key["list"] = splits.list_hash(part.name.removeprefix(BASELINE), store.project / "data" / "folds")
-    if model.family == "deep":
+        name = experiment.selection.removeprefix(BASELINE)
+        cache_key["list"] = splits.list_hash(name, store.project / "data" / "folds")
+    if registry.get(experiment.model).family == "deep":
         cache_key["network"] = deep.declaration(experiment.model)
         cache_key["training"] = settings.as_dict(training_of(experiment, config)) | {"seeds": None}
     if has_inner_folds(experiment):
@@ -88,11 +99,7 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
         cache_key["keeps"] = "validation"
     if experiment.protocol == "baseline_inner":
         cache_key["inner"] = config.baselines.inner_folds
-    others = {name: selections[name] for name in experiment.others}
-    if others:
-        cache_key["others"] = joint.declaration(config, store)
-        cache_key["other_clips"] = {name: other.digest for name, other in others.items()}
-    return Job(experiment, part, params, cache_key, others)
+    return cache_key
 
 
 def keeps_validation(experiment: Experiment) -> bool:
