@@ -62,7 +62,7 @@ TABLES = {  # the table's columns and its caption
     "collapsed": (COLLAPSED, section_text.collapsed(RESULT)),
     "descriptions": (descriptions.COLUMNS, ablations_text.descriptions_table()),
     "automl": (automl.COLUMNS, ablations_text.automl_table()),
-    "signal": (signals.SIGNAL_COLUMNS, ablations_text.signal_table()),
+    "signal": (signals.SIGNAL_COLUMNS, ablations_text.signal_table(STUDY)),
     "augmentation": (signals.AUGMENTATION_COLUMNS, ablations_text.augmentation_table()),
     "channels": (channels.COLUMNS, ablations_text.channels_table()),
     "selection": (selection.TABLE_COLUMNS, ablations_text.selection_table()),

@@ -368,10 +368,10 @@ def test_sentences_without_an_encoder_and_without_new_speakers():
 def test_ranks_say_which_systems_the_best_is_not_different_from():
     finding = systems_text.ranks(ranks_table()).finding
     assert (
-        "EMO-DB: CAM++, LDA (Friedman p < .001, critical difference 1.50 ranks over 10 speakers; not different"
+        "EMO-DB: LDA on CAM++ (Friedman p < .001, critical difference 1.50 ranks over 10 speakers; not different"
         in finding
     )
-    assert "from ComParE, linear SVM)" in finding
+    assert "from linear SVM on ComParE)" in finding
     assert systems_text.ranks_title(ranks_table()) == "CAM++, LDA ranks best on new speakers on 3 of 3 selections"
     assert systems_text.leaks_title(leaks_table()).endswith("(hyperparameters chosen on test)")
 

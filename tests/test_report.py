@@ -64,7 +64,7 @@ def test_table_writes_the_csv_and_shows_real_rows(store, show):
     pd.testing.assert_frame_equal(written, scores(), check_dtype=False, rtol=1e-9)
     assert html.count("<tr>") == 41
     assert ">UAR</th>" in html
-    assert ">training clips</th>" in html
+    assert ">training rows</th>" in html
     assert "All &amp; some." in html
     assert "model-00 &lt;b&gt;&amp;" in html
     assert '<td class="n" data-order="">–</td>' in html

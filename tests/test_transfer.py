@@ -147,7 +147,7 @@ def test_the_finding_says_how_far_the_threshold_helps():
     )
     finding = transfer_text.table(frame).finding
     assert "+20.0 points in the median" in finding
-    assert "they answer 50 % of the clips, of which 80 % are right" in finding
+    assert "the systems answer 50 % of the clips, of which 80 % are right" in finding
     assert finding.endswith("1 of 2 cases (each a pair of corpora and a system) reach the aim.")
 
 

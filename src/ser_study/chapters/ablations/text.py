@@ -127,9 +127,10 @@ def signal(study: Study, table: pd.DataFrame) -> Caption:
     )
 
 
-def signal_table() -> Caption:
+def signal_table(study: Study) -> Caption:
     """The table of the same."""
-    about = "Preparations of the signal on validation speakers; the change is against the study's own preparation."
+    system = f"{word(study.config.ladder.feature)} with {word(study.config.ladder.model)}"
+    about = f"Preparations of the signal on validation speakers ({system}); the change is against the study's own."
     return Caption("signal", about, empty=NO_ROWS, labels={"baselines": "used by"}, page_length=20)
 
 
@@ -252,8 +253,14 @@ def nested_table() -> Caption:
     return Caption("nested_searches", about, empty=NO_ROWS, labels=labels)
 
 
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of searches with their names as readers say them."""
+    return table.assign(search=table["search"].map(sentences.search_title)) if "search" in table else table
+
+
 def _figure(name: str, about: str, alt: str, empty: str, finding: str) -> Caption:
-    return Caption(name, about, alt=alt, empty=empty, finding=finding)
+    leads = name in ("descriptions", "signal", "augmentation")
+    return Caption(name, about, alt=alt, empty=empty, finding=finding, lead=leads)
 
 
 def _changes_title(table: pd.DataFrame, what: str) -> str:

@@ -91,7 +91,7 @@ def overview(scored: pd.DataFrame, results: Results, study: Study) -> Caption:
     if "E004" in corpora:
         notes.append("E004: the published value was measured on other clips; its bar is the rebuilt network.")
     alt = overview_title(scored) if len(scored) else ""
-    return Caption("baselines", " ".join(notes), alt=alt, empty=NOTHING)
+    return Caption("baselines", " ".join(notes), alt=alt, empty=NOTHING, lead=True)
 
 
 def summary() -> Caption:
@@ -176,7 +176,7 @@ def gaps(table: pd.DataFrame, study: Study) -> Caption:
         f"seeds; and on new speakers, where they were run there. Left out for their time: "
         f"{listed(map(word, gap_tables.LEFT_OUT))}."
     )
-    labels = {"n_train": "training rows", "train": "on these rows", "inside": "cross-validated inside"}
+    labels = {"train": "on these rows", "inside": "cross-validated inside"}
     labels["test"] = "published list"
     empty = "Not part of this run; `--set baselines.gaps=true` adds it." if not study.config.baselines.gaps else NOTHING
     finding = gaps_finding(table) if len(table) else ""
@@ -262,7 +262,7 @@ def by_protocol(table: pd.DataFrame) -> Caption:
         "seeds or splits. A dash: not run, or no other corpus."
     )
     alt = by_protocol_title(table) if len(table) else ""
-    return Caption("baseline_protocols", words, alt=alt, finding=_protocol_finding(table))
+    return Caption("baseline_protocols", words, alt=alt, finding=_protocol_finding(table), lead=True)
 
 
 def protocol_table() -> Caption:

@@ -111,7 +111,7 @@ def speaker_scores(speakers: pd.DataFrame) -> Caption:
         return Caption("speakers", "", empty=NO_SYSTEM)
     words = "UAR of each speaker over the classes that this speaker has; square: pooled UAR with its interval."
     alt = f"{speaker_title(speakers)}. One row per corpus, one dot for each of {len(speakers)} speakers."
-    return Caption("speakers", words, alt)
+    return Caption("speakers", words, alt, lead=True)
 
 
 def mistakes(table: pd.DataFrame) -> Caption:

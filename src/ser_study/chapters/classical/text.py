@@ -6,6 +6,7 @@ import pandas as pd
 
 from ser_study import corpora
 from ser_study.chapters.classical.headline import OWN_SPEAKERS
+from ser_study.chapters.classical.times import FEATURE
 from ser_study.config import Config
 from ser_study.evaluation import summaries
 from ser_study.models import registry
@@ -33,7 +34,7 @@ def inflation(pairs: pd.DataFrame) -> Caption:
         return Caption("inflation", "", empty="No corpus of this run has both a random split and speaker folds.")
     title = dots.inflation_title(pairs)
     alt = f"{title}. For each corpus and model two dots on one line: UAR on a random split and on new speakers."
-    return Caption("inflation", dots.inflation_caption(pairs), alt)
+    return Caption("inflation", dots.inflation_caption(pairs), alt, lead=True)
 
 
 def gaps() -> Caption:
@@ -74,7 +75,7 @@ def score_matrix(scores: pd.DataFrame, config: Config) -> Caption:
     low, high = share(scores["value"].min(), 2), share(scores["value"].max(), 2)
     alt = f"{matrix_title(scores)}. Heat maps of feature by model, one for each corpus; UAR from {low} to {high}."
     words = " ".join(["UAR on speakers that were not in training.", *_missing(scores, config)])
-    return Caption("score_matrix", words, alt, finding=begin_with(scores, config))
+    return Caption("score_matrix", words, alt, finding=begin_with(scores, config), lead=True)
 
 
 def _missing(scores: pd.DataFrame, config: Config) -> list[str]:
@@ -136,7 +137,10 @@ def probabilities() -> Caption:
 
 def times(table: pd.DataFrame) -> Caption:
     """All classical models with their times."""
-    words = "All classical models on validation speakers, with times of one fold on one thread."
+    words = (
+        f"All classical models on {word(FEATURE)}: means over speaker folds, scored on validation speakers, with the "
+        "times of one fold on one thread."
+    )
     empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
     finding = times_sentence(table) + _too_few_clips(table) if len(table) else ""
     return Caption("benchmark_times", words, empty=empty, finding=finding, only_csv=("macro_precision",))

@@ -37,6 +37,7 @@ def shuffled(table: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
         "score with the true labels.",
         alt=shuffled_title(table, chance) if len(table) else "",
         empty=NO_LABELS,
+        lead=True,
     )
 
 
@@ -87,6 +88,7 @@ def matrix(table: pd.DataFrame) -> Caption:
         "declared; an empty cell has no two clips to share a marker.",
         alt=matrix_title(table) if len(table) else "",
         empty="No selection of this run can carry a marker.",
+        lead=True,
     )
 
 
@@ -136,6 +138,7 @@ def weights(table: pd.DataFrame) -> Caption:
         f"speakers (with three or fewer: over clips).{n}",
         alt=weights_title(table) if len(table) else "",
         empty=NO_ENCODER,
+        lead=True,
     )
 
 

@@ -88,7 +88,7 @@ def _stronger(recordings: Recordings) -> str:
         f"{_than(rises[most], '{:.0f} dB higher', '{:.0f} dB lower', 'not at all')}."
     )
     rest = [name for name in dict.fromkeys(item["emotion"] for item in recordings) if name not in change.index]
-    return text + (f" {sentence(listed(rest))} cannot be compared: not known at both." if rest else "")
+    return text + (f" {sentence(listed(rest))} cannot be compared: acted at one intensity only." if rest else "")
 
 
 def pair(recordings: Recordings, clips: pd.DataFrame, no_sound: str) -> Caption:
@@ -152,7 +152,7 @@ def prosody(table: pd.DataFrame, spoken: pd.DataFrame) -> Caption:
     text = "One value per clip: median level of its frames, median F0, voiced segments per second, span of F0. "
     text += f"Without {many(sung, 'sung clip')}, whose pitch is the melody's. " if sung else ""
     alt = f"Box plots of loudness, F0, tempo and pitch range by emotion. {prosody_title(spoken)}."
-    return Caption(exhibit(table, "prosody"), f"{text}Box: middle half; whiskers: 5 to 95 %.", alt)
+    return Caption(exhibit(table, "prosody"), f"{text}Box: middle half; whiskers: 5 to 95 %.", alt, lead=True)
 
 
 def prosody_title(table: pd.DataFrame) -> str:
@@ -187,7 +187,8 @@ def prosody_medians(table: pd.DataFrame) -> Caption:
     """Caption of the table of medians of ``tables.prosody``."""
     return Caption(
         exhibit(table, "prosody"),
-        "Median of each cue by emotion. Length: trimmed. Pitch range: from the 5th to the 95th percentile.",
+        "Median of each cue by emotion. Length: trimmed. Pitch range: from the 5th to the 95th percentile. Background "
+        "noise that is tracked as voice raises tempo and pitch range, so these two compare emotions, not corpora.",
         decimals={name: PLACES[name] for name in medians_of(table).columns if name in PLACES},
     )
 
@@ -204,6 +205,7 @@ def descriptors(shares: pd.DataFrame, table: pd.DataFrame) -> Caption:
         alt=f"Box plots of {len(shares)} descriptors by emotion. {title}.",
         empty=f"{title}.",
         finding=_separated(shares, table) if len(shares) else "",
+        lead=True,
     )
 
 

@@ -125,7 +125,7 @@ def demographics(clips: pd.DataFrame) -> Caption:
     """Caption of the figure, or that nothing is known of the speakers."""
     title = demographics_title(clips)
     alt = f"Dot plot of the speakers' ages by gender. {title}."
-    return Caption(exhibit(clips, "people"), "Each dot is one speaker.", alt, f"{title}.")
+    return Caption(exhibit(clips, "people"), "Each dot is one speaker.", alt, f"{title}.", lead=True)
 
 
 def demographics_title(clips: pd.DataFrame) -> str:
@@ -188,6 +188,7 @@ def agreement(info: CorpusInfo, clips: pd.DataFrame) -> Caption:
         alt=f"Box plots of listeners' answers by emotion. {agreement_title(clips)}.",
         empty=known,
         finding=known,
+        lead=True,
     )
 
 

@@ -25,6 +25,7 @@ from ser_study.experiments.selections import Selection
 from ser_study.models import ensembles, hierarchical
 from ser_study.schema import classes_in
 from ser_study.study import Study
+from ser_study.wording import word
 
 SELECTIONS = ("ravdess-speech", "ravdess-song")
 SYSTEMS: Mapping[str, str] = {
@@ -209,12 +210,17 @@ def genders(study: Study) -> pd.DataFrame:
     rows = []
     for one in declared:
         labels = "as E000" if TESS_OF_E000 in one.sources else "true"
-        facts = {"corpus": one.selection, "trained_on": "+".join(one.sources), "labels": labels}
+        facts = {"corpus": one.selection, "trained_on": " + ".join(map(_title, one.sources)), "labels": labels}
         rows.append(facts | gender_row(predictions[one], everything[one.selection].clips))
         if one.selection == "tess":
             wrong = everything[TESS_OF_E000].clips
             rows.append(facts | {"labels": "as E000"} | gender_row(predictions[one], wrong))
     return pd.DataFrame(rows)
+
+
+def _title(source: str) -> str:
+    """What a gender model is trained on, as readers say it."""
+    return "TESS as labelled by E000" if source == TESS_OF_E000 else word(source)
 
 
 def gender_row(predictions: pd.DataFrame, clips: pd.DataFrame, *, role: str = "test") -> dict[str, float]:

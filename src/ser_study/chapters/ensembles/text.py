@@ -34,6 +34,7 @@ def votes_figure(table: pd.DataFrame) -> Caption:
         alt=f"One row per vote, its change in points. {'; '.join(rows)}.",
         empty="" if table.empty else "The votes need two models or two feature sets; this run has one system.",
         finding=votes_finding(table),
+        lead=True,
     )
 
 
@@ -57,8 +58,8 @@ def votes_finding(table: pd.DataFrame) -> str:
         span = f"[{minus(100 * one['low'])}, {minus(100 * one['high'])}]"
         note = f" ({one['note']})" if one["note"] else ""
         lines.append(
-            f"- **{word(corpus)}**: the {one['system']}, best on validation speakers, is "
-            f"{signed(100 * one['difference'])} points {span} from the single system on test speakers, p (Holm) "
+            f"- **{word(corpus)}**: the {one['system']}, best on validation speakers, changes UAR by "
+            f"{signed(100 * one['difference'])} points {span} against the single system on test speakers, p (Holm) "
             f"{p_text(one['p_holm'])}{note}."
         )
     return "\n".join(lines)
@@ -105,6 +106,7 @@ def emotions_figure(table: pd.DataFrame) -> Caption:
         "UAR over the emotions (eight in speech, six in song) on new speakers; bars: 95 % intervals over speakers.",
         alt=f"One panel per selection, one row per system. {'; '.join(rows)}.",
         finding=emotions_finding(table),
+        lead=True,
     )
 
 

@@ -82,6 +82,7 @@ def variance(shares: pd.DataFrame) -> Caption:
         "Dotted line: emotion and speaker explain as much.",
         alt=variance_title(shares),
         empty=f"{NO_SHARES}.",
+        lead=True,
     )
 
 

@@ -73,6 +73,7 @@ def learning_curves(curves: pd.DataFrame) -> Caption:
         "does not count them.",
         alt=f"{learning_curves_title(curves)}. One panel per network, training and validation loss against the epoch. "
         f"Epochs whose weights are kept: {epochs}.",
+        lead=True,
     )
 
 
@@ -126,6 +127,7 @@ def costs_figure(table: pd.DataFrame) -> Caption:
         "costs_scatter",
         "Accuracy on the list of E000 against the time from the audio file to the answer, median of twenty clips.",
         alt=f"Accuracy against milliseconds per clip on a logarithmic axis. {'; '.join(rows)}.",
+        lead=True,
     )
 
 
@@ -179,6 +181,7 @@ def regularisation_figure(table: pd.DataFrame) -> Caption:
         "regularisation_gap",
         "Accuracy at the best epoch, on training rows (with dropout on) and on validation rows.",
         alt=f"One row per setting, best validation accuracy on top. {'; '.join(rows)}.",
+        lead=True,
     )
 
 

@@ -75,6 +75,7 @@ def ladder(scores: pd.DataFrame, costs: pd.DataFrame, leads: pd.DataFrame) -> Ca
         else ladder_title(scores),
         empty="No selection of this run allows a step of the ladder.",
         finding=reading(scores, costs, leads),
+        lead=True,
     )
 
 
@@ -233,10 +234,10 @@ def _ranks_finding(table: pd.DataFrame) -> str:
         own = own.sort_values("rank", kind="stable")
         best, reach = own.iloc[0], own["critical_difference"].iloc[0]
         level = own[(own["rank"] - best["rank"] < reach) & (own.index != own.index[0])]
-        with_it = f"not different from {listed(system(r.feature, r.model) for r in level.itertuples())}"
+        with_it = f"not different from {listed(f'{word(r.model)} on {word(r.feature)}' for r in level.itertuples())}"
         parts.append(
-            f"{word(corpus)}: {system(best['feature'], best['model'])} (Friedman p {p_text(best['p'])}, critical "
-            f"difference {minus(reach, 2)} ranks over {best['n_speakers']} speakers; "
+            f"{word(corpus)}: {word(best['model'])} on {word(best['feature'])} (Friedman p {p_text(best['p'])}, "
+            f"critical difference {minus(reach, 2)} ranks over {best['n_speakers']} speakers; "
             f"{with_it if len(level) else 'different from all others'})"
         )
     return f"Best by mean rank: {'; '.join(parts)}." if parts else ""
@@ -267,6 +268,7 @@ def leaks(table: pd.DataFrame) -> Caption:
         "random split; the other two: new speakers.",
         alt=leaks_title(table) if len(table) else "",
         empty="No selection of this run allows a leak to be shown.",
+        lead=True,
     )
 
 

@@ -117,6 +117,7 @@ def ladder(scores: pd.DataFrame) -> Caption:
         "UAR of one model with fixed hyperparameters, by protocol. Bars: 95 % intervals over speakers (with three or "
         f"fewer: over clips).{_augmented_on(whole)}",
         alt="UAR at equal training size. " + "; ".join(parts) + ".",
+        lead=True,
     )
 
 
@@ -227,6 +228,7 @@ def cross_corpus(matrix: pd.DataFrame) -> Caption:
         f"UAR on six classes (chance {share(1 / 6)}). Outlined: within the corpus, new speakers.",
         alt=cross_corpus_title(matrix) if len(matrix) else "",
         empty="This run holds only one corpus, so none can be tested by a model of another.",
+        lead=True,
     )
 
 

@@ -94,12 +94,12 @@ def caption(short: pd.DataFrame) -> Caption:
     if short.empty:
         return Caption("enrolment", "", empty=EMPTY)
     words = (
-        "Transductive UAR: the mean of some unlabelled clips of the test speaker is taken from the speaker's other "
-        "clips, which are scored. Bands hold all draws. At the right every clip is enrolled and scored, which is what "
-        "papers call speaker normalisation. With one emotion enrolled, or neutral clips only, the mean is that of a "
-        "mood, not of a voice."
+        "Transductive UAR: the mean of some unlabelled clips of the test speaker is subtracted from the speaker's "
+        "other clips, which are scored. Bands hold all draws. At the right every clip is enrolled and scored, which is "
+        "what papers call speaker normalisation. With one emotion enrolled, or neutral clips only, the mean is that "
+        "of a mood, not of a voice."
     )
-    return Caption("enrolment", words, alt=f"{caption_title(short)}.", finding=finding(short), empty=EMPTY)
+    return Caption("enrolment", words, alt=f"{caption_title(short)}.", finding=finding(short), empty=EMPTY, lead=True)
 
 
 def in_words(short: pd.DataFrame) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def figure(rows: pd.DataFrame) -> Caption:
         "Published scores by corpus, green first; bars: their intervals, where published. Upright line: ours of "
         f"the same corpus, protocol and metric, with its 95 % interval in grey. {sentence(LIGHT_WORDS)}"
     )
-    return Caption("published_scores", words, alt=alt(rows), empty="" if len(rows) else EMPTY)
+    return Caption("published_scores", words, alt=alt(rows), empty="" if len(rows) else EMPTY, lead=True)
 
 
 def title(rows: pd.DataFrame) -> str:

@@ -69,8 +69,8 @@ def _reliability_finding(bins: pd.DataFrame, scores: pd.DataFrame) -> str:
     worst = learned.loc[excess.idxmax()]
     over, under = (int((sign * learned["overconfidence"] > 0).sum()) for sign in (1, -1))
     return (
-        f"{text} Of {'the other ' if text else ''}{_systems(len(learned))}, {over} {_are(over)} surer than right and "
-        f"{under} less sure than right. The furthest from calibrated is "
+        f"{text} Of {'the other ' if text else ''}{_systems(len(learned))}, {over or 'none'} {_are(max(over, 1))} "
+        f"surer than right and {under or 'none'} less sure than right. The furthest from calibrated is "
         f"{worst['system']} on {word(worst['corpus'])}: ECE {share(worst['ece'])} where chance alone would show "
         f"{share(worst['ece_if_calibrated'])}; confidence minus accuracy {signed(100 * worst['overconfidence'])} "
         "points."

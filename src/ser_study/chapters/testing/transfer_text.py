@@ -118,7 +118,7 @@ def _calibration_finding(frame: pd.DataFrame) -> str:
         return f"{text} At the source's threshold none of them answers anything."
     given, right, plain = known["coverage"].median(), answers["accuracy"].median(), known["accuracy_of_all"].median()
     return (
-        f"{text} At the source's threshold for {percent(ANSWERS_AT)} right answers they answer {percent(given)} of the "
-        f"clips, of which {percent(right)} are right (medians; {percent(plain)} of all clips are); {reached} of "
+        f"{text} At the source's threshold for {percent(ANSWERS_AT)} right answers the systems answer {percent(given)} "
+        f"of the clips, of which {percent(right)} are right (medians; {percent(plain)} of all clips are); {reached} of "
         f"{len(known)} cases (each a pair of corpora and a system) reach the aim."
     )
