@@ -108,7 +108,6 @@ NAMES = {
     "log_mel": "log-mel image",
     "campplus": "CAM++",
     "campplus_frames": "CAM++ over time",
-    "campplus_random": "CAM++, random weights",
     "moonshine": "Moonshine",
     "smart_turn": "smart-turn",
     "vgg16": "VGG16",
@@ -140,7 +139,7 @@ NAMES = {
     "random_augmented": "random, augmented first",
     "random_duplicated": "random, clips twice",
     "campplus_filterbank": "filterbank",
-    "campplus_random_weights": "CAM++, random weights",
+    **dict.fromkeys(("campplus_random", "campplus_random_weights"), "CAM++, random weights"),
     "moonshine_random_weights": "Moonshine, random weights",
     "published": "published weights",
     "random": "random split",
@@ -166,7 +165,7 @@ HEADINGS = {  # columns that every table means alike; what else a column of one 
     "published": "published",
     "n": "clips",
     "n_speakers": "speakers",
-    "n_train": "training clips",
+    "n_train": "training rows",
     "n_seeds": "training seeds",
     "n_votes": "votes",
     "low": "from",
@@ -198,6 +197,7 @@ class Caption:
     page_length: int = 15  # rows on one page of the table
     only_csv: tuple[str, ...] = ()  # columns that the CSV has and the table, to be narrower, has not
     interval_of: Mapping[str, str] = field(default_factory=dict)  # score → how its limits' names begin, if otherwise
+    lead: bool = False  # of a figure: whether its title is a line of the summary on top of the page
 
 
 def word(name: str) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ser_study.plotting.palette import INK, PAPER
 from ser_study.report.drawings import small_svg
+from ser_study.report.in_short import lead
 from ser_study.report.table_html import cells, embedded, flat, is_numeric, slug
 from ser_study.wording import Caption, heading
 
@@ -32,7 +33,8 @@ def figure_html(wide: str, narrow: str, caption: Caption, *, data: str, title: s
     ----------
     wide, narrow : the drawings as matplotlib writes them; ``narrow`` may be empty
     data : HTML of ``data_html``, or empty
-    title : of the drawing, said above one that scrolls, because its end may be out of sight
+    title : of the drawing, said above one that scrolls, because its end may be out of sight, and on top of the page
+        where the caption says that the figure leads
     """
     alt = caption.alt.strip() + (" Its numbers are in the table below the figure." if data else "")
     drawings = inline_svg(wide, caption.name, alt)
@@ -41,7 +43,7 @@ def figure_html(wide: str, narrow: str, caption: Caption, *, data: str, title: s
     scrolls = f"{f'<b>{html.escape(title)}</b><br>' if title else ''}The figure is wider than the screen: it scrolls."
     hint = "" if narrow else f'<p class="ser-hint" aria-hidden="true">{scrolls}</p>'
     return (
-        f'<figure class="ser-figure" id="figure-{slug(caption.name)}">\n'
+        f'<figure class="ser-figure" id="figure-{slug(caption.name)}"{lead(title) if caption.lead else ""}>\n'
         f'{hint}<div class="ser-drawing{" both" if narrow else ""}">{drawings}</div>\n'
         f'<figcaption><b class="ser-number">Figure</b> {html.escape(caption.text)}</figcaption>\n{data}</figure>'
     )

@@ -17,6 +17,7 @@ from ser_study.report import appendix, clean, explorer, links, provenance, runs
 from ser_study.report.articles import TEMPLATE, article, published_article
 from ser_study.report.chapters import FINDINGS, Chapter
 from ser_study.report.exhibits import table_code
+from ser_study.report.in_short import in_short
 from ser_study.report.table_html import holding_csv
 from ser_study.store import Store, replacing
 from ser_study.wording import word
@@ -213,9 +214,8 @@ def page(book: Book, place: int, *, standalone: bool = False, site: Mapping[str,
     """
     from markupsafe import Markup
 
-    entry = book.entries[place]
+    entry, root = book.entries[place], "../" * book.entries[place]["file"].count("/")
     text, facts = book.articles[entry["page"]], book.facts.get(entry["page"], {})
-    root = "../" * entry["file"].count("/")
     others = [dict(other, href=root + other["file"], current=other is entry) for other in book.entries]
     is_chapter = not entry["appended"]
     body = _linked(text["body"], entry, book.entries) if is_chapter else text["body"]
@@ -231,6 +231,7 @@ def page(book: Book, place: int, *, standalone: bool = False, site: Mapping[str,
         kicker=f"Chapter {entry['number']}" if entry["number"] else "Findings" if entry["page"] and is_chapter else "",
         opening=Markup(entry["opening"]),
         notes=_notes(book, facts) if is_chapter else [],
+        in_short=Markup(in_short(body)) if entry["number"] else "",
         body=Markup(_resolved(body, root, book.entries)),
         sections=text["sections"],
         chapters=others,
