@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
 import zipfile
@@ -27,7 +29,7 @@ from ser_study.audio import reading
 pytest.importorskip("starlette", reason="the extra 'live' is not installed")
 from starlette.websockets import WebSocketDisconnect
 
-from ser_study.live import logs, uploads
+from ser_study.live import logs, uploads, worker
 from ser_study.live.limits import Limits, Places, Rate
 from ser_study.live.pitch import VoicePitch
 from ser_study.live.refusals import Refused
@@ -287,6 +289,26 @@ def test_beyond_this_machine_a_token_is_needed(recogniser):
         with pytest.raises(ValueError, match="16 or more letters"):
             serve(recogniser, host="0.0.0.0", token=token)
     assert all(is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"))
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_is_none_is_refused(recogniser, port):
+    with pytest.raises(ValueError, match=f"The port {port} is none"):
+        serve(recogniser, port=port)
+
+
+def test_an_error_that_nobody_expected_ends_neither_the_worker_nor_its_files(recogniser, paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "predict_file", mock.Mock(side_effect=RuntimeError("can't start new thread")))
+    answer = worker._answer(recogniser, {"path": str(paths[0]), "options": {}}, 60.0)
+    assert (answer["status"], answer["code"]) == (500, "error")
+    assert "(RuntimeError); the server goes on" in answer["message"]
+    facts = {"bundle": str(tmp_path / "none.npz"), "folder": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "ser_study.live.worker"], input=json.dumps(facts), text=True, capture_output=True
+    )
+    assert done.returncode
+    assert "none.npz" in done.stderr
+    assert tmp_path.is_dir(), "the folder is that of the other workers, too"
 
 
 # Limits

@@ -122,6 +122,8 @@ def _recognizer(recognizer: str | Path | Recognizer) -> Recognizer:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 2**16:
+        raise ValueError(f"The port {port} is none; give one from 0 (any that is free) to {2**16 - 1}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,6 +7,7 @@ then on, and processor time is limited anew for every request. When the server i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -39,16 +40,15 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not pass for an answer
     options = json.loads(sys.stdin.readline())
-    try:
-        recognizer = Recognizer.load(options["bundle"])
-        warm_up(recognizer)
-        _limit(options["memory"])
+    recognizer = Recognizer.load(options["bundle"])
+    warm_up(recognizer)
+    _limit(options["memory"])
+    with contextlib.suppress(BrokenPipeError):
         _reply(replies, {"ready": True})
         for line in sys.stdin:
             _limit_time(options["deadline"])
             _reply(replies, _answer(recognizer, json.loads(line), options["duration"]))
-    finally:
-        shutil.rmtree(options["folder"], ignore_errors=True)
+    shutil.rmtree(options["folder"], ignore_errors=True)  # the server has gone; a worker that fails leaves its files
 
 
 def warm_up(recognizer: Recognizer) -> None:
@@ -76,6 +76,9 @@ def _answer(recognizer: Recognizer, request: Mapping[str, Any], longest: float) 
         return {"status": 413, "code": "too_large", "message": message}
     except (ValueError, OSError) as error:
         return {"status": 422, "code": "unusable", "message": _words(error, path)}
+    except Exception as error:  # of a library: the next request may fare better
+        message = f"The recording could not be predicted ({type(error).__name__}); the server goes on."
+        return {"status": 500, "code": "error", "message": message}
 
 
 def _opened(path: Path) -> Media:
