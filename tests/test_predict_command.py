@@ -305,6 +305,30 @@ def test_a_folder_is_continued_and_names_what_is_bad(predict, clips, tmp_path, m
     assert "something other" in complaints
 
 
+def test_a_recording_of_two_channels_is_whole_or_predicted_again(predict, clips, tmp_path):
+    (tmp_path / "talks").mkdir()
+    one, other = (soundfile.read(clip)[0] for clip in clips[:2])
+    n = min(len(one), len(other))
+    soundfile.write(tmp_path / "talks" / "call.wav", np.stack([one[:n], other[:n]], axis=1), 16_000)
+    to = tmp_path / "out.csv"
+    assert predict(tmp_path / "talks", "--to", to)[0] == 0
+    whole = to.read_text(encoding="utf-8")
+    assert [line.split(",")[1] for line in whole.splitlines()[1:]] == ["left", "right"]
+    to.write_text(whole[: -len(whole.splitlines()[-1]) // 2], encoding="utf-8")
+    predict(tmp_path / "talks", "--to", to)
+    assert to.read_text(encoding="utf-8") == whole
+
+
+def test_a_folder_continued_with_timelines_has_them(predict, clips, tmp_path):
+    (tmp_path / "talks").mkdir()
+    (tmp_path / "talks" / "a.wav").write_bytes(clips[0].read_bytes())
+    to = tmp_path / "out.jsonl"
+    for words, has_timeline in (([], False), (["--timeline"], True)):
+        assert predict(tmp_path / "talks", "--to", to, *words)[0] == 0
+        (line,) = to.read_text(encoding="utf-8").splitlines()
+        assert ("timeline" in line) == has_timeline
+
+
 def test_a_list_of_paths(predict, clips, tmp_path):
     (tmp_path / "a.wav").write_bytes(clips[0].read_bytes())
     (tmp_path / "list.csv").write_text(f"path,who\na.wav,x\n{clips[1]},y\nnone.wav,z\n", encoding="utf-8")

@@ -99,12 +99,12 @@ def _predict_one(recognizer: Recognizer, form: str, given: argparse.Namespace) -
     if given.what == STANDARD_INPUT:
         with spooled(sys.stdin.buffer) as path:
             try:
-                made, identity = predict_file(recognizer, path, **options), _identity(recognizer, path, given.every)
+                made, identity = predict_file(recognizer, path, **options), _identity(recognizer, path, given)
             except ValueError as error:
                 raise ValueError(str(error).replace(str(path), "Standard input")) from None
     else:
         path = Path(given.what).expanduser()
-        made, identity = predict_file(recognizer, path, **options), _identity(recognizer, path, given.every)
+        made, identity = predict_file(recognizer, path, **options), _identity(recognizer, path, given)
     timeline = given.timeline or made.duration > SHORT
     _write(_text_of_one(recognizer, made, {"file": given.what, **identity}, form, given, timeline=timeline), given.to)
     if given.plot:
@@ -137,7 +137,7 @@ def _predict_several(recognizer: Recognizer, files: Mapping[str, Path], form: st
 
     to, current = Path(given.to).expanduser() if given.to else None, {}
     for name, path in files.items():
-        current[name] = _identity(recognizer, path, given.every)
+        current[name] = _identity(recognizer, path, given)
     texts: dict[str, str] = {}
     continued = to is not None and form in answers.RESUMED
     if continued:
@@ -206,7 +206,7 @@ def _report(failures: Mapping[str, str], n_files: int, n_kept: int) -> int:
     return FAILED
 
 
-def _identity(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any]:
+def _identity(recognizer: Recognizer, path: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Size and date of a file, and what it is predicted by; a file that is not there fails later."""
     from ser_study import config as settings
 
@@ -215,7 +215,8 @@ def _identity(recognizer: Recognizer, path: Path, every: float) -> dict[str, Any
         size, modified = about.st_size, about.st_mtime_ns
     except (OSError, ValueError):  # a name that no file can have
         size, modified = 0, 0
-    digest = settings.fingerprint({"card": recognizer.card, "every": every})[:12]
+    depends = {"card": recognizer.card, "every": given.every} | ({"timeline": True} if given.timeline else {})
+    digest = settings.fingerprint(depends)[:12]
     return {"bytes": size, "modified": modified, "model": f"{recognizer.card.get('name', 'recogniser')} {digest}"}
 
 
