@@ -271,6 +271,9 @@ def test_fingerprint_follows_what_matters_only(tmp_path):
     assert where() != first
     (store.raw / "emodb" / "b.wav").unlink()
     assert where() == first
+    (store.project / "data" / "published.csv").write_text("corpus,value\n")
+    assert where() != first, "a committed table"
+    (store.project / "data" / "published.csv").unlink()
     nbformat.write(notebook("# B", "2"), chapter.notebook)
     assert where() != first
 

@@ -100,6 +100,12 @@ def body(run: Path) -> str:
     return re.sub(r"<footer.*</footer>", "", (run / "pages" / "01_all.html").read_text("utf-8"), flags=re.DOTALL)
 
 
+def test_what_is_published_is_not_computed_over(run):
+    with pytest.raises(ValueError, match="in the place of the published ones"):
+        recompute.recompute(run, run.parent)
+    assert list((run / "tables").iterdir()), "nothing was removed"
+
+
 def test_a_page_is_written_anew_where_predictions_suffice_and_kept_elsewhere(run, capsys):
     page, before = run / "pages" / "01_all.html", body(run)
     table = run / "tables" / "every_score.csv"

@@ -274,3 +274,17 @@ def test_chapters_of_a_published_run_have_their_numbers():
 def test_a_command_that_asks_for_nothing_is_answered(capsys):
     assert cli.main(["report"]) == 2
     assert "--site DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--rewrite", "reports/none", "--to", "elsewhere"], "--to"),
+        (["--site", "elsewhere", "--from", "reports/none"], "--from"),
+        (["--compare", "a", "b", "--url", "https://example.org"], "--url"),
+        (["--pdf", "--from", "reports/none", "--to", "elsewhere"], "--to"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words, option, capsys):
+    assert cli.main(["report", *words]) == 2
+    assert f"{option} does nothing here" in capsys.readouterr().err

@@ -36,8 +36,9 @@ def report(given: argparse.Namespace) -> int:
     Raises
     ------
     ValueError
-        They ask for nothing.
+        They ask for nothing, or an option stands beside one that has no use for it.
     """
+    _check(given)
     if given.site is not None:
         return _site(given)
     if given.compare:
@@ -52,6 +53,18 @@ def report(given: argparse.Namespace) -> int:
         "say what to do: --site DIR (a web site of the published runs), --compare A B (what changed), --pdf (print), "
         "--from DIR (compute the tables of a run again) or --rewrite DIR (write its pages anew)."
     )
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Raise at an option that would be ignored."""
+    reads = given.source and not (given.site or given.compare or given.rewrite)
+    useless = {
+        "--from": given.source and not reads,
+        "--to": given.to and not (given.compare or (reads and given.pdf is None)),
+        "--url": given.url and not given.site,
+    }
+    for option in (name for name, is_so in useless.items() if is_so):
+        raise ValueError(f"{option} does nothing here; leave it out, or see ser-study report --help for what takes it.")
 
 
 def _reports() -> Path:

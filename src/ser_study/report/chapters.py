@@ -39,7 +39,8 @@ RENDER_ONLY = (  # sources, and folders of them, that change no number
     *("report/publish.py", "report/recompute.py", "report/side_by_side.py", "report/turns.py", "report/runs.py"),
     *("report/site.py", "report/social.py", "report/compare.py", "report/printing.py"),
     *("report/notebook_format.py", "report/explorer.py", "report/explorer_data.py", "report/explorer_systems.py"),
-    "report/thumbnails.py",
+    *("report/thumbnails.py", "report/rewrite.py", "report/in_short.py"),
+    *("registry/glossary.toml", "registry/references.toml"),
 )
 MEASURED_ON = {"demo": 480, "quick": 13_229, "full": 13_229}  # clips
 EXPECTED = {  # s, on two cores and that many clips; used until the run has times of its own
@@ -166,6 +167,7 @@ def cache_key(
         "versions": provenance.versions(),
         "audio": (list_audio or listing)(tuple(folders.find(name, store.raw) for name in corpora)),
         "folds": contents(store.project / "data" / "folds"),
+        "tables": {path.name: file_hash(path) for path in sorted((store.project / "data").glob("*.csv"))},
     }
     if chapter.notebook.stem == METHODS:
         logged = ledger.path_of(store)
@@ -173,7 +175,7 @@ def cache_key(
     if chapter.notebook.stem == FINDINGS:
         own = provenance.read_run(store.run).get("chapters", {}).get(chapter.page, {}).get("files", {})
         tables = contents(store.run / "tables")
-        key["tables"] = {name: known for name, known in tables.items() if f"tables/{name}" not in own}
+        key["tables"] |= {name: known for name, known in tables.items() if f"tables/{name}" not in own}
     return key
 
 
@@ -236,9 +238,10 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def _sources() -> str:
-    """One hash over the package's sources, without those that only render."""
+    """One hash over the package's sources and committed tables, without those that only render."""
     package = Path(__file__).resolve().parents[1]
-    modules = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+    paths = [*package.rglob("*.py"), *(package / "registry").iterdir()]
+    modules = sorted(path.relative_to(package).as_posix() for path in paths)
     lines = [f"{name} {file_hash(package / name)}" for name in modules if not name.startswith(RENDER_ONLY)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -76,9 +76,13 @@ def recompute(source: Path, to: Path) -> Outcome:
     ------
     FileNotFoundError
         The folder holds no published predictions.
+    ValueError
+        What is computed would take the place of what is published.
     """
     about, project = read_published(source), project_root()
     run = to / about["run"]
+    if run.resolve() == source.resolve():
+        raise ValueError(f"--to {to} would put the computed tables in the place of the published ones; name another.")
     for name in ("tables", "figures"):
         shutil.rmtree(run / name, ignore_errors=True)
     copy_facts(source, run)

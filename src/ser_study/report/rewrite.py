@@ -193,5 +193,5 @@ def _publish(names: Iterable[str], run: Path, to: Path) -> None:
     """Copy the files of tables and figures."""
     for name in names:
         for file in (f"tables/{name}.csv", f"tables/figure_{name}.csv", f"figures/{name}.svg"):
-            if (run / file).is_file() and (to / file).is_file():
+            if (run / file).is_file():
                 shutil.copyfile(run / file, to / file)
