@@ -139,7 +139,7 @@ def test_each_purpose_has_its_own_stream():
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("evaluation.n_bootstrap", "-2", "must be 0 or more, found '-2'"),
+        ("evaluation.n_bootstrap", "-2", "must be 1 or more, found '-2'"),
         ("audio.max_length", "0", "must be 0.1 or more, found '0'"),
         ("audio.trim_top_db", "-40", "must be 0 or more"),
         ("training.validation_share", "1.5", r"must lie between 0 and 1, such as 0\.1; found '1\.5'"),

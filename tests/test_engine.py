@@ -155,12 +155,15 @@ def test_hyperparameters_of_two_speakers_are_transferred(small_study):
     other = dataclasses.replace(experiment, selection="synthetic")
     assert runner.needs_transfer(experiment, both)
     assert not runner.needs_transfer(other, both)
+    one_out = dataclasses.replace(experiment, protocol="leave_one_speaker_out")  # the same folds by another name
+    assert runner.needs_transfer(one_out, both)
     small_study.scores(declared(small_study))
     params = runner.transferred(experiment, both, config=config, store=store)
     table = runner.predictions(other, both, config=config, store=store)
     chosen = table[table["role"] == "test"].groupby("fold")["params"].first()
     chosen = sorted(float(text.split(":")[1][:-1]) for text in chosen)
     assert params == {"C": chosen[len(chosen) // 2]}
+    assert runner.transferred(one_out, both, config=config, store=store) == params
     alone = runner.transferred(experiment, {"pair": pair}, config=config, store=store)
     assert alone == {"C": config.models.logistic_c_fixed}
 

@@ -137,6 +137,11 @@ def test_any_experiment_of_the_registries_is_scored_by_its_name(small_study):
         ("synthetic/random/means184/lda/beside-emodb", "where speakers are separated"),
         ("synthetic/speaker_independent/means184/knn/beside-emodb", "'lda' only"),
         ("synthetic/speaker_independent/means184/lda/beside-synthetic", "name other corpora"),
+        ("synthetic/speaker_independent/means184/lda/fixed/beside-emodb", "leave out fixed"),
+        (
+            "synthetic/random/means184/lda/from-emodb",
+            "is tested as cross_corpus or speaker_independent, not as 'random'",
+        ),
         ("emodb/random/means184/logistic", "ser-study download emodb"),
     ],
 )
@@ -157,6 +162,11 @@ def test_a_name_that_is_no_experiment_says_which_part_is_wrong(small_study, name
         ("testing.conditions", ["whit:10"], "testing.conditions: Unknown degradation 'whit', did you mean 'white'?"),
         ("testing.conditions", ["white:loud"], "testing.conditions: The level in 'white:loud' is no number"),
         ("ladder.feature", "nope", "feature 'nope'"),
+        ("ladder.systems", ["lda/summary"], "ladder.systems: Unknown feature 'lda'"),
+        ("networks.by_speaker", ["log_mel"], "networks.by_speaker, after /: Unknown model ''"),
+        ("networks.by_speaker", ["cnn_lstm_000/log_mel"], "networks.by_speaker: Unknown feature 'cnn_lstm_000'"),
+        ("evaluation.n_bootstrap", "0", "n_bootstrap"),
+        ("controls.marker_draws", "0", "marker_draws"),
         ("corpora", "RAVDESS", "corpus 'RAVDESS', did you mean 'ravdess'?"),
         ("baselines.systems", "E0000", "student project 'E0000', did you mean 'E000'?"),
         ("audio.channel", "left", "takes one of 'mix', 'first'; found 'left'"),

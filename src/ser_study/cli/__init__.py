@@ -61,8 +61,8 @@ def _guarded(options: argparse.Namespace) -> int:
 
     for stream in filter(lambda one: hasattr(one, "reconfigure"), (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # a terminal without dashes and dots ends no run
-    settle_paths()
     try:
+        settle_paths()
         return options.act(options)
     except KeyboardInterrupt:
         print("\nStopped. What is finished is kept; the same command continues.", file=sys.stderr)

@@ -96,7 +96,8 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 _LEAST = {  # numbers that may not be as low as 0; jobs and voices are checked where they are used
     **{"sample_rate": 1000, "n_fft": 16, "max_length": 0.1, "inner_folds": 2, "jobs": float("-inf")},
     **dict.fromkeys(("hop_length", "frame_length", "trim_frame_length", "trim_hop_length", "n_mels", "n_mfcc"), 1),
-    **dict.fromkeys(("n_frames", "calibration_bins", "batch"), 1),
+    **dict.fromkeys(("n_frames", "calibration_bins", "batch", "n_bootstrap", "timed_clips", "draws"), 1),
+    **dict.fromkeys(("fresh_splits", "marker_draws"), 1),
     "boosting_bins": 2,
     **dict.fromkeys(("forest_trees", "boosting_rounds", "mlp_units", "mlp_iterations", "max_iter", "tree_cap"), 1),
     **dict.fromkeys(("bagging_members", "pca_components", "seeds", "training_seeds", "patience", "trials"), 1),

@@ -34,7 +34,8 @@ def check_names(config: Config) -> None:
         "benchmark.joint_features": ("feature", benchmarked.joint_features, features.REGISTRY),
         "benchmark.wide_models": ("model", benchmarked.wide_models, registry.REGISTRY),
         "benchmark.protocols": ("protocol", benchmarked.protocols, splits.PROTOCOLS),
-        "networks.by_speaker": ("feature or model", _both(config.networks.by_speaker), _registered()),
+        "networks.by_speaker": ("feature", _parts(config.networks.by_speaker, 0), features.REGISTRY),
+        "networks.by_speaker, after /": ("model", _parts(config.networks.by_speaker, 1), registry.REGISTRY),
         "ladder.augmented": ("selection", ladder.augmented, corpora.selections()),
         "ladder.feature": ("feature", [ladder.feature], features.REGISTRY),
         "controls.protocols": ("protocol", config.controls.protocols, splits.PROTOCOLS),
@@ -43,7 +44,8 @@ def check_names(config: Config) -> None:
         "testing.transfer_features": ("encoder", config.testing.transfer_features, _encoders()),
         "benchmark.models": ("model", benchmarked.models, registry.REGISTRY),
         "ladder.model": ("model", [ladder.model], registry.REGISTRY),
-        "ladder.systems": ("feature or model", [n for one in systems for n in (one.feature, one.model)], _registered()),
+        "ladder.systems": ("feature", [one.feature for one in systems], features.REGISTRY),
+        "ladder.systems, after /": ("model", [one.model for one in systems], registry.REGISTRY),
         "ladder.systems, after @": ("selection", [n for one in systems for n in one.selections], corpora.selections()),
         "benchmark.large_corpora": ("selection", benchmarked.large_corpora, corpora.selections()),
         "corpora": ("corpus", config.corpora, corpora.names()),
@@ -59,17 +61,13 @@ def check_names(config: Config) -> None:
         raise ValueError(f"testing.conditions: {error}") from None
 
 
-def _both(pairs: tuple[str, ...]) -> list[str]:
-    """The parts of ``feature/model``."""
-    return [part for pair in pairs for part in pair.split("/")]
+def _parts(pairs: tuple[str, ...], place: int) -> list[str]:
+    """The features (0) or the models (1) of ``feature/model``; empty where a pair has no model."""
+    return [[*pair.split("/", 1), ""][place] for pair in pairs]
 
 
 def _encoders() -> list[str]:
     return [name for name in features.REGISTRY if features.is_pretrained(name)]
-
-
-def _registered() -> list[str]:
-    return [*features.REGISTRY, *registry.REGISTRY]
 
 
 def check_data(config: Config, store: Store, data: str) -> None:

@@ -11,6 +11,7 @@ from ser_study.config import unknown
 
 COPYING_LEAKS = ("augment_before_split", "duplicate_before_split")  # made by the folds, which are random ones
 LEAKS = (*COPYING_LEAKS, "scale_on_all", "select_on_test")
+BY_SPEAKER = ("speaker_independent", "leave_one_speaker_out")  # protocols of new speakers
 LATER = ("others", "clips")  # fields that came later; empty, they are no part of a declaration, so that old hashes hold
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 from ser_study import corpora, features, schema, splits
 from ser_study.config import unknown
-from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.experiment import BY_SPEAKER, Experiment
 from ser_study.experiments.joint import MODEL as JOINT_MODEL
 from ser_study.models import registry
 
 FORM = "CORPUS/PROTOCOL/FEATURE/MODEL"
-_BY_SPEAKER = ("speaker_independent", "leave_one_speaker_out")
+_FROM_SOURCES = ("cross_corpus", "speaker_independent")
 
 
 def parse(name: str) -> Experiment:
@@ -70,10 +70,16 @@ def _check(one: Experiment) -> None:
     rules: list[tuple[bool, Callable[[], str]]] = [
         (one.protocol == "cross_corpus" and not one.sources,
          lambda: f"cross_corpus trains on other corpora; name them: {one.name}/from-crema_d."),
+        (bool(one.sources) and one.protocol not in _FROM_SOURCES,
+         lambda: f"What trains on something else (from-…) is tested as {' or '.join(_FROM_SOURCES)}, not as "
+                 f"{one.protocol!r}."),
+        (bool(one.others) and bool(one.fixed or one.sources),
+         lambda: f"Other corpora join in (beside-…) as inner folds choose; leave out "
+                 f"{'fixed' if one.fixed else 'from-' + '+'.join(one.sources)}."),
         (bool(one.others) and one.model != JOINT_MODEL,
          lambda: f"Other corpora join in with the model {JOINT_MODEL!r} only, not with {one.model!r}."),
-        (bool(one.others) and one.protocol not in _BY_SPEAKER,
-         lambda: f"Other corpora join in where speakers are separated ({', '.join(_BY_SPEAKER)}), not in "
+        (bool(one.others) and one.protocol not in BY_SPEAKER,
+         lambda: f"Other corpora join in where speakers are separated ({', '.join(BY_SPEAKER)}), not in "
                  f"{one.protocol!r}."),
         (one.selection in (*one.others, *one.sources),
          lambda: f"{one.selection} is what is tested; name other corpora."),

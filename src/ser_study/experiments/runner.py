@@ -18,7 +18,7 @@ from ser_study.evaluation import metrics, tables
 from ser_study.experiments import coding, execute, ledger, published, spreading
 from ser_study.experiments.benchmark import benchmark, possible
 from ser_study.experiments.execute import Job
-from ser_study.experiments.experiment import Experiment
+from ser_study.experiments.experiment import BY_SPEAKER, Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.models import registry
 from ser_study.parallel import Failure, parallel_map
@@ -139,7 +139,7 @@ def needs_transfer(experiment: Experiment, selections: Selections) -> bool:
     no speaker is left to choose by (method: "not nested by speaker")."""
     tunable = len(registry.get(experiment.model).grid(settings.Models())) > 1
     few = selections[experiment.selection].n_speakers < 3 and not (experiment.others or experiment.leak)
-    return tunable and not experiment.fixed and few and experiment.protocol == "speaker_independent"
+    return tunable and not experiment.fixed and few and experiment.protocol in BY_SPEAKER
 
 
 def transferred(experiment: Experiment, selections: Selections, *, config: Config, store: Store) -> dict[str, Any]:
@@ -147,8 +147,8 @@ def transferred(experiment: Experiment, selections: Selections, *, config: Confi
     number is chosen, else the commonest choice."""
     chosen, declared = [], set(benchmark(config, possible(selections, config)))
     for selection in selections:
-        other = dataclasses.replace(experiment, selection=selection)
-        if other == experiment or other not in declared or needs_transfer(other, selections):
+        other = dataclasses.replace(experiment, selection=selection, protocol=BY_SPEAKER[0])
+        if selection == experiment.selection or other not in declared or needs_transfer(other, selections):
             continue
         rows = predictions(other, selections, config=config, store=store)
         chosen += [json.loads(text) for text in rows[rows["role"] == "test"].groupby("fold")["params"].first()]

@@ -67,7 +67,7 @@ def corpora(study: Study) -> pd.DataFrame:
 
 def _recalls(tasks: Sequence[Task], study: Study) -> list[tuple[float, int, int]]:
     """Mean recall, classes and clips of each task, cached or computed now."""
-    for clips, feature in {(len(task[1]), task[2]): (task[1], task[2]) for task in tasks}.values():
+    for clips, feature in {(task[0], task[2]): (task[1], task[2]) for task in tasks}.values():
         features.load(feature, clips, config=study.config, store=study.store)  # before workers need the same
     work = partial(_recall, config=study.config, store=study.store)
     rows = []
