@@ -109,8 +109,12 @@ def test_a_corpus_is_predicted_by_the_others():
     sizes = {"one": 60, "two": 24, "three": 36}
     pool = pool_of(sizes)
     table = pooled_training.elsewhere(pool, models=MODELS)
+    table, validation = table[table["role"] == "test"], table[table["role"] == "validation"]
     assert table.groupby("corpus")["clip_id"].nunique().to_dict() == sizes
-    assert set(table["role"]) == {"test"}
+    ids = {name: set(rows["clip_id"]) for name, rows in table.groupby("corpus")}
+    for name, rows in validation.groupby("corpus"):
+        assert not set(rows["clip_id"]) & ids[name], "how sure to be is learned on the others alone"
+        assert set(rows["clip_id"]) == set().union(*(others for other, others in ids.items() if other != name))
     alone = pool.of(pool.corpus != "two")
     head = pooled_training.fit(alone, models=MODELS).head
     expected = head.probabilities(pool.values[pool.corpus == "two"])

@@ -25,6 +25,7 @@ from ser_study.models import discriminant
 from ser_study.models.discriminant import Discriminant, Moments
 from ser_study.models.linear_head import LinearHead
 from ser_study.parallel import single_threaded
+from ser_study.schema import probability_columns
 from ser_study.training import Block, as_table, in_columns, temperature
 
 VERSION = 1  # rises when fitting or choosing gives other numbers
@@ -94,17 +95,20 @@ def fit(pool: Pool, *, models: Models, without: Iterable[int] = ()) -> Fitted:
 
 
 def elsewhere(pool: Pool, *, models: Models) -> pd.DataFrame:
-    """Predictions of every corpus by what all others teach: test rows, one fold a corpus.
+    """Predictions of every corpus by what all others teach, one fold a corpus.
 
-    Everything is chosen on speakers of the others. A corpus whose others have fewer than three parts is left out.
+    Everything is chosen on speakers of the others, whose validation rows come with the test rows: they say how sure to
+    be. A corpus whose others have fewer than three parts is left out.
     """
     classes, frames = np.unique(pool.truth.astype(str)), []
     for fold, corpus in enumerate(np.unique(pool.corpus)):
         others = pool.of(pool.corpus != corpus)
         if len(set(others.part) - {NEVER}) >= 3:
             fitted = fit(others, models=models)
-            frames.append(predictions(pool.of(pool.corpus == corpus), fitted, classes).assign(fold=fold))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+            tested = predictions(pool.of(pool.corpus == corpus), fitted, classes)
+            frames += [part.assign(fold=fold, corpus=corpus) for part in (fitted.validation, tested)]
+    unknown = dict.fromkeys(probability_columns(classes), 0.0)  # a class that the others lack
+    return pd.concat(frames, ignore_index=True).fillna(unknown) if frames else pd.DataFrame()
 
 
 def predictions(tested: Pool, fitted: Fitted, classes: np.ndarray) -> pd.DataFrame:

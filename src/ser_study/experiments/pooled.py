@@ -67,7 +67,8 @@ def predict(
         work = pooled_training.elsewhere if protocol == ELSEWHERE else pooled_training.predict
         return work(pool(feature, selections, config, store), models=config.models)
 
-    table = store.cached(f"pooled/{feature}_{protocol}", {**key, "protocol": protocol}, make)
+    kind = {"protocol": protocol} | ({"keeps": "validation"} if protocol == ELSEWHERE else {})
+    table = store.cached(f"pooled/{feature}_{protocol}", {**key, **kind}, make)
     tables, lines = {}, {}
     for name, one in experiments(feature, selections, protocol).items():
         rows = table[table["corpus"] == name] if len(table) else table

@@ -88,7 +88,7 @@ def _card(feature: str, fitted: Fitted, selections: Selections, *, config: Confi
         "scores_by_corpus": {name: _scores(one, selections, config) for name, one in predictions.items()},
         "scores_of_unknown_corpus": {name: _scores(one, selections, config) for name, one in elsewhere.items()},
         "thresholds": abstention.coverage_by_aim(together),
-        "answered_of_unknown_corpus": {name: _answered(one, level) for name, one in elsewhere.items()},
+        "answered_of_unknown_corpus": {name: _answered(one) for name, one in elsewhere.items()},
         "intended_use": INTENDED_USE,
         "limits": LIMITS,
         "made_with": {"ser_study": __version__, "commit": git(store.project, "rev-parse", "HEAD")}
@@ -97,10 +97,11 @@ def _card(feature: str, fitted: Fitted, selections: Selections, *, config: Confi
     }
 
 
-def _answered(table: pd.DataFrame, level: float) -> dict[str, float | None]:
-    """Share of clips that are answered at a threshold, and how many of these answers are right."""
-    coverage, accuracy = abstention.answered(*abstention.right_and_confidence(table), level)
-    return {"coverage": coverage, "accuracy": accuracy if coverage else None}
+def _answered(table: pd.DataFrame) -> dict[str, float | None]:
+    """Share of the clips of a corpus that are answered, and how many of these answers are right; the threshold is
+    learned on the validation rows of the others."""
+    (row,) = (one for one in abstention.coverage_by_aim(table) if one["aim"] == abstention.ANSWERS_AT)
+    return {name: row[name] for name in ("coverage", "accuracy")}
 
 
 def _together(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
