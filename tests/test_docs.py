@@ -14,6 +14,7 @@ import pytest
 
 from ser_study import corpora, features
 from ser_study.recognizer import bundle, shipped
+from ser_study.report import appendix, chapters, links, references
 from ser_study.wording import share, word
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,12 @@ def test_commands_install_the_lock_then_the_project_without_dependencies():
         assert lines[2].endswith("--no-deps -e .")
     assert command("run").splitlines()[-1].endswith("run_all.py")
     assert "pytest" in command("test").splitlines()[-1]
+
+
+def test_the_number_of_pages_is_that_of_a_run_without_data():
+    story = chapters.chapters(PROJECT / "notebooks", ["synthetic"])
+    n_pages = len(story) + len({links.GLOSSARY, references.PAGE, appendix.PROVENANCE}) + 1  # and the explorer
+    assert f"`{n_pages} pages; open reports/demo/index.html`" in README
 
 
 def test_ci_runs_the_test_command_of_the_readme():

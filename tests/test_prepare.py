@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from ser_study.audio import prepare, reading
+from ser_study.audio import signal as treatments
 from ser_study.audio.reading import UnreadableAudio
 from ser_study.config import Audio, Config
 
@@ -174,9 +175,9 @@ def test_silence_and_constant_stay_whole(level):
     ("length", "window", "expected"),
     [(3, 6, [0, 1, 2, 3, 0, 0]), (5, 3, [2, 3, 4]), (6, 3, [2, 3, 4]), (3, 3, [1, 2, 3])],
 )
-def test_center_pad(length, window, expected):
+def test_a_clip_is_centred_in_its_window(length, window, expected):
     signal = np.arange(1, length + 1, dtype=np.float32)
-    assert prepare.center_pad(signal, n_samples=window).tolist() == expected
+    assert treatments.fitted(signal, n_samples=window).tolist() == expected
 
 
 def test_steps_of_prepare(tone):

@@ -83,21 +83,6 @@ def trim(signal: Signal, *, top_db: float, frame_length: int, hop_length: int) -
     return signal[loud[0] * hop_length : (loud[-1] + 1) * hop_length]
 
 
-def center_pad(signal: Signal, *, n_samples: int) -> Signal:
-    """Centre a clip in a window of fixed length, cutting or padding with zeros.
-
-    Parameters
-    ----------
-    signal : float32 array, shape (s,)
-    n_samples : length of the window, in samples
-
-    Returns
-    -------
-    float32 array, shape (n_samples,). An odd remainder goes to the right.
-    """
-    return treatments.fitted(signal, n_samples=n_samples)
-
-
 def prepare(samples: np.ndarray, sample_rate: int, audio: Audio) -> Signal:
     """The signal that features are taken from; see the top of this module for steps and rules.
 

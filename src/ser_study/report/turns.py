@@ -14,8 +14,8 @@ from ser_study.wording import duration
 
 AT_ONCE = 2  # chapters; each spreads its experiments over all cores, so a third would only take memory
 OTHERS = 2
-STAGES = {  # 02 and 07 measure times, so nothing runs beside them; 03b, 06 and 07 read what 03 and 04 computed, 10 the
-    # ledger of all others, 09 every table
+STAGES = {  # 02 and 07 are about times, so nothing runs beside them (04 and 05 measure theirs beside another chapter
+    # and say so); 03b, 06 and 07 read what 03 and 04 computed, 10 the ledger of all others, 09 every table
     **{"01_corpus": 0, "02_feature_extraction": 1},
     **dict.fromkeys(("03b_controls", "06_voting", "06b_systems"), OTHERS + 1),
     **{"07_post_model_testing": OTHERS + 2, METHODS: OTHERS + 3, FINDINGS: OTHERS + 4},

@@ -139,7 +139,7 @@ def times(table: pd.DataFrame) -> Caption:
     """All classical models with their times."""
     words = (
         f"All classical models on {word(FEATURE)}: means over speaker folds, scored on validation speakers, with the "
-        "times of one fold on one thread."
+        "times of one fold on one thread, measured beside another chapter."
     )
     empty = "Not in this run: `benchmark.times` is off, or no corpus has more than three speakers."
     finding = times_sentence(table) + _too_few_clips(table) if len(table) else ""

@@ -109,7 +109,8 @@ def costs(table: pd.DataFrame) -> Caption:
     """Scores and times side by side."""
     return Caption(
         "costs",
-        "The list of E000: scores, and median times of one clip (classical models: one core; networks: all).",
+        "The list of E000: scores, and median times of one clip (classical models: one core; networks: all), measured "
+        "beside another chapter; chapter 07 measures alone.",
         empty="Left out: it needs the recordings of the student project E000 as sound.",
         finding=_costs_finding(table) if len(table) else "",
         labels={"n": "test clips", "extract_ms": "features, ms per clip", "fit_s": "training, s",
