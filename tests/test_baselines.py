@@ -382,8 +382,14 @@ def test_sixteen_classes_collapse_both_ways(names):  # noqa: F811
     }
     parts = comparisons.parts(one, study_of(one))
     assert {"channel", "intensity"} <= set(parts["by"])
-    strong = parts[parts["by"] == "intensity"]
-    assert strong["n"].sum() < len(one.ours["honest"])  # neutral is not strong, so it is left out
+    strong = parts[parts["by"] == "intensity"].set_index("part")["n"]
+    assert strong.sum() < len(one.ours["honest"])  # neutral is not strong, so it is left out
+    clips = pd.DataFrame(
+        {"clip_emotion": ["neutral", "calm", "calm", "sad", "sad"], "truth": ["neutral"] * 3 + ["sad"] * 2}
+    )
+    levels = clips.assign(clip_intensity=["normal", "normal", "strong", "normal", "strong"]).groupby("clip_intensity")
+    compared = comparisons._comparable([part for _, part in levels], "intensity")
+    assert [len(part) for part in compared] == [2, 2], "neutral goes, though calm counts as neutral in both parts"
 
 
 def test_one_project_is_run_with_the_candidate_that_was_best_inside(monkeypatch, result):

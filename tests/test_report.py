@@ -605,6 +605,11 @@ def test_a_wide_table_says_in_its_caption_what_its_intervals_are():
     wide = rows.assign(**dict.fromkeys("abc", 0.5))
     shown = table_html.table_html(wide, Caption("t", "Scores."), "", in_pages=True)
     assert "</b> Scores. Intervals: clips, these voices only; speaker jackknife.</figcaption>" in shown
+    limits = wide.drop(columns=["low", "high"]).assign(interval=["[.400, .600]", "[.800, 1.000]"])
+    limits = limits[["corpus", "uar", "interval", *limits.columns[3:]]].assign(d=0.5, e=0.5)
+    as_text = table_html.table_html(limits, Caption("t", "Scores."), "", in_pages=True)
+    assert "</b> Scores.</figcaption>" in as_text, "limits are no kind of interval"
+    assert "[.800, 1.000]" in as_text
     assert "[.400, .600] (these voices only)" in " ".join(re.sub("<[^>]+>", " ", shown).split())
     assert "[.800, 1.000]</td>" in shown
 

@@ -93,7 +93,7 @@ def _kinds(table: pd.DataFrame) -> list[str]:
     """What the intervals of a wide table are made of, which its caption says instead of a column."""
     if KIND not in table or len(table.columns) <= MANY:
         return []
-    return [kind for kind in table[KIND].dropna().unique() if kind]
+    return [kind for kind in table[KIND].dropna().unique() if kind and not kind.startswith("[")]  # no limits as text
 
 
 def _alike(table: pd.DataFrame) -> dict[str, str]:

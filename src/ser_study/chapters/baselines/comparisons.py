@@ -27,6 +27,7 @@ PAIRED = [
 ]
 SHARED = ["id", "n", "speaker", "sentence", "take", "duplicate"]
 FEW = 5  # speakers; with so few no p of the sign-flip test can reach .05
+ALIKE = {"channel": "clip_speaker", "intensity": "clip_emotion"}  # what its parts have in common besides the classes
 SIXTEEN = "16"  # label scheme of emotion and gender together
 
 
@@ -188,11 +189,12 @@ def confusions(result: Result) -> list[tuple[str, np.ndarray, tuple[str, ...]]]:
 def parts(result: Result, study: Study) -> pd.DataFrame:
     """UAR of ours on new speakers by channel, intensity and gender within each corpus.
 
-    Columns ``id, corpus, by, part, n, value, low, high``. Only classes and, for channels, speakers that every part
-    has are compared (neutral has no strong intensity); sixteen classes are read as emotions.
+    Columns ``id, corpus, by, part, n, value, low, high``. Only classes that every part has are compared and, for
+    channels, speakers; for intensities, emotions as acted (neutral has no strong one, though calm may count as it).
+    Sixteen classes are read as emotions.
     """
     clips = result.selection.clips.set_index("clip_id")
-    facts = clips[["corpus", "channel", "intensity", "gender", "speaker"]].add_prefix("clip_")
+    facts = clips[["corpus", "channel", "intensity", "gender", "speaker", "emotion"]].add_prefix("clip_")
     test = test_rows(as_emotions(result.ours["honest"], result.baseline.scheme)).join(facts, on="clip_id")
     lines = []
     for corpus, rows in test.groupby("clip_corpus", sort=True):
@@ -205,7 +207,7 @@ def parts(result: Result, study: Study) -> pd.DataFrame:
 
 def _comparable(compared: list[pd.DataFrame], by: str) -> list[pd.DataFrame]:
     """The parts on what they have in common; none where there is nothing to compare."""
-    for unit in ("truth", "clip_speaker") if by == "channel" else ("truth",):
+    for unit in filter(None, ("truth", ALIKE.get(by))):
         common = set.intersection(*(set(part[unit].dropna()) for part in compared)) if compared else set()
         compared = [part[part[unit].isin(common)] for part in compared]
     able = len(compared) > 1 and all(part["truth"].nunique() > 1 for part in compared)

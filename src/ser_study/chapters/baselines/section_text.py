@@ -71,8 +71,10 @@ def intensities(table: pd.DataFrame) -> str:
     people = corpora.module("ravdess").INFO.human_figures
     normal, strong = (people[f"speech, {level} intensity"] for level in ("normal", "strong"))
     change = 100 * (chosen["strong"] - chosen["normal"])
+    channels = set(table.loc[(table["corpus"] == "ravdess") & (table["by"] == "channel"), "part"])
+    both = ", of speech and song together," if len(channels) > 1 else ""
     return (
-        f"RAVDESS at strong against normal intensity: the system's UAR {'rises' if change > 0 else 'falls'} by "
+        f"RAVDESS at strong against normal intensity: the system's UAR{both} {'rises' if change > 0 else 'falls'} by "
         f"{abs(change):.1f} points, to {share(chosen['strong'])}; people chose the intended emotion of speech in "
         f"{percent(strong)} against {percent(normal)} of the trials (Livingstone and Russo 2018)."
     )

@@ -51,7 +51,8 @@ def _no_better(table: pd.DataFrame) -> str:
     """The corpora on which the system chosen among all does not score above that on hand-crafted features."""
     rest = table[table["best score"] <= table["new speakers"]]
     each = [f"{word(row['corpus'])} ({share(row['best score'])})" for _, row in rest.iterrows()]
-    return f" The choice among all systems gains nothing on {listed(each)}." if each else ""
+    nothing = "gains nothing over the hand-crafted system that was chosen over all folds"
+    return f" On {listed(each)} the choice among all systems {nothing}." if each else ""
 
 
 def _scores(table: pd.DataFrame, column: str) -> str:
@@ -182,7 +183,7 @@ def baselines(table: pd.DataFrame) -> Caption:
     seeds = f"{baseline_plots.seeds_note(table)} " if len(table) else ""
     return Caption(
         "front_baselines",
-        f"{seeds}The bar is the published accuracy or, where it was measured on other clips, the rebuilt model's. The "
+        f"{seeds}Where the published accuracy was measured on other clips, chapter 08 judges by another bar. The "
         "title compares UAR with UAR, on lists whose test speakers are in training; drawn is the accuracy on the list. "
         "Chapter 08 has every rebuilt model, paired differences, and what their tests share with training.",
         alt=title,
