@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,6 +16,8 @@ from ser_study.experiments import ledger
 from ser_study.models import registry
 from ser_study.splits import PROTOCOLS
 from ser_study.study import Study
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 def test_protocols_count_the_folds_that_the_study_uses(small_study):
@@ -39,6 +43,16 @@ def test_searches_are_the_grids_of_the_settings():
     assert rows.loc["majority class", "n_candidates"] == len(registry.get("dummy").grid(config.models)) == 1
     assert f"which {config.tuning.inner_folds} inner folds" in text.searches(table, config).text
     assert text.searches(table, config).finding.startswith("2 of 3 models have something to choose")
+
+
+def test_the_class_map_is_that_of_the_corpora_of_the_run(small_study):
+    store = replace(small_study.store, project=PROJECT)
+    assert tables.class_map(Study(small_study.config, store)).empty
+    two = dict.fromkeys(("emodb", "tess"), small_study.selections["synthetic"])
+    table = tables.class_map(Study(small_study.config, store, two))
+    assert set(table["corpus"]) == {"emodb", "tess"}
+    assert table.set_index("label").loc["Ärger", "emotion"] == "angry"
+    assert set(text.class_map(table).labels) <= set(table.columns)
 
 
 def test_every_selection_has_one_kind_of_interval(small_study):

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ser_study.config import Config
+from ser_study.corpora import corpus_of
 from ser_study.evaluation import intervals, significance
-from ser_study.experiments import ledger
+from ser_study.experiments import joint, ledger
 from ser_study.models import registry
 from ser_study.splits import PROTOCOLS, UNITS
 from ser_study.study import Study
 from ser_study.wording import listed, word
 
 SEARCHES = ["model", "n_candidates", "params"]
+CLASSES = ["corpus", "label", "emotion", "joins", "note"]
 UNCERTAINTY = ["speakers", "interval", "made", "selections"]
 
 
@@ -47,6 +49,14 @@ def searches(config: Config) -> pd.DataFrame:
     names = dict.fromkeys((*config.benchmark.models, *config.benchmark.wide_models))
     rows = [(word(name), len(grid := registry.get(name).grid(config.models)), _values(grid)) for name in names]
     return pd.DataFrame(rows, columns=SEARCHES)
+
+
+def class_map(study: Study) -> pd.DataFrame:
+    """Which label of each corpus counts as which emotion where several corpora are trained on together, of the corpora
+    of the run: columns ``CLASSES``."""
+    table = pd.read_csv(study.store.project / "data" / joint.CLASS_MAP, keep_default_na=False)
+    here = {corpus_of(name) for name in study.selections}
+    return table[table["corpus"].isin(here)][CLASSES].reset_index(drop=True)
 
 
 def _values(grid: Iterable[Mapping]) -> str:

@@ -37,6 +37,21 @@ def searches(table: pd.DataFrame, config: Config) -> Caption:
     return Caption("methods_searches", words, finding=finding)
 
 
+def class_map(table: pd.DataFrame) -> Caption:
+    """Of ``tables.class_map``."""
+    words = (
+        "Labels of each corpus, the emotions that they count as, and whether their clips join the training of another "
+        "corpus. Which corpora join, and with what weight, is chosen by inner folds, and none is among the choices."
+    )
+    return Caption(
+        "methods_class_map",
+        words,
+        empty="No corpus of this run is joined with another.",
+        labels={"joins": "joins training"},
+        page_length=20,
+    )
+
+
 def uncertainty(table: pd.DataFrame, config: Config) -> Caption:
     """Of ``tables.uncertainty``."""
     level = percent(config.evaluation.level)
