@@ -149,7 +149,8 @@ def inflation_title(pairs: pd.DataFrame) -> str:
         return f"A random split flatters every model by {gap.min():.0f} to {gap.max():.0f} points"
     low, high = corpus.idxmin(), corpus.idxmax()
     return (
-        f"A random split flatters by {corpus[low]:.0f} points on {word(low)} and by {corpus[high]:.0f} on {word(high)}"
+        f"A random split flatters the median model by {corpus[low]:.0f} points on {word(low)} and by "
+        f"{corpus[high]:.0f} on {word(high)}"
     )
 
 
