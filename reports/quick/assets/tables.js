@@ -1,5 +1,6 @@
 // Tables of the report: DataTables (from the itables package) makes them sort, filter and turn pages.
 (() => {
+  const LONG = 48; // letters
   const unpack = (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -16,7 +17,26 @@
     library.set_or_remove_dark_class();
     return library.ITable;
   };
+  // On a phone the words of a row stand in its first cell, one below the other, so that its scores are in sight.
+  const stack = (table) => {
+    const [head] = table.tHead.rows, body = [...table.tBodies[0].rows];
+    const score = [...head.cells].findIndex((cell) => cell.classList.contains("n"));
+    if (score < 2) return;
+    table.classList.add("ser-stacked");
+    const long = [...head.cells].map((_, place) => body.some((row) => row.cells[place].textContent.length > LONG));
+    for (const row of [head, ...body]) {
+      [...row.cells].slice(1, score).forEach((cell, place) => {
+        if (long[place + 1]) return row.append(cell); // after the numbers
+        const also = document.createElement("span");
+        also.className = "ser-also";
+        also.append(...cell.childNodes);
+        row.cells[0].append(" ", also);
+        cell.remove();
+      });
+    }
+  };
   const enhance = (ITable, table) => {
+    if (matchMedia("(max-width: 40rem)").matches) stack(table);
     const { pageLength, rows } = JSON.parse(table.dataset.serTable);
     const many = rows > pageLength;
     delete table.dataset.serTable;
