@@ -74,6 +74,11 @@ def test_the_first_mention_of_a_term_shows_its_meaning():
     assert body.count('class="term"') == 2
 
 
+def test_nothing_that_can_be_reached_by_keyboard_is_hidden_from_readers_aloud():
+    hint = '<p class="ser-hint" aria-hidden="true"><b>UAR of each fold</b><br>The figure scrolls.</p>'
+    assert linked(hint) == hint
+
+
 def test_links_are_made_once_however_often():
     once = linked('<p>UAR of chapter 8, fold; UAR</p><figure class="ser-table" id="table-x"><figcaption>'
                   '<b class="ser-number">Table 3.1</b> Words.</figcaption></figure>')  # fmt: skip

@@ -19,7 +19,17 @@ GLOSSARY = "pages/glossary.html"
 _PIECES = re.compile(r"(<[^>]*>)")
 _TAG = re.compile(r"</?([a-zA-Z][\w-]*)")
 _UNTOUCHED = {  # elements in whose text nothing becomes a link
-    *("a", "audio", "button", "code", "dt", "h1", "h2", "h3"),
+    *(
+        "a",
+        "audio",
+        "b",
+        "button",
+        "code",
+        "dt",
+        "h1",
+        "h2",
+        "h3",
+    ),  # b: titles said again where nobody reads them aloud
     *("h4", "pre", "script", "style", "summary", "svg", "table"),
 }
 _CHAPTER = re.compile(r"\b([Cc]hapters?) 0?(\d+[a-z]?)\b")
