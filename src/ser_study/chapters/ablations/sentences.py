@@ -75,12 +75,12 @@ def automl(table: pd.DataFrame, selections: Iterable[str]) -> str:
     )
     models = table[table["model"] != "dummy"]
     rank, p = spearmanr(models["published"], models["accuracy"])
-    agreement = "goes with" if rank > 0 and p < SURE else "does not go beyond chance with"
+    agreement = "agrees with E004's" + ("" if rank > 0 and p < SURE else " no more than by chance")
     return (
         f"The best model is {word(published['model'])} in E004's own table ({share(published['published'])}), "
         f"{word(random['model'])} here ({share(random['accuracy'])}), and {word(honest['model'])} on new speakers "
         f"({share(honest['new_speakers'])}). Random folds score {inflation_points(table):.1f} points higher on "
-        f"average; the order of the {len(models)} models {agreement} E004's (rank correlation {share(rank)}, "
+        f"average; the order of the {len(models)} models {agreement} (rank correlation {share(rank)}, "
         f"p {p_text(p)}). The components come from all of these clips, as in E004, those of new speakers "
         f"included. Not in it: {listed(missing)}."
     )
