@@ -21,7 +21,6 @@ FORMATS = ("table", "csv", "json", "jsonl")
 RESUMED = ("csv", "jsonl")  # formats that are written line by line, so that a folder can be continued
 DIGITS = 7  # of a probability
 IDENTITY = ("bytes", "modified", "model")  # a record whose file has the same ones need not be made again
-FIRST_OF_TWO = "left"  # channel of a stereo recording
 FACTS = ("file", "channel", "emotion", "confidence", "speech", "duration", "sample_rate")
 
 Record = dict[str, Any]
@@ -99,6 +98,8 @@ def kept(path: Path, form: str, current: Mapping[str, Mapping[str, Any]], classe
     ValueError
         There is something else in that file.
     """
+    from ser_study.recognizer.files import STEREO
+
     if not path.is_file() or not path.stat().st_size:
         return {}
     columns, texts = header_of(classes), {}
@@ -110,7 +111,7 @@ def kept(path: Path, form: str, current: Mapping[str, Mapping[str, Any]], classe
                 f"{path.name} holds something other than predictions of this recogniser as {form} ({error}); give "
                 "another file with --to, or remove it."
             ) from None
-    if form == "csv" and entries and entries[-1][0]["channel"] == FIRST_OF_TWO:
+    if form == "csv" and entries and entries[-1][0]["channel"] == STEREO[0]:
         del entries[-1]  # the row of its other channel was being written when the run was stopped
     for entry, text in entries:
         known = current.get(entry["file"])

@@ -18,19 +18,9 @@ from ser_study.config import registry
 GLOSSARY = "pages/glossary.html"
 _PIECES = re.compile(r"(<[^>]*>)")
 _TAG = re.compile(r"</?([a-zA-Z][\w-]*)")
-_UNTOUCHED = {  # elements in whose text nothing becomes a link
-    *(
-        "a",
-        "audio",
-        "b",
-        "button",
-        "code",
-        "dt",
-        "h1",
-        "h2",
-        "h3",
-    ),  # b: titles said again where nobody reads them aloud
-    *("h4", "pre", "script", "style", "summary", "svg", "table"),
+_UNTOUCHED = {  # elements in whose text nothing becomes a link; b: titles said again where nobody reads them aloud
+    *("a", "audio", "b", "button", "code", "dt", "h1", "h2"),
+    *("h3", "h4", "pre", "script", "style", "summary", "svg", "table"),
 }
 _CHAPTER = re.compile(r"\b([Cc]hapters?) 0?(\d+[a-z]?)\b")
 _EXPLORER = re.compile(r"\b[Tt]he explorer\b")

@@ -197,13 +197,15 @@ def correlations(table: pd.DataFrame, identified: pd.DataFrame) -> dict[str, pd.
     corpus, since corpora differ in both; none of a corpus with fewer than ``FEWEST_VECTORS`` kinds of vectors."""
     joined = identified.merge(table[["corpus", "feature", "gap"]], on=["corpus", "feature"])
     joined = joined.assign(above=encoders.above_chance(joined["recall"], joined["classes"]))
-    rho = {
-        (what, corpus): part["above"].corr(part["gap"], method="spearman")
-        for (what, corpus), part in joined.groupby(["what", "corpus"], sort=False)
-        if len(part) >= FEWEST_VECTORS
+    known = joined.groupby(["what", "corpus"], sort=False).filter(lambda part: len(part) >= FEWEST_VECTORS)
+
+    def spearman(part: pd.DataFrame) -> float:
+        return part["above"].corr(part["gap"], method="spearman")
+
+    return {
+        what: part.groupby("corpus", sort=False)[["above", "gap"]].apply(spearman).dropna()
+        for what, part in known.groupby("what", sort=False)
     }
-    of = {what: {corpus: value for (name, corpus), value in rho.items() if name == what} for what, _ in rho}
-    return {what: pd.Series(values, dtype=float).dropna() for what, values in of.items()}
 
 
 def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Caption:

@@ -116,9 +116,9 @@ def columns_finding(table: pd.DataFrame) -> str:
 
 def occlusion_title(table: pd.DataFrame) -> str:
     """The band and the stretch that most emotions miss most."""
-    worst = {kind: occlusion.average(table, kind).idxmin(axis=1).value_counts(sort=True) for kind in occlusion.KINDS}
-    (band, n_band), (stretch, n_stretch) = ((one.index[0], one.iloc[0]) for one in worst.values())
-    n = len(occlusion.average(table, occlusion.KINDS[0]))
+    worst = [occlusion.average(table, kind).idxmin(axis=1) for kind in occlusion.KINDS]
+    (band, n_band), (stretch, n_stretch) = (next(one.value_counts().items()) for one in worst)
+    n = len(worst[0])
     return (
         f"Of {n} emotions, {n_band} miss {occlusion.names_of('frequency')[band]} kHz most, and {n_stretch} the "
         f"{_ordinal(stretch + 1)} eighth of the clip"
