@@ -166,6 +166,7 @@ def test_paired_difference_shares_its_clips(result):
     assert table["against"] == "lightgbm_000"
     assert table["n"] == 848
     assert table["n_speakers"] == 26
+    assert table["interval"] == "clips, these voices only"  # half of the list is spoken by the two women of TESS
     assert 0.2 < table["difference"] < 0.4
     assert table["low"] < table["difference"] < table["high"]
     assert table["p"] <= 0.05

@@ -185,3 +185,27 @@ def test_missing_weights_cost_only_what_needs_them(size, error, small_study, mon
     assert "no network" in capsys.readouterr().err
     jobs = [execute.make(e, small_study.selections, None, small_study.config, small_study.store) for e in wanted]
     assert [execute.is_cached(job, small_study.store) for job in jobs] == [True, False]
+
+
+def test_a_run_that_stops_between_draws_fits_the_finished_ones_no_more(small_study, monkeypatch):
+    one = Experiment("synthetic", "random", "means184", "logistic", size=37, draws=3)
+    job = execute.make(one, small_study.selections, None, small_study.config, small_study.store)
+    fitted, run_folds = [], execute.training.run_folds
+
+    def killed(*args, seed, **options):
+        if len(fitted) == 2:
+            raise KeyboardInterrupt
+        return fitted.append(seed) or run_folds(*args, seed=seed, **options)
+
+    options = {"config": small_study.config, "store": small_study.store}
+    monkeypatch.setattr(execute.training, "run_folds", killed)
+    with pytest.raises(KeyboardInterrupt):
+        execute.exact(job, **options)
+    monkeypatch.setattr(execute.training, "run_folds", lambda *a, **k: fitted.append(k["seed"]) or run_folds(*a, **k))
+    resumed = execute.exact(job, **options)
+    assert len(fitted) == len(set(fitted)) == 3
+    pd.testing.assert_frame_equal(resumed, execute._computed(job, *options.values()))
+    for artefact in (small_study.store.derived / "draws").glob("*n37*"):
+        artefact.unlink()
+    pd.testing.assert_frame_equal(resumed, execute._computed(job, *options.values()))
+    assert len(fitted) == 6

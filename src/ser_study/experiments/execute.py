@@ -27,12 +27,6 @@ VERSION = 2  # rises when folds, fitting or scoring give other numbers
 # protocols whose validation rows choose systems and weights
 KEEPS_VALIDATION = ("speaker_independent", "leave_one_speaker_out", "baseline_list", "baseline_speakers")
 INNER_VERSION = 1  # rises when inner folds are dealt in another way
-SLOW = {  # rough seconds a thousand clips, of what is not quick
-    **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20, "bagged_lda_004": 40},
-    **dict.fromkeys(("forest", "lightgbm", "xgboost", "mlp", "gradient_boosting", "hist_boosting", "adaboost"), 8),
-    **dict.fromkeys(("forest_001", "forest_gini_001", "forest_002", "lightgbm_002", "mlp_002"), 60),
-    **{"mlp_001": 150, "xgboost_002": 15},
-}
 
 
 @dataclass(frozen=True)
@@ -177,15 +171,6 @@ def extract_features(jobs: list[Job], config: Config, store: Store) -> dict[Expe
     return unavailable
 
 
-def cost(job: Job) -> float:
-    """Rough seconds, only to start the longest first."""
-    weight = SLOW.get(job.experiment.model, 0.1)
-    is_wide = features.is_pretrained(job.experiment.feature) or "compare" in feature_names(job.experiment)
-    grand = 30 if is_wide else 1  # thousands of columns
-    folds = 6 if job.experiment.protocol == "speaker_and_sentence" else 1
-    return len(job.selection.clips) * weight * grand * folds * job.experiment.draws
-
-
 def artefact_name(kind: str, job: Job) -> str:
     """Readable name of an artefact of a job."""
     return f"{kind}/{job.experiment.name.replace('/', '_')}"
@@ -216,27 +201,30 @@ def exact(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
 
 def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     """Predictions of every draw of an experiment."""
-    experiment, part = job.experiment, job.selection
     if job.others:
-        return complete(_beside_others(job, config, store), experiment)
+        return complete(_beside_others(job, config, store), job.experiment)
     values, truth = features_and_classes(job, config, store)
-    keep_validation = keeps_validation(experiment)
-    params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
-    task = training.Task(experiment.model, params, keep_validation, leak=experiment.leak)
     draws = []
-    for draw in range(experiment.draws):
-        random = settings.rng(config, f"labels/{experiment.name}/{draw}")
-        labelled = shuffled(truth, part.clips, experiment.shuffle, random) if experiment.shuffle else truth
-        folds = folds_of(experiment, part, labelled, config, store, draw)
-        seed = settings.random_state(config, f"{experiment.model}/{draw}")
-        inner = inner_folds(job, labelled, config)
-        network = {"training": training_of(experiment, config), "fold_cache": fold_cache(job, draw, store)}
-        options = network if job.is_deep else {}
-        table = training.run_folds(
-            values, labelled, folds, task, models=config.models, seed=seed, inner=inner, **options
-        )
-        draws.append(table.assign(draw=draw, seed=seed))
-    return complete(pd.concat(draws, ignore_index=True), experiment)
+    for draw in range(job.experiment.draws):
+        fit = partial(_one_draw, job, values, truth, draw, config=config, store=store)
+        once = job.is_deep or job.experiment.draws == 1  # each fold of a network is cached by itself
+        draws.append(fit() if once else draw_cache(job, draw, store)("", fit))
+    return complete(pd.concat(draws, ignore_index=True), job.experiment)
+
+
+def _one_draw(job: Job, values, truth: pd.Series, draw: int, *, config: Config, store: Store) -> pd.DataFrame:
+    """Predictions of one draw: of one random split, shuffle of labels or training seed."""
+    experiment = job.experiment
+    params = registry.get(experiment.model).fixed(config.models) if experiment.fixed else job.params
+    task = training.Task(experiment.model, params, keeps_validation(experiment), leak=experiment.leak)
+    random = settings.rng(config, f"labels/{experiment.name}/{draw}")
+    labelled = shuffled(truth, job.selection.clips, experiment.shuffle, random) if experiment.shuffle else truth
+    folds = folds_of(experiment, job.selection, labelled, config, store, draw)
+    seed = settings.random_state(config, f"{experiment.model}/{draw}")
+    network = {"training": training_of(experiment, config), "fold_cache": draw_cache(job, draw, store)}
+    options = (network if job.is_deep else {}) | {"inner": inner_folds(job, labelled, config)}
+    table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
+    return table.assign(draw=draw, seed=seed)
 
 
 def _beside_others(job: Job, config: Config, store: Store) -> pd.DataFrame:
@@ -254,13 +242,17 @@ def features_and_classes(job: Job, config: Config, store: Store) -> tuple[schema
     return values, truth[truth.index.isin(values.clip_id)]
 
 
-def fold_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
-    """A cache of each finished fold of a network; more draws or a killed run train only what is missing."""
+def draw_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
+    """A cache of a finished draw, of a network of each of its folds: more draws or a killed run compute only what is
+    missing."""
     declared = {**job.cache_key["experiment"], "draws": None}
     cache_key = {**job.cache_key, "experiment": declared, "draw": draw}
+    kind = "networks" if job.is_deep else "draws"
 
     def cached(fold: str, make_fold) -> pd.DataFrame:
-        return store.cached(f"{artefact_name('networks', job)}_{draw}_{fold}", {**cache_key, "fold": fold}, make_fold)
+        part = {"fold": fold} if fold else {}
+        name = "_".join(filter(None, (artefact_name(kind, job), str(draw), fold)))
+        return store.cached(name, {**cache_key, **part}, make_fold)
 
     return cached
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ser_study import config as settings
+from ser_study import features
 from ser_study.config import Config
 from ser_study.evaluation import metrics, tables
 from ser_study.experiments import coding, execute, ledger, published, spreading
@@ -25,6 +26,13 @@ from ser_study.parallel import Failure, parallel_map
 from ser_study.store import PREDICTED, Store, note
 
 Selections = Mapping[str, Selection]
+
+SLOW = {  # rough seconds a thousand clips, of what is not quick
+    **{"logistic": 3, "linear_svm": 5, "pca_lda": 2, "bagged_lda": 5, "lda_004": 20, "bagged_lda_004": 40},
+    **dict.fromkeys(("forest", "lightgbm", "xgboost", "mlp", "gradient_boosting", "hist_boosting", "adaboost"), 8),
+    **dict.fromkeys(("forest_001", "forest_gini_001", "forest_002", "lightgbm_002", "mlp_002"), 60),
+    **{"mlp_001": 150, "xgboost_002": 15},
+}
 
 
 def scores(
@@ -159,6 +167,15 @@ def transferred(experiment: Experiment, selections: Selections, *, config: Confi
     return json.loads(pd.Series([json.dumps(params) for params in chosen]).mode()[0])
 
 
+def _cost(job: Job) -> float:
+    """Rough seconds, only to start the longest first."""
+    weight = SLOW.get(job.experiment.model, 0.1)
+    is_wide = features.is_pretrained(job.experiment.feature) or "compare" in execute.feature_names(job.experiment)
+    grand = 30 if is_wide else 1  # thousands of columns
+    folds = 6 if job.experiment.protocol == "speaker_and_sentence" else 1
+    return len(job.selection.clips) * weight * grand * folds * job.experiment.draws
+
+
 def run_jobs(
     ready: list[Job], is_cached: Callable[[Job, Store], bool], work: Callable, config: Config, store: Store
 ) -> None:
@@ -177,7 +194,7 @@ def run_jobs(
     todo = [job for job in ready if not is_cached(job, store)]
     unavailable = execute.extract_features(todo, config, store)
     failures = [f"{experiment.name}: {reason}" for experiment, reason in unavailable.items()]
-    todo = sorted((job for job in todo if job.experiment not in unavailable), key=lambda job: -execute.cost(job))
+    todo = sorted((job for job in todo if job.experiment not in unavailable), key=lambda job: -_cost(job))
     call = partial(work, config=config, store=store)
     if config.run.cluster:
         call = partial(spreading.work_on, work=work, config=config, store=store)
@@ -227,6 +244,7 @@ def _score_key(job: Job, config: Config) -> dict[str, Any]:
         "evaluation": config.evaluation,
         "version": execute.VERSION,
         "metrics": measured,
+        "resamples": 2,  # 1 drew other speakers for each experiment
         "coding": [coding.STEPS, coding.VERSION],
     }
 
@@ -240,7 +258,7 @@ def _score(job: Job, *, config: Config, store: Store) -> pd.DataFrame:
 
     def make() -> pd.DataFrame:
         table = execute.predict(job, config=config, store=store)
-        random = settings.rng(config, f"scores/{job.experiment.name}")
+        random = settings.rng(config, settings.SCORES)
         per_draw = job.experiment.draws > 1
         measure = tables.scores_by_draw if per_draw else tables.scores
         scored = measure(table, job.selection.clips, evaluation=config.evaluation, rng=random)

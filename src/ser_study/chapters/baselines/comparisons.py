@@ -50,11 +50,12 @@ def _paired_lines(result: Result, config: Config) -> list[dict]:
     ours, rebuilt = _test_by_seed(result.ours["list"]), _test_by_seed(result.best_rebuilt)
     truth, ids = ours[0]["truth"], ours[0].index
     rebuilt = [one.loc[ids] for one in rebuilt]
-    speaker = result.selection.clips.set_index("clip_id")["speaker"].loc[ids].to_numpy()
+    clips = result.selection.clips.set_index("clip_id").loc[ids]
+    speaker = clips["speaker"].to_numpy()
     random = settings.rng(config, f"baseline pairs/{baseline.id}")
     classes = sorted(set(truth).union(*(one["prediction"] for one in (*ours, *rebuilt))))
     codes = metrics.encode(truth, classes, what="Truth")
-    drawn = intervals.resample(codes, speaker, n_bootstrap=config.evaluation.n_bootstrap, rng=random)
+    drawn = intervals.resample(codes, _voices(clips), n_bootstrap=config.evaluation.n_bootstrap, rng=random)
     totals = [
         [
             intervals.totals(
@@ -72,6 +73,12 @@ def _paired_lines(result: Result, config: Config) -> list[dict]:
         score = {"metric": metric, "difference": value, "low": span.low, "high": span.high, "interval": span.kind}
         lines.append(head | score | tests | {"n": len(ids), "n_speakers": len(set(speaker))})
     return lines
+
+
+def _voices(clips: pd.DataFrame) -> np.ndarray:
+    """Speakers that intervals draw; unknown where a corpus has so few that its two or three voices would sway all."""
+    few = clips.groupby("corpus")["speaker"].nunique().min() < intervals.MIN_JACKKNIFE
+    return np.full(len(clips), None) if few else clips["speaker"].to_numpy()
 
 
 def _tests(ours: list[pd.DataFrame], rebuilt: list[pd.DataFrame], speaker: np.ndarray, config: Config, random) -> dict:

@@ -35,7 +35,7 @@ def by_class(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Precision, recall with its interval, F1 and AUC of every class (``CLASS_COLUMNS``)."""
     if predictions.empty:
         return pd.DataFrame(columns=CLASS_COLUMNS)
-    random = settings.rng(study.config, "classes")
+    random = settings.rng(study.config, settings.SCORES)
     return tables.per_class(predictions, study.clips(), evaluation=study.config.evaluation, rng=random)[CLASS_COLUMNS]
 
 

@@ -73,7 +73,7 @@ def emotions(study: Study) -> pd.DataFrame:
     predictions = study.predict(declared)
     for selection in dict.fromkeys(one.selection for one in declared):
         flat, joint, two_step = (predictions[one] for one in declared if one.selection == selection)
-        random = settings.rng(study.config, f"hierarchy/{selection}")
+        random = settings.rng(study.config, settings.SCORES)
         clips = study.selections[selection].clips
         part = compare(flat, joint, two_step, clips, evaluation=study.config.evaluation, rng=random)
         parts.append(part.assign(corpus=selection)[["corpus", *part.columns]])
@@ -113,12 +113,12 @@ def compare(
     if not all(map(len, chosen)):
         raise ValueError(f"No {role} rows in {sum(not len(table) for table in chosen)} of 3 tables; keep them.")
     predictions = systems(*chosen)
+    scored = tables.scores(predictions, clips, role=role, evaluation=evaluation, rng=rng)
     seed = int(rng.integers(2**63))
-    streams = [np.random.default_rng([seed, place]) for place in range(3)]
-    scored = tables.scores(predictions, clips, role=role, evaluation=evaluation, rng=streams[0])
+    streams = [np.random.default_rng([seed, place]) for place in range(2)]
     rows = scored[scored["metric"] == "uar"].rename(columns={"experiment": "system"}).set_index("system")
     rows = rows.loc[list(SYSTEMS), ["value", "low", "high", "interval", "n", "n_speakers"]]
-    steps = _differences(predictions, clips, streams[1:], role=role, evaluation=evaluation)
+    steps = _differences(predictions, clips, streams, role=role, evaluation=evaluation)
     rows = rows.join(steps[DIFFERENCE]).join(_gender_accuracy(chosen[1], chosen[2]))
     rows.insert(0, "title", pd.Series(SYSTEMS))
     return rows.rename_axis("system").reset_index()

@@ -46,7 +46,7 @@ def scores(study: Study, done: dict[str, pd.DataFrame], recipes: protocols.Recip
     """
     rows = []
     for name, table in done.items():
-        random = settings.rng(study.config, f"joint_networks/{name}")
+        random = settings.rng(study.config, settings.SCORES)
         scored = tables.scores(table, study.clips(name), evaluation=study.config.evaluation, rng=random)
         row = scored[scored["metric"] == "uar"].iloc[0]
         facts = {key: row[key] for key in ("low", "high", "interval", "n", "n_speakers")}

@@ -156,7 +156,7 @@ def scores(study: Study, done: Mapping[str, Mapping[str, System]]) -> pd.DataFra
 def _score_rows(study: Study, selection: str, kinds: Mapping[str, System]) -> list[dict]:
     """One row a kind of one selection."""
     named = [one.predictions.assign(experiment=kind, model=kind, feature="", leak="") for kind, one in kinds.items()]
-    random = settings.rng(study.config, f"systems/{selection}")
+    random = settings.rng(study.config, settings.SCORES)
     evaluation, clips = study.config.evaluation, study.clips(selection)
     table = tables.scores(pd.concat(named, ignore_index=True), clips, evaluation=evaluation, rng=random)
     by_kind = table[table["metric"].isin(("uar", "accuracy"))].set_index(["experiment", "metric"])
