@@ -9,9 +9,10 @@ from scipy.special import log_softmax
 
 from ser_study.config import Finetuning, JointFinetuning, Training
 from ser_study.features import campplus_network
-from ser_study.joint_finetuning import frozen, network, progress, training
+from ser_study.joint_finetuning import frozen, network, training
 from ser_study.joint_finetuning.batches import Rows, batches, cropped, drawn, shares
 from ser_study.joint_finetuning.training import Fold, Plan, train_fold
+from ser_study.models.deep import progress
 
 PLAN = Finetuning(rates=(1e-2, 1e-3, 1e-3), epochs=(2, 2, 1), batch=16, variants=())
 JOINT = JointFinetuning(shortest=0.3)

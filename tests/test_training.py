@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -187,9 +188,9 @@ def test_without_validation_rows_some_clips_are_watched_with_all_their_copies(mo
     fold = pd.concat([fold, train.assign(variant=1)])
     seen = {}
 
-    def spy(self, values, truth, validation=None, groups=None):
+    def spy(self, values, truth, validation=None, **options):
         seen.update(train=values, validation=validation[0])
-        return fit(self, values, truth, validation=validation, groups=groups)
+        return fit(self, values, truth, validation=validation, **options)
 
     fit = deep.KerasClassifier.fit
     monkeypatch.setattr(deep.KerasClassifier, "fit", spy)
@@ -210,7 +211,7 @@ def test_finished_folds_of_a_network_are_not_trained_again(store, monkeypatch):
     folds = folds[folds["fold"] < 2]
 
     def fold_cache(fold, make):
-        return store.cached(f"networks/made_{fold}", {"fold": fold}, make)
+        return store.cached(f"networks/made_{fold}", {"fold": fold}, partial(make, state_file=None))
 
     first = deep_folds(feature, truth, folds, fold_cache=fold_cache)
     assert len(list((store.derived / "networks").glob("made_0-*.parquet"))) == 2

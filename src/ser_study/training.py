@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from ser_study.models.model import margins
 from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet, probability_columns
 
-FoldCache = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
+FoldCache = Callable[[str, Callable[..., pd.DataFrame]], pd.DataFrame]
 InnerFolds = Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
 
 
@@ -76,7 +77,8 @@ def run_folds(
         (n,) that are not test; None: the fold's own train and validation rows are the only inner fold
     training : settings of networks; None: their defaults
     fold_cache : for networks: ``fold_cache("0-3", make)`` returns the cached predictions of repeat 0, fold 3, or
-        calls ``make()`` and caches them, so that no finished fold is trained again
+        calls ``make(state_file=…)`` and caches them, so that no finished fold is trained again and a long training goes
+        on where it stood
 
     Returns
     -------
@@ -95,9 +97,9 @@ def run_folds(
     return pd.concat(frames, ignore_index=True)
 
 
-def _numbered(make: Callable[[], list[pd.DataFrame]], *, repeat: int, fold: int) -> pd.DataFrame:
+def _numbered(make: Callable[..., list[pd.DataFrame]], *, repeat: int, fold: int, **options: Any) -> pd.DataFrame:
     """Predictions of one fold with its numbers."""
-    return pd.concat([part.assign(repeat=repeat, fold=fold) for part in make()], ignore_index=True)
+    return pd.concat([part.assign(repeat=repeat, fold=fold) for part in make(**options)], ignore_index=True)
 
 
 def _one_fold(features, truth, rows, task, *, models, seed, classes, inner) -> list[pd.DataFrame]:
@@ -135,7 +137,9 @@ def inner_pairs(everything: Block, n_train: int, inner: InnerFolds | None) -> li
     return [(taken(everything, fit), taken(everything, rest & clean)) for fit, rest in masks]
 
 
-def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: Training) -> list[pd.DataFrame]:
+def _deep_fold(
+    features, truth, rows, task, *, models, seed, classes, training: Training, state_file: Path | None = None
+) -> list[pd.DataFrame]:
     """One network for validation and test; its probabilities are not rescaled."""
     train, validation, test = blocks_of(features, truth, rows)
     watched = validation
@@ -144,7 +148,8 @@ def _deep_fold(features, truth, rows, task, *, models, seed, classes, training: 
     build = task.build or registry.get(task.model).build
     estimator = build(models, task.params or {}, seed).set_params(training=training)
     pair = None if watched is None else (watched.values, watched.truth)
-    estimator.fit(train.values, train.truth, validation=pair)
+    kept = {} if task.build else {"state_file": state_file}
+    estimator.fit(train.values, train.truth, validation=pair, **kept)
     summary, frames = estimator.summary(), []
     for block, role in ((validation, "validation"), (test, "test")):
         if block is not None and (role == "test" or task.keep_validation):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -208,7 +208,7 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     for draw in range(job.experiment.draws):
         fit = partial(_one_draw, job, values, truth, draw, config=config, store=store)
         once = job.is_deep or job.experiment.draws == 1  # each fold of a network is cached by itself
-        draws.append(fit() if once else draw_cache(job, draw, store)("", fit))
+        draws.append(fit() if once else _cached_draw(job, draw, store, fit))
     return complete(pd.concat(draws, ignore_index=True), job.experiment)
 
 
@@ -221,7 +221,7 @@ def _one_draw(job: Job, values, truth: pd.Series, draw: int, *, config: Config, 
     labelled = shuffled(truth, job.selection.clips, experiment.shuffle, random) if experiment.shuffle else truth
     folds = folds_of(experiment, job.selection, labelled, config, store, draw)
     seed = settings.random_state(config, f"{experiment.model}/{draw}")
-    network = {"training": training_of(experiment, config), "fold_cache": draw_cache(job, draw, store)}
+    network = {"training": training_of(experiment, config), "fold_cache": fold_cache(job, draw, store)}
     options = (network if job.is_deep else {}) | {"inner": inner_folds(job, labelled, config)}
     table = training.run_folds(values, labelled, folds, task, models=config.models, seed=seed, **options)
     return table.assign(draw=draw, seed=seed)
@@ -242,19 +242,27 @@ def features_and_classes(job: Job, config: Config, store: Store) -> tuple[schema
     return values, truth[truth.index.isin(values.clip_id)]
 
 
-def draw_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
-    """A cache of a finished draw, of a network of each of its folds: more draws or a killed run compute only what is
-    missing."""
-    declared = {**job.cache_key["experiment"], "draws": None}
-    cache_key = {**job.cache_key, "experiment": declared, "draw": draw}
-    kind = "networks" if job.is_deep else "draws"
+def _cached_draw(job: Job, draw: int, store: Store, fit: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Predictions of a draw of a classical model: more draws or a killed run fit only what is missing."""
+    return store.cached(f"{artefact_name('draws', job)}_{draw}", _draw_key(job, draw), fit)
+
+
+def fold_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
+    """A cache of each finished fold of a network, and of how far an unfinished one has come."""
 
     def cached(fold: str, make_fold) -> pd.DataFrame:
-        part = {"fold": fold} if fold else {}
-        name = "_".join(filter(None, (artefact_name(kind, job), str(draw), fold)))
-        return store.cached(name, {**cache_key, **part}, make_fold)
+        key, name = _draw_key(job, draw) | {"fold": fold}, f"{artefact_name('networks', job)}_{draw}_{fold}"
+        state_file = store.path(name, key, ".npz")
+        table = store.cached(name, key, partial(make_fold, state_file=state_file))
+        state_file.unlink(missing_ok=True)
+        return table
 
     return cached
+
+
+def _draw_key(job: Job, draw: int) -> dict[str, Any]:
+    declared = {**job.cache_key["experiment"], "draws": None}
+    return {**job.cache_key, "experiment": declared, "draw": draw}
 
 
 def feature_values(job: Job, config: Config, store: Store) -> schema.FeatureSet:

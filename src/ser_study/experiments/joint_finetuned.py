@@ -31,9 +31,10 @@ from ser_study.experiments import execute, ledger, spreading
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.joint import CLASS_MAP, joining_classes, may_join
 from ser_study.experiments.selections import Selection, classes_of, load_selections, usable, with_audio
-from ser_study.joint_finetuning import frozen, network, progress
+from ser_study.joint_finetuning import frozen, network
 from ser_study.joint_finetuning.frozen import Chunked
 from ser_study.joint_finetuning.training import Plan, fold_of, train_fold
+from ser_study.models.deep import progress
 from ser_study.store import Store, file_hash, open_folders
 
 MODEL, FEATURE, PROTOCOL = "campplus_joint", "campplus_fbank", "speaker_independent"

@@ -22,12 +22,12 @@ from scipy.special import log_softmax
 from ser_study.config import Finetuning, JointFinetuning, Training
 from ser_study.evaluation import metrics
 from ser_study.finetuning import STAGES
-from ser_study.joint_finetuning import progress
 from ser_study.joint_finetuning.batches import STEP, Rows, batches, cropped
 from ser_study.joint_finetuning.frozen import Chunked
 from ser_study.joint_finetuning.network import Network, compile_for_training, set_scale
-from ser_study.joint_finetuning.progress import Progress
+from ser_study.models.deep import progress
 from ser_study.models.deep.pooling import outputs
+from ser_study.models.deep.progress import Progress
 
 RATE = 100  # frames of the filterbank a second
 _HEAD_BATCH = 64  # clips a step while the head alone learns

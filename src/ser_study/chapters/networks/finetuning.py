@@ -85,7 +85,7 @@ def _computed(job: Job, config: Config, store: Store) -> pd.DataFrame:
     check_folds(folds, part.clips.set_index("clip_id")["speaker"])
     seed = settings.random_state(config, f"{experiment.model}/0")
     task = training.Task(experiment.model, build=finetuning.builder(config.finetuning))
-    options = {"training": config.training, "fold_cache": execute.draw_cache(job, 0, store)}
+    options = {"training": config.training, "fold_cache": execute.fold_cache(job, 0, store)}
     table = training.run_folds(values, truth, folds, task, models=config.models, seed=seed, **options)
     return execute.complete(table.assign(draw=0, seed=seed), experiment)
 

@@ -94,7 +94,8 @@ def protocols(long: pd.DataFrame) -> Caption:
         "UAR with its interval: one recipe of each kind, named by the inner folds of new speakers and tuned anew in "
         "every protocol. Another corpus: trained on all others, tested on the six classes that they share, by the best "
         "recipe on features that every corpus has. One recipe for all folds is chosen here, so on new speakers its "
-        "score can lie above that of the choice in each fold."
+        "score can lie above that of the choice in each fold. Empty: not run, since votes, networks from scratch and "
+        "training with other corpora were scored on new speakers only."
     )
     more = {"only_csv": ("n_common",) if "cross_corpus" in used else (), "page_length": 50}
     return Caption("systems_protocols", words, finding=protocol_costs(long), labels={"chosen": "recipe"}, **more)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+_BEGUN = 2  # orders that Keras draws an epoch: it begins to read at the start, and at the end once more for nothing
 
-def batches(*arrays: np.ndarray, size: int, seed: int | None = None):
+
+def batches(*arrays: np.ndarray, size: int, seed: int | None = None, epochs_before: int = 0):
     """Arrays of equal length as a ``tf.data.Dataset``, which Keras reads on any backend.
 
     Parameters
@@ -18,6 +20,7 @@ def batches(*arrays: np.ndarray, size: int, seed: int | None = None):
     arrays : values and, for training and validation, codes; shape (n, …) each, floats in single precision
     size : rows a batch; the last may be smaller
     seed : of the order, which is drawn anew every epoch; None: as given
+    epochs_before : orders that an interrupted training has used up
 
     Returns
     -------
@@ -32,5 +35,7 @@ def batches(*arrays: np.ndarray, size: int, seed: int | None = None):
         order = tf.data.Dataset.range(len(arrays[0]))
         if seed is not None:
             order = order.shuffle(len(arrays[0]), seed=seed % 2**31)
+            for _ in range(_BEGUN * epochs_before):
+                next(iter(order))
         taken = order.batch(size).map(lambda rows: tuple(tf.gather(array, rows) for array in whole))
         return taken.prefetch(1).with_options(options)

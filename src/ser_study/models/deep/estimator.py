@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from ser_study.config import Training
 from ser_study.models.deep import preparation, table
 from ser_study.models.deep.batches import batches
+from ser_study.models.deep.checkpoint import Checkpoint
 
 HISTORY = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
 _WATCHED = "val_log_loss"  # cross-entropy without penalties and class weights
@@ -88,6 +89,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         truth: np.ndarray,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
         groups: np.ndarray | None = None,
+        state_file: Path | None = None,
     ) -> KerasClassifier:
         """Train until the loss on the watched rows stops falling; the best epoch's weights are kept.
 
@@ -98,6 +100,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         validation : values and class names to watch; None: a share of the training clips, which are then not
             trained on. Where that share is 0 the network runs to its last epoch
         groups : clip of each row, so that augmented rows of a clip stay with it; None: each row is its own
+        state_file : where a long training keeps its state, to go on from it; the caller deletes it when all is done
 
         Raises
         ------
@@ -122,7 +125,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = network.make(inside.shape[1:], len(self.classes_), self.settings_)
         self.n_parameters_ = self.model_.count_params()
         self._compile()
-        self._train(inside, codes, self._watched(validation), settings)
+        self._train(inside, codes, self._watched(validation), settings, state_file)
         return self
 
     def predict_proba(self, values: np.ndarray) -> np.ndarray:
@@ -190,11 +193,10 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, np.asarray(validation[1])[known])
         return self.preparation_.transform(table.get(self.network).shaped(validation[0][known])), codes
 
-    def _train(self, values, codes, watched, settings: Training) -> None:
+    def _train(self, values, codes, watched, settings: Training, state_file: Path | None) -> None:
         import keras
 
-        limit, clock = self.settings_["epochs"], []
-        limit = min(limit, settings.max_epochs or limit)
+        limit = min(self.settings_["epochs"], settings.max_epochs or self.settings_["epochs"])
         stop = keras.callbacks.EarlyStopping(
             _WATCHED,
             patience=settings.patience,
@@ -202,29 +204,27 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             restore_best_weights=True,
             start_from_epoch=min(self.settings_["unwatched"], limit - 1),
         )
-        tick = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
-            on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter() - clock.pop()),
-        )
-        size = self.settings_["batch"]
-        history = self.model_.fit(
-            batches(values, codes, size=size, seed=self.seed),
+        size, watch = self.settings_["batch"], [stop] if watched else []
+        checkpoint = Checkpoint(state_file, self.model_, stop if watched else None)
+        self.model_.fit(
+            batches(values, codes, size=size, seed=self.seed, epochs_before=checkpoint.epochs_before),
             shuffle=False,  # the rows are shuffled already
+            initial_epoch=checkpoint.epochs_before,
             epochs=limit,
             validation_data=batches(*watched, size=size) if watched else None,
             class_weight=self._weights(codes),
-            callbacks=[tick, keras.callbacks.TerminateOnNaN(), *([stop] if watched else [])],
+            callbacks=[keras.callbacks.TerminateOnNaN(), *watch, checkpoint.callback()],
             verbose=0,
-        ).history
-        self._remember(history, clock, stop.best_epoch + 1 if watched else len(clock))
+        )
+        self._remember(checkpoint.curve, stop.best_epoch + 1 if watched else len(checkpoint.curve))
 
-    def _remember(self, history: Mapping[str, list], clock: list[float], best_epoch: int) -> None:
-        nothing = [np.nan] * len(clock)
-        columns = ("log_loss", "accuracy", _WATCHED, "val_accuracy")
-        curves = [history.get(name, nothing) for name in columns]
-        self.history_ = pd.DataFrame(dict(zip(HISTORY, [range(1, len(clock) + 1), *curves, clock])))
+    def _remember(self, curve: list[dict[str, float]], best_epoch: int) -> None:
+        columns = ("log_loss", "accuracy", _WATCHED, "val_accuracy", "seconds")
+        curves = [[epoch.get(name, np.nan) for epoch in curve] for name in columns]
+        self.history_ = pd.DataFrame(dict(zip(HISTORY, [range(1, len(curve) + 1), *curves])))
         self.best_epoch_ = best_epoch
-        self.seconds_per_epoch_ = float(np.median(clock[1:] or clock))
+        seconds = self.history_["seconds"]
+        self.seconds_per_epoch_ = float(np.median(seconds[1:] if len(curve) > 1 else seconds))
         if not np.isfinite(self.history_["loss"].iloc[0]):
             raise FloatingPointError(
                 f"The loss of {self.network!r} became infinite in the first epoch; lower its learning rate "
