@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import pandas as pd
 
@@ -113,9 +114,12 @@ def marker_table(table: pd.DataFrame) -> Caption:
     )
 
 
-def _ends(values: pd.Series) -> str:
-    """From the least to the greatest score."""
-    return f"{share(values.min())} to {share(values.max())}" if len(values) else "nothing"
+def _ends(values: pd.Series, write: Callable[[float], str] = share) -> str:
+    """From the least to the greatest, or one number where these are alike."""
+    if not len(values):
+        return "nothing"
+    low, high = write(values.min()), write(values.max())
+    return low if low == high else f"{low} to {high}"
 
 
 def weights_title(table: pd.DataFrame) -> str:
@@ -181,15 +185,14 @@ def _weights_finding(table: pd.DataFrame) -> str:
 
 def identification_title(table: pd.DataFrame, identified: pd.DataFrame) -> str:
     """How the gap goes with what is identified: rank correlations within a corpus, from the lowest to the highest."""
-    parts = [f"{what} ρ {_ends_of(rho)}" for what, rho in correlations(table, identified).items() if len(rho)]
+    parts = [
+        f"{what} ρ {_ends(rho, partial(minus, decimals=2))}"
+        for what, rho in correlations(table, identified).items()
+        if len(rho)
+    ]
     if not parts:
         return "What vectors name, and how much higher a random split scores with them"
     return f"A random split's advantage against what vectors name, within a corpus: {listed(parts)}"
-
-
-def _ends_of(rho: pd.Series) -> str:
-    low, high = minus(rho.min(), 2), minus(rho.max(), 2)
-    return low if low == high else f"{low} to {high}"
 
 
 def correlations(table: pd.DataFrame, identified: pd.DataFrame) -> dict[str, pd.Series]:

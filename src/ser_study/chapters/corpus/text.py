@@ -45,7 +45,7 @@ def _files(clips: pd.DataFrame) -> str:
 def _length(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return many(round(seconds / 60), "minute") if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _inventory(clips: pd.DataFrame) -> list[str]:

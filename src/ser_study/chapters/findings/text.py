@@ -137,6 +137,12 @@ def _beside_listeners(run: RunTables) -> str:
         for _, row in known.iterrows()
     ]
     text = f"Compared with one listener: {listed(scores)}. "
+    if "ravdess-speech" in set(table["corpus"]):
+        people = corpus_info.module("ravdess").INFO.human_figures
+        text += (
+            f"Listeners of RAVDESS speech are known by their accuracy alone: {share(people['speech, seven options'])}, "
+            "with one answer for calm and neutral. "
+        )
     low = run.headline.set_index("corpus")["low"].reindex(known["corpus"]).to_numpy()
     above = known[low > known["listeners"].to_numpy()]
     if len(above):

@@ -10,7 +10,7 @@ from ser_study.config import Config
 from ser_study.evaluation import metrics
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE
-from ser_study.wording import Caption, listed, minus, share, signed, word
+from ser_study.wording import Caption, duration, listed, minus, share, signed, word
 
 LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
 SURE = 0.05  # a change is beyond chance where p after Holm's correction is lower
@@ -83,7 +83,7 @@ def sizes(table: pd.DataFrame) -> Caption:
     finding = (
         f"From {int(table['parameters'].min()):,} to {int(large['parameters']):,} parameters "
         f"({word(large['network'])}); {table['seconds_per_epoch'].min():.1f} to {slow['seconds_per_epoch']:.1f} s an "
-        f"epoch ({word(slow['network'])}), {table['minutes'].sum():.0f} minutes of training in all."
+        f"epoch ({word(slow['network'])}), {duration(60 * table['minutes'].sum())} of training in all."
     )
     return Caption(
         "network_sizes",
