@@ -117,7 +117,6 @@ NAMES = {
     "baseline_inner": "inside the training part",
     "baseline_speakers": "new speakers",
     "baseline_sentences": "new sentences",
-    "baseline_corpora": "another corpus",
     "summary": "summaries",
     "egemaps": "eGeMAPS",
     "compare": "ComParE",
@@ -158,7 +157,8 @@ NAMES = {
     "uar_plurality": "UAR, listeners' plurality",
     "cross_entropy": "cross-entropy with the votes",
     "wrong_rate": "wrong sampling rate",
-    "cross_corpus": "another corpus",
+    **dict.fromkeys(("cross_corpus", "baseline_corpora"), "another corpus"),
+    "random_weights": "random weights",
 }
 
 HEADINGS = {  # columns that every table means alike; what else a column of one table means, its caption says

@@ -22,7 +22,7 @@ CROWDED = 5  # columns beyond which an interval stands below its score
 MANY = 7  # columns; a wider table is set smaller
 NAMED = (  # columns of registry names
     *("id", "corpus", "selection", "protocol", "feature", "model", "network", "source"),
-    *("metric", "against", "best_model", "trained_on", "ranking", "system", "like"),
+    *("metric", "against", "best_model", "trained_on", "ranking", "system", "like", "encoder", "kind"),
 )
 SETTINGS = ("params", "published_params")  # columns of hyperparameters, as JSON
 P_VALUES = ("p", "p_holm", "p_mcnemar")

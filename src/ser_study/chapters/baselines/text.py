@@ -282,4 +282,5 @@ def _protocol_finding(table: pd.DataFrame) -> str:
 
 def test_evaluations() -> Caption:
     """Lines of the ledger that belong to this chapter."""
-    return Caption("baseline_ledger", "Test-set evaluations of this chapter.", empty="None was logged.")
+    words = "Test-set evaluations of this chapter, by the name that each experiment has in the ledger and as a file."
+    return Caption("baseline_ledger", words, empty="None was logged.")

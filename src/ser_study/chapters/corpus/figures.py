@@ -216,7 +216,7 @@ def agreement(clips: pd.DataFrame) -> Figure | None:
             beside(ax, row, f"{mean:.0f}" if np.isfinite(mean) else "–")
         above(ax, "mean ◆", shift=-8)
         ax.set(xlim=(0, 102), xlabel=LISTENERS[measure])
-    figure.data = box_table(shares, measures, emotions)
+    figure.data = box_table(shares, measures, emotions).replace({"quantity": LISTENERS})
     return figure
 
 
