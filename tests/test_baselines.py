@@ -157,6 +157,13 @@ def test_honest_value_is_the_mean_over_corpora(result):
     assert np.isnan(honest["honest_high"])
 
 
+def test_speakers_are_drawn_where_every_corpus_has_some():
+    many = pd.DataFrame({"corpus": "ravdess", "speaker": [f"ravdess/{i % 4}" for i in range(8)]})
+    few = pd.DataFrame({"corpus": "tess", "speaker": ["tess/OAF", "tess/YAF"]})
+    assert comparisons._voices(many).tolist() == many["speaker"].tolist()
+    assert set(comparisons._voices(pd.concat([many, few]))) == {None}
+
+
 def test_paired_difference_shares_its_clips(result):
     both = comparisons.paired({"E000": result}, study_of(result))
     assert both["metric"].tolist() == ["accuracy", "uar"]

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ser_study import config as settings
 from ser_study import store as stores
-from ser_study.evaluation import summaries
+from ser_study.evaluation import intervals, summaries, tables
 from ser_study.experiments import Experiment, benchmark, execute, folds, runner
 from ser_study.experiments.selections import classes_of
 from ser_study.study import Study
@@ -209,3 +210,23 @@ def test_a_run_that_stops_between_draws_fits_the_finished_ones_no_more(small_stu
         artefact.unlink()
     pd.testing.assert_frame_equal(resumed, execute._computed(job, *options.values()))
     assert len(fitted) == 6
+
+
+def test_the_same_predictions_have_the_same_interval_wherever_they_are_scored(small_study):
+    some = [one for one in declared(small_study) if one.protocol == "speaker_independent"]
+    columns = ["metric", "value", "low", "high"]
+    by_experiment = small_study.scores(some).set_index("experiment")
+    clips, options = small_study.clips("synthetic"), {"evaluation": small_study.config.evaluation}
+    for one, rows in small_study.predict(some).items():
+        renamed = pd.concat([rows.assign(experiment=name) for name in ("first", "second")])
+        random = settings.rng(small_study.config, settings.SCORES)
+        again = tables.scores(renamed, clips, rng=random, **options).set_index("experiment").loc["second", columns]
+        own = by_experiment.loc[one.name, columns]
+        own = own[own["metric"] != "uar_validation"]
+        pd.testing.assert_frame_equal(own.reset_index(drop=True), again.reset_index(drop=True))
+        test = rows[rows["role"] == "test"].sort_values("clip_id")
+        speakers = clips.set_index("clip_id")["speaker"].loc[test["clip_id"]].to_numpy()
+        given = {"classes": sorted(set(test["truth"])), "n_bootstrap": options["evaluation"].n_bootstrap}
+        stream = tables.stream(settings.rng(small_study.config, settings.SCORES))
+        span = intervals.interval("uar", test["truth"], test["prediction"], speakers, rng=stream, **given)
+        assert (span.low, span.high) == tuple(own.set_index("metric").loc["uar", ["low", "high"]])

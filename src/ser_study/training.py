@@ -77,8 +77,8 @@ def run_folds(
         (n,) that are not test; None: the fold's own train and validation rows are the only inner fold
     training : settings of networks; None: their defaults
     fold_cache : for networks: ``fold_cache("0-3", make)`` returns the cached predictions of repeat 0, fold 3, or
-        calls ``make(state_file=…)`` and caches them, so that no finished fold is trained again and a long training goes
-        on where it stood
+        calls ``make(state_file=…)`` and caches them, so that no finished fold is trained again and a long training of
+        a registered network goes on where it stood
 
     Returns
     -------

@@ -91,7 +91,7 @@ class Config:
         return f"{self.preset}+{text if _FOLDER.fullmatch(text) else fingerprint(changed)[:8]}"
 
 
-SCORES = "scores"  # the random stream of every table of scores: the same predictions have the same interval in all
+SCORES = "scores"  # the random stream of a run's tables of scores: the same predictions have the same interval in all
 _FOLDER = re.compile(r"[\w.=+-]{1,40}", re.ASCII)  # what any file system takes, and a reader too
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LEAST = {  # numbers that may not be as low as 0; jobs and voices are checked where they are used

@@ -77,17 +77,29 @@ def _scores(
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
+def stream(rng: np.random.Generator) -> np.random.Generator:
+    """The random stream that resamples the clips of every experiment of a table, for scores that are taken elsewhere.
+
+    Clips must come in the order of their names.
+    """
+    return np.random.default_rng([_seed(rng), 0])
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**63))
+
+
 def _sampler(
     evaluation: Evaluation, rng: np.random.Generator
 ) -> Callable[[Predictions], tuple[intervals.Resamples, np.random.Generator]]:
     """Resamples of an experiment's clips, and a stream for its other draws; both start from one seed."""
-    seed = int(rng.integers(2**63))
+    seed = _seed(rng)
     known: dict[tuple[bytes, bytes], intervals.Resamples] = {}
 
     def sample(one: Predictions) -> tuple[intervals.Resamples, np.random.Generator]:
         key = (one.clip.tobytes(), one.truth.tobytes())
         if key not in known:
-            fresh = np.random.default_rng([seed, 0])
+            fresh = np.random.default_rng([seed, 0])  # as ``stream`` has it
             known[key] = intervals.resample(one.truth, one.speaker, n_bootstrap=evaluation.n_bootstrap, rng=fresh)
         return known[key], np.random.default_rng([seed, 1])
 

@@ -16,7 +16,7 @@ import pandas as pd
 from ser_study import config as settings
 from ser_study import features
 from ser_study.config import Config, unknown
-from ser_study.evaluation import intervals, metrics
+from ser_study.evaluation import intervals, metrics, tables
 from ser_study.experiments import baselines, ledger, runner
 from ser_study.experiments.baselines import Baseline
 from ser_study.experiments.execute import feature_names
@@ -126,12 +126,12 @@ def over_corpora(parts: pd.DataFrame) -> dict[str, float]:
 def by_corpus(table: pd.DataFrame, part: Selection, config: Config) -> pd.DataFrame:
     """UAR of the test rows by corpus: ``corpus, n, n_speakers, value, low, high, interval``."""
     clips = part.clips.set_index("clip_id")
-    rows = test_rows(table)
+    rows = test_rows(table).sort_values("clip_id")
     rows = rows.assign(clip_corpus=clips["corpus"].loc[rows["clip_id"]].to_numpy())
     lines = []
     for corpus, own in rows.groupby("clip_corpus", sort=True):
         speakers = clips["speaker"].loc[own["clip_id"]].to_numpy()
-        random = settings.rng(config, f"baseline rows/{corpus}")
+        random = tables.stream(settings.rng(config, settings.SCORES))
         options = {"level": config.evaluation.level, "n_bootstrap": config.evaluation.n_bootstrap, "rng": random}
         classes = sorted(set(own["truth"]) | set(own["prediction"]))
         span = intervals.interval("uar", own["truth"], own["prediction"], speakers, classes=classes, **options)

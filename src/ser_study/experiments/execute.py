@@ -20,7 +20,6 @@ from ser_study.experiments.experiment import COPYING_LEAKS, Experiment
 from ser_study.experiments.folds import N_VARIANTS, folds_of, has_inner_folds, shuffled
 from ser_study.experiments.selections import BASELINE, Selection, classes_of, joined, sample
 from ser_study.models import deep, registry
-from ser_study.models.model import Model
 from ser_study.store import Store, versions
 
 VERSION = 2  # rises when folds, fitting or scoring give other numbers
@@ -55,11 +54,12 @@ def make(experiment: Experiment, selections: Mapping[str, Selection], params, co
     model = registry.get(experiment.model)
     treated = treated_config(config, experiment)
     described = [features.get(name).settings(treated) for name in feature_names(experiment)]
+    version = {"version": model.version} if model.version else {}
     cache_key = {
         "experiment": experiment.declaration(),
         "clips": part.digest,
         "features": described[0] if len(described) == 1 else described,
-        "model": {name: getattr(config.models, name) for name in model.uses} | _version(model),
+        "model": {name: getattr(config.models, name) for name in model.uses} | version,
         "params": params,
         "seed": config.seed,
         "folds": splits.committed_hash(experiment.selection, experiment.protocol, store.project / "data" / "folds"),
@@ -97,8 +97,7 @@ def _of_kind(experiment: Experiment, config: Config, store: Store) -> dict[str, 
 
 
 def keeps_validation(experiment: Experiment) -> bool:
-    """Whether the validation rows are kept: those that choose systems and weights, and those of one other corpus, which
-    say how sure to be on this one."""
+    """Whether validation rows are kept: they choose systems and weights or, of one other corpus, say how sure to be."""
     elsewhere = experiment.protocol == "cross_corpus" and len(experiment.sources) == 1
     chooses = not experiment.fixed and experiment.leak != "select_on_test"
     return chooses and (experiment.protocol in KEEPS_VALIDATION or elsewhere)
@@ -107,10 +106,6 @@ def keeps_validation(experiment: Experiment) -> bool:
 def training_of(experiment: Experiment, config: Config) -> Training:
     """How a network is trained; where nothing may be chosen, no clip says when to stop: it runs to its last epoch."""
     return replace(config.training, validation_share=0.0) if experiment.fixed else config.training
-
-
-def _version(model: Model) -> dict[str, int]:
-    return {"version": model.version} if model.version else {}
 
 
 def inner_folds(job: Job, truth: pd.Series, config: Config) -> training.InnerFolds | None:
@@ -250,14 +245,19 @@ def _cached_draw(job: Job, draw: int, store: Store, fit: Callable[[], pd.DataFra
 def fold_cache(job: Job, draw: int, store: Store) -> training.FoldCache:
     """A cache of each finished fold of a network, and of how far an unfinished one has come."""
 
-    def cached(fold: str, make_fold) -> pd.DataFrame:
-        key, name = _draw_key(job, draw) | {"fold": fold}, f"{artefact_name('networks', job)}_{draw}_{fold}"
-        state_file = store.path(name, key, ".npz")
-        table = store.cached(name, key, partial(make_fold, state_file=state_file))
-        state_file.unlink(missing_ok=True)
-        return table
+    def cached(fold: str, make_fold: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+        name, key = f"{artefact_name('networks', job)}_{draw}_{fold}", _draw_key(job, draw) | {"fold": fold}
+        return store.cached(name, key, partial(_trained, make_fold, store.path(name, key, ".npz"), store))
 
     return cached
+
+
+def _trained(make_fold: Callable[..., pd.DataFrame], state_file: Path, store: Store) -> pd.DataFrame:
+    if not store.is_fresh(state_file):
+        state_file.unlink(missing_ok=True)
+    table = make_fold(state_file=state_file)
+    state_file.unlink(missing_ok=True)
+    return table
 
 
 def _draw_key(job: Job, draw: int) -> dict[str, Any]:

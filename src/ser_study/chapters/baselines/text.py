@@ -216,7 +216,10 @@ def paired(table: pd.DataFrame) -> Caption:
             f"- **{word(row.id)}**: {METRICS[row.metric]} {minus(100 * row.difference)} points {span} over "
             f"{word(row.against)}{' (trained once)' if row.against_seeds == 1 else ''}; {p}."
         )
-    words = "Score of ours minus that of the rebuilt best model, on the same clips."
+    words = (
+        "Score of ours minus that of the rebuilt best model, on the same clips. Intervals are over speakers; where a "
+        "corpus of the list has fewer than four, over clips of these voices."
+    )
     labels = {"p_mcnemar": "p (McNemar, ignores speakers)"}
     more = {"finding": "\n".join(lines), "empty": NOTHING, "only_csv": ("against_seeds",)}
     return Caption("baseline_pairs", words, labels=labels, **more)

@@ -11,6 +11,7 @@ from scipy.special import xlogy
 from ser_study import config as settings
 from ser_study.chapters.testing import votes
 from ser_study.evaluation import comparisons, intervals, metrics
+from ser_study.evaluation.tables import stream
 from ser_study.experiments.experiment import Experiment
 from ser_study.schema import probability_columns
 from ser_study.study import Study
@@ -52,7 +53,7 @@ def _rows(study: Study, one: Experiment, tables: Mapping[str, pd.DataFrame]) -> 
     for measure, truth in truths.items():
         if not len(truth):
             continue
-        random = settings.rng(study.config, f"labels from votes/{one.name}/{measure}")
+        random = stream(settings.rng(study.config, settings.SCORES))
         codes = shares.columns.get_indexer(truth)
         n_bootstrap = study.config.evaluation.n_bootstrap
         drawn = intervals.resample(codes, speakers.loc[truth.index].to_numpy(), n_bootstrap=n_bootstrap, rng=random)

@@ -20,7 +20,7 @@ def batches(*arrays: np.ndarray, size: int, seed: int | None = None, epochs_befo
     arrays : values and, for training and validation, codes; shape (n, …) each, floats in single precision
     size : rows a batch; the last may be smaller
     seed : of the order, which is drawn anew every epoch; None: as given
-    epochs_before : orders that an interrupted training has used up
+    epochs_before : epochs of an interrupted training with TensorFlow, whose orders are passed over
 
     Returns
     -------

@@ -100,7 +100,8 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
         validation : values and class names to watch; None: a share of the training clips, which are then not
             trained on. Where that share is 0 the network runs to its last epoch
         groups : clip of each row, so that augmented rows of a clip stay with it; None: each row is its own
-        state_file : where a long training keeps its state, to go on from it; the caller deletes it when all is done
+        state_file : where a long training keeps its state, to go on from it (with TensorFlow); the caller deletes it
+            when all is done
 
         Raises
         ------
@@ -204,6 +205,8 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):
             restore_best_weights=True,
             start_from_epoch=min(self.settings_["unwatched"], limit - 1),
         )
+        if keras.backend.backend() != "tensorflow":  # the others draw another number of orders in an epoch
+            state_file = None
         size, watch = self.settings_["batch"], [stop] if watched else []
         checkpoint = Checkpoint(state_file, self.model_, stop if watched else None)
         self.model_.fit(

@@ -1,4 +1,4 @@
-"""How far a training has come, written after every epoch, so that a killed one goes on at the next.
+"""How far a training has come, written between two epochs, so that a killed one goes on at the next.
 
 One ``.npz`` file holds the weights as they are and as they were best, the state of the optimiser and of every random
 stream, and the learning curve as JSON. It is replaced whole, so there is always the last finished epoch.
@@ -25,8 +25,8 @@ class Progress:
     """State of a training after an epoch."""
 
     curve: list[dict[str, Any]] = field(default_factory=list)  # one mapping an epoch of any stage
-    best: tuple[float, float] = (-np.inf, -np.inf)  # validation UAR and, between equals, minus the loss
-    arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)  # a list of each of ``GROUPS``
+    best: tuple[float, float] = (-np.inf, -np.inf)  # two numbers of the best epoch, such as its UAR and minus its loss
+    arrays: dict[str, list[Any]] = field(default_factory=dict)  # a list of each of ``GROUPS``: arrays, or variables
 
     def of_stage(self, stage: str) -> list[dict[str, Any]]:
         """Finished epochs of a stage."""
@@ -50,7 +50,7 @@ def read(path: Path) -> Progress:
             about = json.loads(str(file["about"]))
             arrays = {group: _group(file, group) for group in GROUPS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        print(f"{path.name} is damaged ({error}); this fold is trained from its beginning.", file=sys.stderr)
+        print(f"{path.name} is damaged ({error}); this network is trained from its beginning.", file=sys.stderr)
         return Progress()
     return Progress(about["curve"], tuple(about["best"]), arrays)
 
