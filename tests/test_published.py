@@ -186,13 +186,15 @@ def test_captions_name_columns_of_the_table_and_count_green_scores(rows):
     assert first.startswith(f"{len(green)} of {(rows['kind'] != 'listeners').sum()} published scores are green")
     above = int((beside["ours_low"] > beside["high"].fillna(beside["value"])).sum())
     below = int((beside["ours_high"] < beside["low"].fillna(beside["value"])).sum())
-    assert f"above {above}, level with {len(beside) - above - below} and below {below}" in first
+    assert f"above {above}, below {below} and within the intervals of {len(beside) - above - below}" in first
+    higher = int((beside["value"] > beside["ours"]).sum())
+    assert f"By the score alone {higher} are higher than ours. Sources: " in first
     assert f"above {above}" in published_text.title(rows)
     assert [line.split("**")[1] for line in lines] == ["RAVDESS speech", "CREMA-D", "TESS", "EMO-DB"]
     assert "UAR .819 [.778, .859] (XLS-R 300M" in lines[0]
     assert "ours is .730 [.680, .780], −8.9 points" in lines[0]
     assert "none is green; the best amber score is" in lines[2]
-    assert "ours was not measured so. Measured as ours, it is UAR .730" in lines[2]
+    assert "ours has no score by this protocol. By the same protocol as ours it is UAR .730" in lines[2]
 
 
 def test_text_holds_without_scores_of_ours_and_without_rows(rows):

@@ -55,6 +55,7 @@ class Baseline:
     votes: tuple[Vote, ...] = ()
     quoted: Mapping[str, float] = field(default_factory=dict)  # published on clips that are not all here
     note: str = ""
+    repository: str = ""  # on GitHub
     doubled: str = ""  # corpus that the authors' list of recordings holds twice
     floors: Mapping[str, float] = field(default_factory=dict)  # corpus of the list → least bar where it is absent
 
@@ -101,6 +102,7 @@ BASELINES: Mapping[str, Baseline] = {
             _SMALL,
             "lightgbm_000",
             note="The mean recall .881 is read from a confusion matrix of an unnamed run.",
+            repository="silvernine209/voice_emotion_classifier",
         ),
         Baseline(
             "E001",
@@ -120,6 +122,7 @@ BASELINES: Mapping[str, Baseline] = {
             (Vote("vote_001", ("mlp_001", "forest_gini_001"), 0.8905),),
             note="Bands and published numbers hold for the list with SAVEE (1,132 clips).",
             floors={"savee": 0.922},  # what .8993 comes to when the hardest corpus of the list is left out
+            repository="rebellon-carina/Capstone---Speech-Emotion-Recognition",
         ),
         Baseline(
             "E002a",
@@ -144,6 +147,7 @@ BASELINES: Mapping[str, Baseline] = {
                 Vote("v3_002", ("xgboost_002", "mlp_002", "forest_002", "logistic_002"), 0.82),
                 Vote("v4_002", ("mlp_002", "xgboost_002"), 0.8391),
             ),
+            repository="RoccoJay/Audio_to_Emotion",
         ),
         Baseline(
             "E002b",
@@ -159,6 +163,7 @@ BASELINES: Mapping[str, Baseline] = {
             "vote_3_2",
             (Vote("vote_3_2", ("conv8_002", "vgg16_head_002"), 0.78, (3.0, 2.0)),),
             note="The project's list is not available; the split is made here by the published recipe.",
+            repository="tushar2025/Speech-Emotion-Detection",
         ),
         Baseline(
             "E003",
@@ -175,6 +180,7 @@ BASELINES: Mapping[str, Baseline] = {
             note="Their network is rebuilt on our encoder, not on VGGish. The published number is 170 of 312, read "
             "from their confusion matrix; they report 51.4 %. Their network stops early by the development actors; "
             "our system takes its C from them and is then fitted on them too.",
+            repository="Kostyan0005/Emotion-Classifier-Project",
         ),
         Baseline(
             "E004",
@@ -192,6 +198,7 @@ BASELINES: Mapping[str, Baseline] = {
             doubled="ravdess",
             quoted={"accuracy": 0.6038, "weighted_f1": 0.60, "kappa": 0.52, "mcc": 0.52},
             note="Published on 18,070 clips with IEMOCAP and JL; the bar is the rebuilt network on the clips here.",
+            repository="wasef-c/emotion_rec",
         ),
     )
 }

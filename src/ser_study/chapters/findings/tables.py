@@ -139,6 +139,21 @@ def baselines(study: Study) -> pd.DataFrame:
 
 
 def outside(study: Study) -> pd.DataFrame:
-    """What chapter 07 found for use outside the studio, one row a corpus; empty where it is not in this run."""
-    path = study.store.run / "tables" / "in_short.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    """What chapter 07 measured of use outside the studio, one row a corpus; empty where it is not in this run.
+
+    Beside the columns of ``in_short.csv``, alike in every row: ``elsewhere`` and ``within``, the median UAR of the best
+    system trained on one corpus and tested on another, and that on new speakers of the tested one.
+    """
+    paths = [study.store.run / "tables" / f"{name}.csv" for name in ("in_short", "transfer")]
+    if not paths[0].is_file():
+        return pd.DataFrame()
+    table = pd.read_csv(paths[0])
+    if not paths[1].is_file():
+        return table
+    pairs = pd.read_csv(paths[1])
+    pairs = pairs[pairs["source"] != pairs["corpus"]].dropna(subset=["uar", "uar_within"])
+    medians = pairs.groupby("system")[["uar", "uar_within"]].median()
+    if medians.empty:
+        return table
+    best = medians.loc[medians["uar_within"].idxmax()]
+    return table.assign(elsewhere=best["uar"], within=best["uar_within"])

@@ -83,7 +83,10 @@ def smallest_p(table: pd.DataFrame) -> Caption:
 
 def test_evaluations(table: pd.DataFrame) -> Caption:
     """Of ``tables.test_evaluations``."""
-    words = "Test-set evaluations of each corpus so far: declared experiments, and evaluations during development."
+    words = (
+        "Test-set evaluations of each corpus so far. Declared: part of a run. Undeclared: scored by name on the "
+        "command line, part of no chapter. Development: before the settings were frozen."
+    )
     total = int(table[["declared", "undeclared", "development"]].to_numpy().sum()) if len(table) else 0
     finding = f"{total:,} evaluations are in the ledger; each has its date, its commit and its score." if total else ""
     return Caption("test_evaluations", words, empty="No test set of a real corpus was scored yet.", finding=finding)

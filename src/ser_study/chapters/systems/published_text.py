@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ser_study.chapters.systems.published import LIGHTS, LISTENERS
-from ser_study.wording import Caption, interval, sentence, signed, word
+from ser_study.wording import Caption, interval, listed, sentence, signed, word
 
 EMPTY = "No published score is listed."
 LABELS = {
@@ -43,7 +43,7 @@ def title(rows: pd.DataFrame) -> str:
     """The finding of the figure: ours against the green scores, or how many scores are red."""
     places = positions(systems(rows, "green"))
     if len(places):
-        return f"Our best is {_places(places)} of {len(places)} published scores that saw no test clip"
+        return f"Of {len(places)} published scores that saw no test clip ours is {_places(places)}"
     n_red, n = len(systems(rows, "red")), len(rows[rows["kind"] != LISTENERS])
     return f"{n_red} of {n} published scores have the test speakers in training"
 
@@ -67,7 +67,7 @@ def positions(rows: pd.DataFrame) -> pd.Series:
 
 def _places(places: pd.Series) -> str:
     above, level, below = (int((places == name).sum()) for name in ("above", "level", "below"))
-    return f"above {above}, level with {level} and below {below}"
+    return f"above {above}, below {below} and within the intervals of {level}"
 
 
 def finding(rows: pd.DataFrame) -> str:
@@ -86,10 +86,13 @@ def _counted(green: pd.DataFrame, n: int) -> str:
     places = positions(green)
     if places.empty:
         return f"{text} This run has no score of the same corpus, protocol and metric as any of them."
-    were = "one was" if len(places) == 1 else f"{len(places)} were"
+    beside = green.loc[places.index]
+    follow = "one follows" if len(places) == 1 else f"{len(places)} follow"
+    higher = int((beside["value"] > beside["ours"]).sum())
     return (
-        f"{text} Of these, {were} measured as ours, the best system of the corpus, which is {_places(places)}; level "
-        "means that the two intervals meet or that one holds the other's score."
+        f"{text} Of these, {follow} the same protocol as ours, the best system of the corpus, which is "
+        f"{_places(places)}: the two meet, or one holds the other's score. By the score alone {higher} "
+        f"{'is' if higher == 1 else 'are'} higher than ours. Sources: {listed(dict.fromkeys(beside['source']))}."
     )
 
 
@@ -107,11 +110,11 @@ def _described(known: pd.DataFrame) -> str:
     best, alike = known.loc[known["value"].idxmax()], known[known["ours"].notna()]
     if best.name in alike.index:
         return f"{_score(best)}; {_ours(best)}."
-    text = f"{_score(best)}; ours was not measured so"
+    text = f"{_score(best)}; ours has no score by this protocol"
     if alike.empty:
         return f"{text}."
     best = alike.loc[alike["value"].idxmax()]
-    return f"{text}. Measured as ours, it is {_score(best)}; {_ours(best)}."
+    return f"{text}. By the same protocol as ours it is {_score(best)}; {_ours(best)}."
 
 
 def _score(row: pd.Series) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from ser_study import features
 from ser_study.chapters.systems.tables import OTHERS
 from ser_study.config import Config
-from ser_study.wording import Caption, interval, listed, share, signed, span, voices, word
+from ser_study.wording import Caption, interval, listed, minus, share, signed, voices, word
 
 NO_SYSTEM = (
     "No selection of this run has new speakers to test on, so there is no system to choose; chapter 03 says why."
@@ -28,8 +28,10 @@ def systems_title(table: pd.DataFrame) -> str:
     wide = table.pivot_table(index="corpus", columns="system", values="uar", sort=False)
     if not {"hand_crafted", "best_system"} <= set(wide.columns):
         return "Every kind of system on new speakers"
-    gain = 100 * (wide["best_system"] - wide["hand_crafted"])
-    return f"On new speakers the best system scores {span(gain)} points above the one chosen on hand-crafted features"
+    gain = (100 * (wide["best_system"] - wide["hand_crafted"])).dropna()
+    least, most = (f"{minus(gain[name], 0)} points ({word(name)})" for name in (gain.idxmin(), gain.idxmax()))
+    ends = f"{least} to {most}" if len(gain) > 1 else least
+    return f"On new speakers the best system scores {ends} above the one chosen on hand-crafted features"
 
 
 def systems_figure(table: pd.DataFrame) -> Caption:
