@@ -10,7 +10,7 @@ import pytest
 
 from ser_study import config as settings
 from ser_study.audio import signal
-from ser_study.chapters.ablations import sentences, signals
+from ser_study.chapters.ablations import preparations, sentences, signals, text
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import Selection
 from ser_study.study import Study
@@ -96,6 +96,25 @@ def test_validation_rows_decide_and_test_rows_do_not(study):
     said = sentences.treatments(table)
     assert "EMO-DB the 3 other preparations change UAR by −20.0 points to +20.0 points" in said
     assert "as recorded (+20.0 points, p = .006)" in said
+    caption = text.signal(study, table)
+    assert caption.finding.startswith(said)
+    assert "*reference*" in caption.finding
+    assert "sign-flip test of the speakers' own scores" in caption.text
+
+
+def test_every_preparation_is_described_from_its_settings():
+    audio = settings.load("full").audio
+    described = preparations.described([signals.REFERENCE, *signal.TREATMENTS], audio)
+    assert sorted(name for names in preparations.DOES for name in names) == sorted(signal.TREATMENTS)
+    assert described.startswith(
+        "The *reference*: silent ends cut 40 dB below the loudest frame, 16 kHz. The others: *as recorded*: no silent"
+    )
+    assert "*RMS strip*: ends cut up to the first frame with an RMS of 0.001" in described
+    assert "*pad centre, pad start and pad end*: made 3 s long" in described
+    assert "{" not in described
+    assert preparations.described([signals.REFERENCE, "peak"], audio).endswith(
+        "The others: *peak*: scaled to a largest amplitude of 1."
+    )
 
 
 def test_a_reference_with_more_inner_folds_is_scored_on_the_rows_it_shares(study):

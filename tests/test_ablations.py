@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ser_study import config as settings
+from ser_study import features
 from ser_study.chapters.ablations import descriptions, figures, nested_searches, searches, selection, sentences, text
 from ser_study.experiments.selections import Selection
 from ser_study.schema import CLIP_COLUMNS
@@ -83,17 +84,26 @@ def test_sentence_on_searches_counts_what_was_pruned():
 def test_sentence_on_selection_compares_with_random():
     table = pd.DataFrame(
         {
-            "ranking": ["gain", "permutation", "lda"],
-            "dropped": [100, 100, 0],
-            "uar": [0.50, 0.52, 0.55],
-            "folds_ahead": [4, 1, 0],
-            "folds": [6, 6, 6],
+            "ranking": ["gain", "permutation", "lda", "anova"],
+            "dropped": [100, 100, 0, 150],
+            "uar": [0.50, 0.52, 0.55, 0.40],
+            "gain": [0.02, -0.01, 0.0, 0.097],
+            "folds_ahead": [4, 1, 0, 5],
+            "folds": [6, 6, 6, 6],
         }
     )
     said = sentences.selection(table)
     assert ".550" in said
     assert ".520" in said
-    assert said.endswith("in most folds: gain (4 of 6).")
+    assert "in most folds: gain (4 of 6). The largest gain" in said
+    assert "100 least important ones, 54 % of them" in said
+    assert "E004's 100 were 23 % of 435" in said
+    assert said.endswith("+9.7 points: F test of each feature, 150 features dropped, ahead in 5 of 6 folds.")
+
+
+def test_a_ranking_drops_from_as_many_features_as_the_sentence_says():
+    names = features.get(selection.FEATURE).columns(settings.load("full").librosa_frames)
+    assert len(names) == selection.N_FEATURES
 
 
 def test_sentence_on_descriptions_names_the_best_and_the_control():

@@ -157,6 +157,11 @@ def test_cards_stand_side_by_side():
     assert card["answers from a confidence of"] == "none: it always says unsure"
     assert card["then, on new speakers"] == "91 % of the clips answered, 87 % of these right (aim 80 %)"
     words = bundles_text.finding(table)
-    assert "`small.npz` (41 kB) reads CAM++ and scores .851 [.810, .890]" in words
+    assert "`small.npz` (41 kB) reads CAM++ (published weights needed besides: `campplus`, 28.0 MB) and scores" in words
+    assert "and scores .851 [.810, .890] on new speakers of EMO-DB" in words
+    assert "so it is the easiest one here" in words
+    both = bundles_text.finding(table.assign(feature="campplus+moonshine"))
+    assert "(published weights needed besides: `campplus`, 28.0 MB; `moonshine`, 13.3 MB)" in both
+    assert "weights" not in bundles_text.finding(table.assign(feature="means184"))
     assert "fitted beside other corpora on 3,335 clips" in words
     assert "no large one" in words

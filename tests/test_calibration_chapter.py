@@ -226,12 +226,14 @@ def test_systems_without_a_scale_are_named_apart():
     finding = calibration_text.reliability(bins, scores).finding
     assert finding.startswith("TESS has no validation speaker to learn a scale of the probabilities from: mean")
     assert (
-        "confidence is .980 there, accuracy .500. Of the other 2 systems, 1 is surer than right and 1 less sure than"
+        "confidence is .980 there, accuracy .500. Of the other 2 systems, 1 is overconfident and 1 is underconfident."
         in finding
     )
     assert "furthest from calibrated is two encoders on EMO-DB: ECE .100" in finding
     known = calibration_text.reliability(bins, scores.iloc[1:]).finding
-    assert known.startswith("Of 2 systems, 1 is surer than right")
+    assert known.startswith("Of 2 systems, 1 is overconfident")
+    shy = calibration_text.reliability(bins, scores.iloc[1:].assign(overconfidence=-0.1)).finding
+    assert shy.startswith("Of 2 systems, none is overconfident and all 2 are underconfident.")
     assert calibration_text.reliability(bins, scores.iloc[:1]).finding.endswith("accuracy .500.")
     change = calibration_text.scores(scores).finding
     assert "The largest change is 0.021 for the worse (two encoders, CREMA-D). TESS: no" in change

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from ser_study.chapters.controls import (
     identification,
     markers,
     shuffled,
+    shuffled_text,
     text,
 )
 from ser_study.download import weights
@@ -28,6 +28,7 @@ from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import classes_of, sample
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
+from ser_study.wording import percent, share
 
 CORPORA = ("ravdess-speech", "tess", "crema_d", "a_corpus_of_my_own_with_a_long_name")
 CHANCE = dict.fromkeys(CORPORA, 0.125)
@@ -160,9 +161,38 @@ def test_title_gives_the_distance_from_chance():
         ("tess", "random_augmented", within, 0.525),
         ("tess", "random", over_all, 0.13),
     ]
-    title = text.shuffled_title(repeats(rows), {"tess": 0.125})
-    assert re.findall(r"[\d.]+(?= points| to|$| where)", title) == ["3.5", "40"]
-    assert "copies" not in text.shuffled_title(repeats(rows[:1]), {"tess": 0.125})
+    assert shuffled_text.title(repeats(rows), {"tess": 0.125}) == (
+        "On shuffled labels 1 of 2 splits without a leak are within 1 point of chance, the other 3.5 points below; "
+        "1 of 1 leaks show"
+    )
+    rows += [("tess", "speaker_independent", within, 0.175)]
+    assert "the others 3.5 to 5.0 points off; 1" in shuffled_text.title(repeats(rows), {"tess": 0.125})
+    alone = shuffled_text.title(repeats(rows[2:3]), {"tess": 0.125})
+    assert alone == "On shuffled labels 1 of 1 splits without a leak are within 1 point of chance"
+
+
+def test_only_what_was_also_shuffled_over_all_clips_is_explained(small_study):
+    within, over_all = declare.WITHIN, declare.GLOBAL
+    rows = [("synthetic", name, within, 1 / 6 - 0.02) for name in ("random", "sentence_independent")]
+    rows += [("synthetic", "random", over_all, 1 / 6)]
+    finding = text.shuffled_summary(shuffled.summary(repeats(rows), small_study)).finding
+    assert finding.endswith(
+        "Permuted over all clips instead of within each speaker, 1 of the 1 that were tried are at chance, so there "
+        "the permutation within a speaker makes the score low. For the other 1 this was not tried."
+    )
+    alone = text.shuffled_summary(shuffled.summary(repeats(rows[:2]), small_study)).finding
+    assert alone.endswith("new sentences on synthetic corpus (−2.0 points).")
+    rows[2] = ("synthetic", "random", over_all, 1 / 6 - 0.02)
+    still = text.shuffled_summary(shuffled.summary(repeats(rows), small_study)).finding
+    assert "0 of the 1 that were tried are at chance. For" in still
+
+
+def test_the_caption_names_the_system_and_how_many_clips_it_takes(small_study):
+    table = shuffled.scores(changed(small_study, protocols=("random",), shuffled_clips=72, shuffles=2))
+    words = text.shuffled(table, shuffled.chance(small_study)).text
+    assert words.endswith(" LDA on 184 means with fixed hyperparameters, 72 clips of a corpus at most.")
+    table.attrs[shuffled.CLIPS] = 0
+    assert text.shuffled(table, shuffled.chance(small_study)).text.endswith("with fixed hyperparameters.")
 
 
 # Planted markers
@@ -177,7 +207,8 @@ def test_markers_on_real_folds_are_open_and_blocked_as_declared(small_study):
     assert cells.loc[("random", "duplicate"), "measured"] == "blocked"
     assert cells.loc[("speaker_independent", "sentence"), "measured"] == "open"
     assert cells.loc[("speaker_independent", "speaker"), "measured"] == "blocked"
-    assert f"{len(table)} of {len(table)} cells" in text.matrix_title(table)
+    assert text.matrix_title(table).endswith(f"shares its unit: {len(table)} of {len(table)} cases as declared")
+    assert text.matrix_title(table.assign(holds=False)).startswith(f"0 of {len(table)} cells")
 
 
 def test_a_marker_that_no_two_clips_share_has_no_cell(small_study):
@@ -306,6 +337,14 @@ def test_chance_is_taken_out_of_recall_and_ranks_are_correlated():
     ranks = text.correlations(encoder_scores(), identified())
     assert {what: set(rho.round(9)) for what, rho in ranks.items()} == {"speakers": {1.0}, "sentences": {-1.0}}
     assert text.identification_title(encoder_scores(), identified()).endswith("speakers ρ 1.00 and sentences ρ −1.00")
+    scores = encoder_scores()
+    scores.loc[scores["corpus"] == "tess", "interval"] = intervals.CLIPS
+    finding = text.identification(scores, identified()).finding
+    assert "mean over corpora of more than three speakers, speakers: " in finding
+    gap = scores[(scores["kind"] == "published") & (scores["corpus"] != "tess")]["gap"].mean()
+    above = (0.1 + 2 * gap - 0.1) / 0.9
+    assert f"speakers: {share(above)} published weights" in finding
+    assert f"flatters by {100 * gap:.1f} (published weights)" in finding
     few = identified().groupby(["corpus", "what"]).head(text.FEWEST_VECTORS - 1)
     assert text.correlations(encoder_scores(), few) == {}, "three points make no rank correlation"
 
@@ -358,7 +397,15 @@ def test_coverage_of_the_interval_that_is_used(store):
     assert table["coverage"].between(0.88, 0.99).all()
     assert table[intervals.CLIPS].max() < 0.85
     assert table.loc[4, intervals.BOOTSTRAP] < 0.87
-    assert "numbers of speakers" in text.coverage(table.reset_index()).finding
+    finding = text.coverage(table.reset_index()).finding
+    low, high = (percent(end, 1) for end in (table["coverage"].min(), table["coverage"].max()))
+    assert f"cover the truth in {low} to {high} of the simulated corpora" in finding
+    below = table.reset_index().assign(coverage=[0.93, 0.94, 0.935, 0.945], holds=[True, True, True, False])
+    below.attrs[coverage.LEVEL] = 0.95
+    assert (
+        "in 93.0 % to 94.5 % of the simulated corpora, all below 95 % (accepted: 93 % to 97 %, which holds at 3 of 4 "
+        "numbers of speakers; not 94.5 % with 91 speakers)."
+    ) in text.coverage(below).finding
 
 
 # Figures
@@ -414,6 +461,12 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_keep_the_rules(name):
     check_figure(FIGURES[name])
+
+
+def test_the_data_of_the_figure_of_speakers_are_what_it_draws():
+    drawn = figures.identification(encoder_scores(), identified()).data
+    assert {"what", "recall", "classes", "kind", "gap"} <= set(drawn)
+    assert len(drawn) == len(identified())
 
 
 def test_frames_mark_the_cells_that_are_not_as_declared():

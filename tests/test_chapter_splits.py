@@ -105,6 +105,18 @@ def test_one_corpus_has_no_matrix(small_study):
     assert "only one corpus" in text.cross_corpus(matrix).empty
 
 
+def test_the_part_that_stands_for_a_corpus_among_others_is_named(small_study):
+    part = small_study.selections["synthetic"]
+    several = {name: replace(part, name=name) for name in ("ravdess-speech", "ravdess-song", "emodb")}
+    named = tables.left_out(Study(small_study.config, small_study.store, several))
+    named = named[named["protocol"] == "another corpus"].set_index("corpus")["reason"]
+    assert named.to_dict() == {
+        "ravdess-song": "Where one corpus trains and another is tested, RAVDESS speech stands for its corpus."
+    }
+    assert tables.left_out(small_study).empty
+    assert text.left_out().empty.startswith("Every corpus of this run allows every protocol. One that would repeat")
+
+
 def replace_setting(config: settings.Config, name: str, value) -> settings.Config:
     section, _, inner = name.partition(".")
     return replace(config, **{section: replace(getattr(config, section), **{inner: value})})

@@ -97,6 +97,13 @@ def test_roc_title_takes_the_median_over_corpora_of_common_classes():
     assert alone.startswith("On a, calm is")
     assert alone.index("angry") < alone.index(".700")
     assert "new speakers" in class_text.roc_title(points[points["class"] == "calm"])
+    nearly = points[points["corpus"] == "a"].replace({"auc": {0.9: 0.98997, 0.7: 0.99}})
+    assert class_text.roc_title(nearly) == "On a, all classes are as easy to separate from the others (AUC .990)"
+    two = pd.concat([nearly, nearly.head(1).assign(**{"class": "bored", "auc": 0.8})])
+    assert class_text.roc_title(two) == (
+        "On a, sad, calm and angry are the classes easiest to separate from the others (AUC .990), bored the hardest "
+        "(.800)"
+    )
 
 
 def test_confusion_title_names_the_largest_confusion():

@@ -37,7 +37,9 @@ def clips_table(*, n_speakers: int = 24) -> pd.DataFrame:
     clips["speaker"] = [f"x/{1001 + s}" for s in clips["speaker"]]
     clips["clip_id"] = [f"x/{i:05d}" for i in range(len(clips))]
     share = random(1).beta(3, 3, len(clips))
-    return clips.assign(corpus="x", duration=1 + 3 * share, human_recognition=share, human_agreement=share**0.5)
+    return clips.assign(
+        corpus="x", channel="speech", duration=1 + 3 * share, human_recognition=share, human_agreement=share**0.5
+    )
 
 
 def prosody_table(**columns) -> pd.DataFrame:

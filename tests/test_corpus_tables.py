@@ -103,6 +103,22 @@ def test_sung_clips_are_no_speech():
     assert len(tables.spoken(table.iloc[:1])) == 1
 
 
+def test_durations_of_emotions_are_those_of_speech_where_there_is_song_too():
+    clips = acted().assign(channel="speech")
+    longer = acted().assign(channel="song", duration=9.0)
+    both = pd.concat([clips, longer[longer["emotion"] == "angry"]], ignore_index=True)
+    assert text.durations_title(both) == "Spoken angry clips are shortest (median 1.0 s), sad clips longest (2.5 s)"
+    caption = text.durations(both, both.assign(trimmed=both["duration"]))
+    assert caption.finding.endswith(
+        "left of the spoken clips is shortest in angry (1.00 s) and longest in sad (2.50 s)."
+    )
+    assert "speech and song together" in caption.text
+    plain = text.durations(clips, clips.assign(trimmed=clips["duration"]))
+    assert "spok" not in plain.finding + plain.alt
+    assert "song" not in plain.text
+    assert "Angry clips" in text.durations_title(longer.assign(duration=clips["duration"])), "all are sung"
+
+
 def test_audit_counts_known_and_unexpected_issues_apart():
     details = pd.DataFrame(
         [("clipped", f"own/{i}", f"{i} samples", True) for i in range(5)]

@@ -154,6 +154,8 @@ def test_counts_add_up(made):
     fewer = replace(part, clips=part.clips.iloc[2:], dropped=part.clips.iloc[:2].assign(reason="silent"))
     row = tables.counts(Study(SMALL, study.store, {"synthetic": fewer})).iloc[0]
     assert (row["found"], row["analysed"], row["dropped"]) == (len(part.clips), len(part.clips) - 2, "2 silent")
+    clash = replace(fewer, dropped=fewer.dropped.assign(reason="conflict"))
+    assert tables.counts(Study(SMALL, study.store, {"synthetic": clash}))["dropped"].tolist() == ["2 with two labels"]
 
 
 def test_frames_are_those_of_the_clip(made):

@@ -240,6 +240,12 @@ def test_words_count_what_is_drawn_and_groups_of_speakers_first():
         "correction."
     )
     assert second.startswith("- **CREMA-D**: 1 gap beyond chance; the largest is intensity strong − normal, two enc")
+    few = pd.concat([table, table.iloc[[0, 0]].assign(p_holm=np.nan)])
+    assert (
+        groups_text.gaps_finding(few)
+        .splitlines()[0]
+        .endswith("beyond chance after Holm's correction (2 more are not tested: a side has fewer than 10 speakers).")
+    )
     only = groups_text.gaps_finding(table.iloc[[0]])
     assert only.endswith("no tested gap is beyond chance after Holm's correction.")
     assert "of 1 gap tested here, none is beyond" in groups_text.gaps_title(table.iloc[[0]])

@@ -266,5 +266,10 @@ def test_words_on_families_say_how_many_and_how_much():
     assert finding.startswith(
         "Of 2 selections, the whole interval of the loss is above 0 in 2 for timbre; in 1 for pitch."
     )
+    bored = table[(table["emotion"] == "sad") & (table["corpus"] == "tess")].assign(emotion="bored", drop=0.9)
+    finding = importance_text.families_finding(pd.concat([table, bored]))
+    assert "without each, of those in 2 selections or more, in their mean: timbre: sad (20.0 points)" in finding
+    alone = importance_text.families_finding(table[table["corpus"] == "emodb"])
+    assert "without each, of the one selection: timbre: sad" in alone
     none = importance_text.families_finding(table.assign(low=-0.01))
     assert none.startswith("Of 2 selections, the whole interval of the loss is above 0 in 0 for timbre and pitch.")

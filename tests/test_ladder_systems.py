@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from ser_study import config as settings
 from ser_study import training
 from ser_study.chapters.splits import declare, figures, systems, systems_figures, systems_text, tables
-from ser_study.evaluation import metrics, significance, step_gaps
+from ser_study.evaluation import intervals, metrics, significance, step_gaps
 from ser_study.experiments import benchmark, checks, execute
 from ser_study.experiments.experiment import Experiment
 from ser_study.models import classical, registry
@@ -338,19 +338,45 @@ def test_the_ladder_is_read_aloud_in_five_sentences():
         words,
         (
             (".700 to .900", "12 of 12 scores are lower", "20 points are lost in the median (10 to 20 points)"),
-            ("CAM++, LDA is best on 3 of 3", "ahead by 20 points in the median"),
+            ("CAM++, LDA is best on 3 of 3 corpora: ", "ahead by 20 points in the median"),
             ("does not escape the leak", "costs it 10 points", "in 9 of 9", "in 9) and more in 0 (in 0)", "+10 points"),
-            ("new sentences 5 points", "new speakers 20 points (10 to 20 points)", "both at once 25 points"),
+            ("5 points on new sentences (5)", "20 on new speakers (10 to 20)", "and 25 on both at once (15 to 25)"),
             ("Of 6 tested steps", "3 are significant", "= .200", "steps on TESS cannot reach .05"),
         ),
     ):
         for part in parts:
             assert part in line
         assert line.count(". ") == 1, "one sentence each"
-    assert (
-        "leaks too: new speakers cost it 10 points in the median, and the other systems 20"
-        in systems_text.ladder_title(ladder_table())
+    assert systems_text.ladder_title(ladder_table()) == (
+        "The encoder leaks too: new speakers cost it 10 points on recorded corpora of more than three speakers, in 0 "
+        "of 9 comparisons more than the other system"
     )
+
+
+def test_two_voices_and_synthetic_ones_do_not_speak_for_other_people():
+    scores, leads = ladder_table().replace({"corpus": {"emodb": "synthetic"}}), leads_table()
+    scores.loc[scores["corpus"] == "tess", "interval"] = intervals.CLIPS
+    scores.loc[(scores["feature"] == "campplus") & (scores["protocol"] == "speaker_independent"), "value"] -= 0.15
+    leads = leads.replace({"corpus": {"emodb": "synthetic"}})
+    assert systems_text.ladder_title(scores).endswith("in 3 of 3 comparisons more than the other system")
+    words = systems_text.reading(scores, costs_table(), leads.assign(difference=-0.05)).splitlines()
+    assert "on 3 of 3 corpora, the synthetic corpus among them: against" in words[1]
+    assert "on recorded corpora of more than three speakers the same step costs it 25 points, less than" in words[2]
+    assert "in 0 of 3 comparisons" in words[2]
+    assert "more in 3 (in 3)" in words[2]
+    alone = scores[scores["corpus"] == "synthetic"]
+    assert systems_text.ladder_title(alone) == (
+        "The encoder leaks too: new speakers cost it 25 points, in 3 of 3 comparisons more than the other system"
+    )
+
+
+def test_leaks_are_counted_where_they_can_be_tested():
+    table = leaks_table().assign(note="", p_holm=0.01)
+    table.loc[table["corpus"] == "tess", ["note", "p_holm"]] = ["cannot reach .05", 1.0]
+    finding = systems_text.leaks_table(table).finding
+    assert "before the split: RAVDESS speech (+10.0 points) and EMO-DB (+10.0 points), of 2 tested." in finding
+    assert "leak and augmentation together" in finding
+    assert "augmentation" not in systems_text.leaks_table(table[table["leak"] != LEAKS[0]]).finding
 
 
 def test_sentences_without_an_encoder_and_without_new_speakers():
@@ -372,7 +398,7 @@ def test_ranks_say_which_systems_the_best_is_not_different_from():
         in finding
     )
     assert "from linear SVM on ComParE)" in finding
-    assert systems_text.ranks_title(ranks_table()) == "CAM++, LDA ranks best on new speakers on 3 of 3 selections"
+    assert systems_text.ranks_title(ranks_table()) == "CAM++, LDA ranks best on new speakers on 3 of 3 corpora"
     assert systems_text.leaks_title(leaks_table()).endswith("(hyperparameters chosen on test)")
 
 

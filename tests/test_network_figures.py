@@ -11,6 +11,7 @@ from ser_study.chapters.ensembles import figures as ensemble_figures
 from ser_study.chapters.ensembles.gender import SYSTEMS
 from ser_study.chapters.ensembles.votes import SINGLE
 from ser_study.chapters.networks import figures
+from ser_study.chapters.networks import text as networks_text
 
 
 def texts_of(figure) -> list[str]:
@@ -49,9 +50,12 @@ def test_learning_curves_have_a_panel_a_network_and_mark_the_best_epoch():
 def test_regularisation_writes_both_accuracies_and_the_gap():
     table = pd.DataFrame(
         {"changed": ["as published", "no dropout"], "accuracy": [0.71, 0.95], "validation_accuracy": [0.5, 0.45],
-         "gap": [0.21, 0.5]}
+         "gap": [0.21, 0.5], "uar": [0.34, 0.58], "difference": [np.nan, 0.24]}
     )  # fmt: skip
     texts = texts_of(figures.regularisation(table))
+    title = "8-layer CNN of E002, best UAR on validation rows: "
+    assert networks_text.regularisation_title(table) == f"{title}no dropout (.580; as published .340)"
+    assert networks_text.regularisation_title(table.head(1)) == f"{title}as published (.340)"
     assert {".710", ".500", "21.0", ".950", ".450", "50.0", "no dropout"} <= set(texts)
     assert figures.regularisation(table.iloc[:0]) is None
 

@@ -340,6 +340,15 @@ def test_means_and_sentences_say_what_was_computed():
     assert "hand-crafted features from .600 to .300 (white noise, 0 dB SNR)" in finding
     assert "one encoder from .700 to .400" in finding
     assert "telephone, µ-law, 8 kHz −10.0 / −10.0" in finding
+    assert finding.endswith(
+        "A mere change of level (gain, 20 dB) changes the mean UAR, in points: hand-crafted features 0.0; one encoder "
+        "0.0."
+    )
+    quiet = short[short["degradation"] == "gain"].assign(level=-20.0, change=[-0.18, -0.02, 0.0])
+    assert "(gain, 20 dB / gain, −20 dB) changes the mean UAR, in points: hand-crafted features 0.0 / −18.0; one" in (
+        robustness_text.finding(pd.concat([short, quiet]), 0.2)
+    )
+    assert "change of level" not in robustness_text.finding(short[short["degradation"] != "gain"], 0.2)
     details = robustness_text.details(short, 0.2)
     assert "hand-crafted features 88 % and one encoder 90 %" in details  # .35 of .4, .45 of .5
     assert "either way for any system: gain, 20 dB." in details

@@ -86,7 +86,9 @@ def test_the_row_of_a_selection_is_read_from_the_other_sections(small_study):
     )
     text = summary_text.finding(pd.DataFrame([row]), pairs, gaps)
     assert "1 of 2 gaps tested is beyond chance after Holm's correction" in text
-    assert "the widest is male − female on CREMA-D: −10.0 points [−15.0, −5.0]." in text
+    assert "correction; the widest of the tested is male − female on CREMA-D: −10.0 points [−15.0, −5.0]." in text
+    half = summary_text.finding(pd.DataFrame([row]), pairs, gaps.assign(p_holm=[0.04, math.nan, 0.01]))
+    assert "correction (1 more is not tested: a side has fewer than 10 speakers); the widest of the tested is" in half
     unproven = summary_text.finding(pd.DataFrame([row]), pairs, gaps.assign(p_holm=0.2))
     assert "−10.0 points [−15.0, −5.0]. That does not show that there is none." in unproven
     assert "of 100 angry clips 75 are found, and of 100 alarms 40 are false, where 40 % of the clips are angry" in text

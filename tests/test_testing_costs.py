@@ -144,9 +144,18 @@ def test_words_name_the_front_and_the_processor():
     assert "Chip 1" in cost_text.pareto(table).text
     assert "430 training clips" in cost_text.costs(table).text
     assert "from scratch" not in cost_text.costs(table).text
+    assert ", but " not in words
     network = table.tail(1).assign(model="mlp_head")
     assert "Networks from scratch were trained on all cores." in cost_text.costs(network).text
     assert set(cost_text.costs(table).labels) <= set(cost_text.readable(table).columns)
+    both = pd.concat([table, network.assign(extract_ms=3.0, n_train=400)], ignore_index=True)
+    assert (
+        "features take 79 % or more, except 25 % with a network from scratch (summaries, dense head); the longest"
+        in (cost_text.finding(both))
+    )
+    assert "430 training clips (of which a network from scratch learns from 400 and stops by the others); one core" in (
+        cost_text.costs(both).text
+    )
     assert cost_text.title(table.iloc[:1]) == "summaries, LDA is both among the fastest and the best"
 
 

@@ -146,9 +146,29 @@ def test_the_finding_says_how_far_the_threshold_helps():
         transfer_text.figure(frame).finding
     )
     finding = transfer_text.table(frame).finding
-    assert "+20.0 points in the median" in finding
-    assert "the systems answer 50 % of the clips, of which 80 % are right" in finding
+    assert "two encoders +20.0 points in the median" in finding
+    assert "two encoders: 50 % of the clips answered, 80 % of these right" in finding
     assert finding.endswith("1 of 2 cases (each a pair of corpora and a system) reach the aim.")
+
+
+def test_each_system_has_numbers_of_its_own():
+    row = {"source": "tess", "corpus": "emodb", "languages": "en → de", "uar_within": 0.7, "note": ""}
+    known = {"coverage": 0.9, "accuracy": 0.4, "accuracy_of_all": 0.4}
+    frame = pd.DataFrame([
+        row | known | {"system": "one encoder", "uar": 0.4, "overconfidence": 0.2},
+        row | {"system": "one encoder", "uar": 0.7, "source": "emodb"},
+        row | known | {"system": "two encoders", "uar": 0.5, "overconfidence": 0.1, "coverage": 0.0,
+                       "accuracy": np.nan},
+        row | {"system": "two encoders", "uar": 0.8, "source": "emodb"},
+    ])  # fmt: skip
+    assert transfer_text.title(frame) == (
+        "Median UAR of this run's systems on another corpus and on new speakers of their own: one encoder .400 and "
+        ".700; two encoders .500 and .800"
+    )
+    finding = transfer_text.table(frame).finding
+    assert "one encoder +20.0 points in the median and +20.0 at most; two encoders +10.0 points" in finding
+    assert "one encoder: 90 % of the clips answered, 40 % of these right (40 % of all clips)" in finding
+    assert "two encoders: nothing answered. 0 of 2 cases" in finding
 
 
 def test_words_name_systems_chance_and_the_one_corpus_of_another_language():
@@ -162,8 +182,8 @@ def test_words_name_systems_chance_and_the_one_corpus_of_another_language():
                          "languages": " → ".join(dict.fromkeys(spoken))})  # fmt: skip
     frame = pd.DataFrame(rows)
     title = transfer_text.title(frame)
-    assert title.startswith("Two encoders: in this run a median UAR of .517 on another corpus"), "as the tables round"
-    assert title.endswith(", and .700 on new speakers of their own")
+    assert title.startswith("Median UAR of this run's systems on another corpus and on new speakers of their own: ")
+    assert title.endswith(": two encoders .517 and .700"), "as the tables round"
     finding = transfer_text.figure(frame).finding
     assert "At chance" not in finding
     assert finding.endswith("EMO-DB is the only one in another language, so corpus and language cannot be told apart.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from test_rebuilt import names, of  # noqa: F401  (names is a fixture)
 
 from ser_study import config as settings
 from ser_study import schema
 from ser_study.chapters.ensembles import text, votes
 from ser_study.evaluation import metrics
-from ser_study.experiments import Selection, ledger, runner
-from ser_study.store import Store
+from ser_study.experiments import Selection, baselines, ledger, runner
+from ser_study.store import Store, project_root
 from ser_study.study import Study
 from ser_study.wording import minus, p_text
 
@@ -49,11 +50,11 @@ def selection_of(name: str, n_speakers: int) -> Selection:
 
 def predicted(clips: pd.DataFrame, experiment) -> pd.DataFrame:
     """Predictions of one system of the benchmark: each speaker tested once, the next one validation."""
-    names = sorted(clips["speaker"].unique())
-    home = clips["speaker"].map(names.index).to_numpy()
+    voices = sorted(clips["speaker"].unique())
+    home = clips["speaker"].map(voices.index).to_numpy()
     parts = []
-    for fold in range(len(names)):
-        for role, who in (("validation", (fold + 1) % len(names)), ("test", fold)):
+    for fold in range(len(voices)):
+        for role, who in (("validation", (fold + 1) % len(voices)), ("test", fold)):
             rows = clips[home == who]
             share = SHARES[experiment.feature, experiment.model][role == "test"]
             luck = np.random.default_rng([fold, len(experiment.feature), len(experiment.model)]).uniform(size=len(rows))
@@ -159,6 +160,22 @@ def test_the_projects_votes_stand_beside_their_best_model():
     line = votes.baseline_votes(models).iloc[0]
     assert line["best_model"] == "mlp_001"
     assert line["gain"] == pytest.approx(0.02)
+    table = votes.baseline_votes(models)
+    assert text.baseline_votes(table).finding == (
+        "1 of 1 votes is above the best rebuilt model of the same list; the largest gain is +2.0 points (vote (E001), "
+        "E001). None of these differences is tested."
+    )
+    table.attrs[votes.TESTED] = {"E001": 1132}
+    assert "(vote (E001), E001), about 23 of the 1,132 clips of its list. None" in text.baseline_votes(table).finding
     silent = votes.baseline_votes(models[models["model"] != "vote_001"].astype({"id": "str", "model": "str"}))
     assert silent.empty, "a list without a vote, as in the preset quick"
     assert list(silent) == list(votes.baseline_votes(models))
+
+
+@pytest.mark.parametrize("project", ["E001", "E002a", "E002b"])
+def test_the_test_clips_of_a_list_are_counted(names, store, project):  # noqa: F811
+    baseline = baselines.BASELINES[project]
+    clips, _ = of(baseline.split, names)
+    here = Store(store.raw, store.derived, store.run, project_root())
+    study = Study(CONFIG, here, {}, {baseline.selection: Selection(baseline.selection, clips, clips.iloc[:0])})
+    assert votes._n_tested(baseline, study) == {"E001": 1132, "E002a": 491, "E002b": 491}[project]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+VARIED = ("short", "dropout0", "dropout2", "dropout75", "l1", "l2", "batch64")  # ends of a network's changed settings
 NAMES = {
     "ravdess": "RAVDESS",
     "ravdess-speech": "RAVDESS speech",
@@ -71,7 +72,7 @@ NAMES = {
     "lda_004": "LDA (E004)",
     "bagged_lda_004": "bagged LDA (E004)",
     "conv1d_001": "Conv1D (E001)",
-    "conv8_002": "8-layer CNN (E002)",
+    **dict.fromkeys(("conv8_002", *(f"conv8_002_{one}" for one in VARIED)), "8-layer CNN (E002)"),
     "rnn_002": "simple RNN (E002)",
     "vgg16_head_002": "VGG16, frozen (E002)",
     "vote_3_2": "vote 3 : 2 (E002)",
@@ -94,12 +95,10 @@ NAMES = {
     "E003": "E003, Emotion Classifier Project",
     "E004": "E004, emotion_rec",
     "tess-as-E000": "TESS as E000 labels it",
-    "baseline-000": "list of E000",
-    "baseline-001": "list of E001",
+    **{f"baseline-00{n}": f"list of E00{n}" for n in (0, 1, 4)},
     "baseline-002a": "list of E002",
     "baseline-002b": "split of E002, deep half",
     "baseline-003": "actors of E003",
-    "baseline-004": "list of E004",
     "statistics51": "51 statistics",
     "means180": "180 means",
     "means186": "180 means and tonnetz",
@@ -115,8 +114,6 @@ NAMES = {
     "baseline_list": "published list",
     "baseline_fresh": "fresh splits",
     "baseline_inner": "inside the training part",
-    "baseline_speakers": "new speakers",
-    "baseline_sentences": "new sentences",
     "summary": "summaries",
     "egemaps": "eGeMAPS",
     "compare": "ComParE",
@@ -140,11 +137,13 @@ NAMES = {
     "campplus_filterbank": "filterbank",
     **dict.fromkeys(("campplus_random", "campplus_random_weights"), "CAM++, random weights"),
     "moonshine_random_weights": "Moonshine, random weights",
+    **{f"campplus_random{n}": f"CAM++, random weights, draw {n + 1}" for n in (1, 2)},
+    **{f"moonshine_random{n}": f"Moonshine, random weights, draw {n + 1}" for n in range(3)},
     "published": "published weights",
     "random": "random split",
     "take_disjoint": "takes kept together",
-    "sentence_independent": "new sentences",
-    "speaker_independent": "new speakers",
+    **dict.fromkeys(("sentence_independent", "baseline_sentences"), "new sentences"),
+    **dict.fromkeys(("speaker_independent", "baseline_speakers"), "new speakers"),
     "speaker_and_sentence": "new speakers and sentences",
     "anova": "F test of each feature",
     "lda_first_class": "LDA, first class only (E004)",
@@ -251,7 +250,7 @@ def minus(value: float, decimals: int = 1) -> str:
 
 def rounded(value: float, decimals: int) -> float:
     """A number rounded so that sums in another order, which differ in their last bits, give the same."""
-    return round(round(value, 9), decimals)
+    return round(round(float(value), 9), decimals)
 
 
 def span(values: Iterable[float]) -> str:

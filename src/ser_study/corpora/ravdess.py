@@ -50,8 +50,8 @@ INFO = CorpusInfo(
     name="ravdess",
     title="RAVDESS, speech and song",
     description=(
-        "24 actors say and sing two sentences in eight (sung: six) emotions, at two intensities and twice each. "
-        "North American English, recorded at 48 kHz in a studio."
+        "24 actors say, and 23 of them sing (actress 18 does not), two sentences in eight (sung: six) emotions, twice "
+        "each, at two intensities (neutral: one). North American English, recorded at 48 kHz in a studio."
     ),
     licence="CC BY-NC-SA 4.0",
     citation=(

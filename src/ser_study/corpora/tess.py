@@ -40,8 +40,9 @@ INFO = CorpusInfo(
     name="tess",
     title="TESS, Toronto Emotional Speech Set",
     description=(
-        "Two actresses, 64 and 26 years old, each say 200 words in one carrier phrase in seven emotions. "
-        "Canadian English, recorded at 24.414 kHz. Surprise is pleasant surprise."
+        "Two actresses, 64 and 26 years old, each say 200 words in one carrier phrase in seven emotions; a sentence is "
+        "one word in that phrase, so a new sentence differs from a known one by a word. Canadian English, recorded "
+        "at 24.414 kHz. Surprise is pleasant surprise."
     ),
     licence="CC BY-NC-ND 4.0",
     citation=(

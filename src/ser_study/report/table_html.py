@@ -194,8 +194,8 @@ def _cells(values: pd.Series, decimals: int | None, crowded: bool, intervals: Se
 
 def _texts(values: pd.Series) -> list[str]:
     """Cells that hold words; a registry name is said as in sentences, whatever the column."""
-    words = {True: "yes", False: "no"} if pd.api.types.is_bool_dtype(values) else {}
-    texts = ["–" if _is_missing(value) else str(words.get(value, value)) for value in values.tolist()]
+    words = {"True": "yes", "False": "no"}
+    texts = ["–" if _is_missing(value) else words.get(str(value), str(value)) for value in values.tolist()]
     return [NAMES.get(text, text) if "_" in text else text for text in texts]
 
 

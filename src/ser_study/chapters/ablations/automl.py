@@ -2,7 +2,8 @@
 
 E004 compared its models by cross-validation on its *test* clips, and tuned and bagged the winner there. Here as
 many clips are drawn from the training part of its list, so no test clip is used. As there, log-mel values are
-reduced to 435 principal components of all these clips, without their labels, and no hyperparameter is chosen.
+reduced to 435 principal components of all these clips, without their labels, and no hyperparameter is chosen. Histogram
+boosting stands for E004's gradient boosting.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from ser_study.tuning import comparison
 
 VERSION = 1  # rises when folds or scores give other numbers
 BASELINE, FEATURE = BASELINES["E004"], "log_mel87"
-N_CLIPS, N_FOLDS = 2529, 5  # clips that E004 compared its models on; it used ten folds
-PUBLISHED: Mapping[str, float] = {  # accuracy that E004 printed; histogram boosting stands for gradient boosting
+N_CLIPS, N_FOLDS = 2529, 5  # clips that E004 compared its models on, and folds here
+PUBLISHED_FOLDS = 10
+CLIPS = "n_clips"  # in the ``attrs`` of the table: how many clips were drawn
+PUBLISHED: Mapping[str, float] = {  # accuracy that E004 printed
     **{"lda": 0.4282, "ridge": 0.4274, "linear_svm": 0.4183, "lightgbm": 0.4183, "xgboost": 0.4176},
     **{"hist_boosting": 0.4092, "knn": 0.4001, "extra_trees": 0.3816, "forest": 0.3772, "logistic": 0.3673},
     **{"naive_bayes": 0.3124, "adaboost": 0.3037, "tree": 0.2914, "qda": 0.2376, "dummy": 0.2297},
@@ -42,6 +45,7 @@ def table(study: Study) -> pd.DataFrame:
     -------
     Columns ``COLUMNS``, best first; ``accuracy``, ``auc``, ``kappa`` and ``mcc`` in random folds like E004's,
     ``new_speakers`` the accuracy in folds that keep speakers whole, ``fit_s`` s a fit on one thread.
+    ``attrs[CLIPS]``: the number of clips.
     """
     config, store, part = study.config, study.store, None
     if config.ablations.automl:
@@ -58,7 +62,9 @@ def table(study: Study) -> pd.DataFrame:
         "libraries": features.get(FEATURE).made_with(config) | versions(_libraries()),
     }
     scores = store.cached("ablations/automl", cache_key, lambda: _compared(part, truth, speaker, study))
-    return scores.assign(published=scores["model"].map(PUBLISHED))[COLUMNS]
+    compared = scores.assign(published=scores["model"].map(PUBLISHED))[COLUMNS]
+    compared.attrs[CLIPS] = len(truth)
+    return compared
 
 
 def _libraries() -> list[str]:

@@ -46,8 +46,8 @@ from ser_study.parallel import single_threaded
 from ser_study.schema import FeatureSet
 from ser_study.study import Study
 
-FEATURE = "means184"  # of E001
-DROPPED = (0, 25, 50, 75, 100, 125, 150, 175)  # of its 184 columns
+FEATURE, N_FEATURES = "means184", 184  # of E001, and its columns
+DROPPED = (0, 25, 50, 75, 100, 125, 150, 175)
 DRAWS = 5  # of the random control
 VERSION = 1  # rises when the curve gives other numbers
 COLUMNS = ["ranking", "repeat", "fold", "draw", "dropped", "uar"]

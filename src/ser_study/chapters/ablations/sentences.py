@@ -12,11 +12,13 @@ from ser_study.chapters.ablations import automl as comparing
 from ser_study.chapters.ablations.channels import BOTH
 from ser_study.chapters.ablations.descriptions import CONTROL, is_trained
 from ser_study.chapters.ablations.searches import names
+from ser_study.chapters.ablations.selection import FEATURE, N_FEATURES
 from ser_study.chapters.ablations.signals import CLAIMS
-from ser_study.wording import listed, p_text, share, signed, word
+from ser_study.models.baseline_models import COMPONENTS_004
+from ser_study.wording import listed, p_text, percent, share, signed, word
 
 SURE = 0.05  # a change is beyond chance where p after Holm's correction is lower
-DROPPED = 100  # features, as E004 dropped
+DROPPED = 100  # features, as E004 dropped of its ``COMPONENTS_004``
 
 
 def points(difference: float) -> str:
@@ -74,13 +76,14 @@ def automl(table: pd.DataFrame, selections: Iterable[str]) -> str:
         table.loc[table[column].idxmax()] for column in ("published", "accuracy", "new_speakers")
     )
     models = table[table["model"] != "dummy"]
+    drawn = f" on {table.attrs[comparing.CLIPS]:,} clips" if comparing.CLIPS in table.attrs else ""
     rank, p = spearmanr(models["published"], models["accuracy"])
     agreement = "agrees with E004's" + ("" if rank > 0 and p < SURE else " no more than by chance")
     return (
         f"The best model is {word(published['model'])} in E004's own table ({share(published['published'])}), "
-        f"{word(random['model'])} here ({share(random['accuracy'])}), and {word(honest['model'])} on new speakers "
-        f"({share(honest['new_speakers'])}). Random folds score {inflation_points(table):.1f} points higher on "
-        f"average; the order of the {len(models)} models {agreement} (rank correlation {share(rank)}, "
+        f"{word(random['model'])} here{drawn} ({share(random['accuracy'])}), and {word(honest['model'])} on new "
+        f"speakers ({share(honest['new_speakers'])}). Random folds score {inflation_points(table):.1f} points higher "
+        f"on average; the order of the {len(models)} models {agreement} (rank correlation {share(rank)}, "
         f"p {p_text(p)}). The components come from all of these clips, as in E004, those of new speakers "
         f"included. Not in it: {listed(missing)}."
     )
@@ -151,11 +154,14 @@ def selection(table: pd.DataFrame) -> str:
         return ""
     ahead = hundred[hundred["folds_ahead"] > hundred["folds"] / 2]
     each = [f"{word(row.ranking)} ({row.folds_ahead:.0f} of {row.folds:.0f})" for row in ahead.itertuples()]
-    best = hundred.loc[hundred["uar"].idxmax()]
+    best, most = hundred.loc[hundred["uar"].idxmax()], table.loc[table["gain"].idxmax()]
     return (
-        f"With all features UAR is {share(whole)}; without the {DROPPED} least important ones it is at best "
-        f"{share(best['uar'])} ({word(best['ranking'])}). Better than dropping at random in most folds: "
-        f"{listed(each) or 'none'}."
+        f"With all {features.get(FEATURE).title} UAR is {share(whole)}; without the {DROPPED} least important ones, "
+        f"{percent(DROPPED / N_FEATURES)} of them, it is at best {share(best['uar'])} ({word(best['ranking'])}). "
+        f"E004's {DROPPED} were {percent(DROPPED / COMPONENTS_004)} of {COMPONENTS_004}. Better than dropping at "
+        f"random in most folds: {listed(each) or 'none'}. The largest gain over dropping at random is "
+        f"{points(most['gain'])}: {word(most['ranking'])}, {most['dropped']} features dropped, ahead in "
+        f"{most['folds_ahead']:.0f} of {most['folds']:.0f} folds."
     )
 
 

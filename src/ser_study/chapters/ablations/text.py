@@ -7,9 +7,13 @@ import dataclasses
 import pandas as pd
 
 from ser_study import config as settings
-from ser_study.chapters.ablations import sentences
+from ser_study import features
+from ser_study.chapters.ablations import automl as comparing
+from ser_study.chapters.ablations import preparations, sentences
 from ser_study.chapters.ablations.channels import BOTH
+from ser_study.chapters.ablations.selection import FEATURE
 from ser_study.chapters.ablations.sentences import DROPPED, SURE, points
+from ser_study.models.baseline_models import COMPONENTS_004
 from ser_study.study import Study
 from ser_study.wording import Caption, listed, sentence, share, word
 
@@ -31,7 +35,8 @@ TITLES = {
     "nested": "nested searches",
 }
 NO_ROWS = "No rows in this run."  # where the figure before it says why
-_SURE = f"95 % intervals over speakers; beyond chance: p < {share(SURE, 2)} after Holm's correction."
+_TEST = "p: sign-flip test of the speakers' own scores, so it can disagree with the interval of the pooled score."
+_SURE = f"95 % intervals over speakers; beyond chance: p < {share(SURE, 2)} after Holm's correction. {_TEST}"
 
 
 def introduction(study: Study) -> str:
@@ -98,7 +103,8 @@ def automl(study: Study, table: pd.DataFrame) -> Caption:
     """The figure of E004's comparison of models."""
     return _figure(
         "automl",
-        "Accuracy of the models of E004's comparison: as published, and here in random folds and in folds by speaker.",
+        f"Accuracy of the models of E004's comparison: as published, in {comparing.PUBLISHED_FOLDS} folds, and here in "
+        f"{comparing.N_FOLDS} random folds and in {comparing.N_FOLDS} folds by speaker.",
         f"Three marks a model, the best in random folds on top. {automl_title(table)}." if len(table) else "",
         absent(study, "automl"),
         sentences.automl(table, study.selections) if len(table) else "",
@@ -107,7 +113,11 @@ def automl(study: Study, table: pd.DataFrame) -> Caption:
 
 def automl_table() -> Caption:
     """The table of the same."""
-    about = "Models of E004's comparison on 435 components of its log-mel values, without a choice of hyperparameters."
+    about = (
+        f"Models of E004's comparison on {COMPONENTS_004} components of its log-mel values, without a choice of "
+        f"hyperparameters, in {comparing.N_FOLDS} folds (E004: {comparing.PUBLISHED_FOLDS}). "
+        f"{sentence(word('hist_boosting'))} stands for E004's gradient boosting."
+    )
     return Caption("automl", about, empty=NO_ROWS, labels={"published": "published accuracy"})
 
 
@@ -123,14 +133,18 @@ def signal(study: Study, table: pd.DataFrame) -> Caption:
         f"Change of UAR on validation speakers by another preparation of the signal. {_SURE}",
         f"Dots with intervals around zero, one per preparation and corpus. {signal_title(table)}.",
         absent(study, "signal"),
-        sentences.treatments(table),
+        f"{sentences.treatments(table)} {preparations.described(table['treatment'], study.config.audio)}"
+        if len(table)
+        else "",
     )
 
 
 def signal_table(study: Study) -> Caption:
     """The table of the same."""
     system = f"{word(study.config.ladder.feature)} with {word(study.config.ladder.model)}"
-    about = f"Preparations of the signal on validation speakers ({system}); the change is against the study's own."
+    about = (
+        f"Preparations of the signal on validation speakers ({system}); the change is against the study's own. {_TEST}"
+    )
     return Caption("signal", about, empty=NO_ROWS, labels={"baselines": "used by"}, page_length=20)
 
 
@@ -152,7 +166,9 @@ def augmentation(study: Study, table: pd.DataFrame) -> Caption:
 
 def augmentation_table() -> Caption:
     """The table of the same."""
-    about = "Augmentation of the training clips; the change is against none. Validation clips stay as recorded."
+    about = (
+        f"Augmentation of the training clips; the change is against none. Validation clips stay as recorded. {_TEST}"
+    )
     return Caption("augmentation", about, empty=NO_ROWS, page_length=20, only_csv=("n_train", "n_speakers"))
 
 
@@ -196,7 +212,9 @@ def selection(study: Study, table: pd.DataFrame) -> Caption:
     """The figure of rankings."""
     return _figure(
         "selection",
-        "UAR on validation speakers by number of features dropped, one line per ranking; mean over folds.",
+        f"UAR of logistic regression on {features.get(FEATURE).title}, on validation speakers, by number of features "
+        "dropped, one line per ranking; mean over folds. Its penalty is fixed, so with all features its UAR is not the "
+        "tuned one of the section on ways to describe a clip.",
         f"Lines that start together, one per ranking and one for dropping at random. {selection_title(table)}."
         if len(table)
         else "",

@@ -174,7 +174,7 @@ def models(table: pd.DataFrame, study: Study) -> Caption:
     names = [name for name in dict.fromkeys(table["model"]) if name in baseline_models.PUBLISHED_TREES]
     capped = [baseline_models.title(name, study.config.models) for name in names]
     text += f" Trained with fewer trees to save time: {listed(capped)}." if capped else ""
-    labels = {"low": "band, from", "high": "band, to"}
+    labels = {"low": "band, from", "high": "band, to", "inside": "in its band"}
     words = "Accuracy of the rebuilt models on the published lists."
     return Caption("baseline_models", words, labels=labels, finding=text, empty=NOTHING)
 

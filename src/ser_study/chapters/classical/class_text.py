@@ -9,7 +9,7 @@ import pandas as pd
 
 from ser_study.chapters.classical.text import NO_SYSTEM
 from ser_study.plotting import matrices
-from ser_study.wording import Caption, percent, sentence, share, word
+from ser_study.wording import Caption, listed, percent, sentence, share, word
 
 Panel = tuple[str, np.ndarray, Sequence[str]]
 
@@ -72,16 +72,20 @@ def class_sentences(table: pd.DataFrame) -> str:
 
 
 def roc_title(points: pd.DataFrame) -> str:
-    """The easiest and the hardest class by their median AUC over the corpora, of the classes that all corpora have."""
+    """The easiest and the hardest classes by their median AUC over the corpora, of those that all corpora have."""
     areas = points.groupby(["corpus", "class"], sort=False)["auc"].first().unstack()
     median = areas.median()[areas.notna().all()]
     if len(median) < 2:
         return "Each class against all others, on new speakers"
-    best, worst = median.idxmax(), median.idxmin()
+    written = median.map(share)
+    best, worst = (list(written.index[written == written[end]]) for end in (median.idxmax(), median.idxmin()))
     where, kind = ("Over the corpora", "median AUC") if len(areas) > 1 else (f"On {word(areas.index[0])}", "AUC")
+    if best == worst:
+        return f"{where}, all classes are as easy to separate from the others ({kind} {written[best[0]]})"
+    verb = "is the class" if len(best) == 1 else "are the classes"
     return (
-        f"{where}, {word(best)} is the class easiest to separate from the others ({kind} {share(median[best])}), "
-        f"{word(worst)} the hardest ({share(median[worst])})"
+        f"{where}, {listed(map(word, best))} {verb} easiest to separate from the others ({kind} {written[best[0]]}), "
+        f"{listed(map(word, worst))} the hardest ({written[worst[0]]})"
     )
 
 

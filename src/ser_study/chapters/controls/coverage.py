@@ -25,6 +25,7 @@ from ser_study.study import Study
 VERSION = 1  # rises when a coverage changes
 SPEAKER_SD, CELL_SD = 0.4, 0.8  # of the log-odds: between speakers, and between a speaker's classes
 LOW, HIGH = 0.93, 0.97  # what counts as right
+LEVEL = "level"  # in the ``attrs`` of the table: how often the intervals should cover the truth
 BLOCK = 100  # simulated corpora at a time
 COLUMNS = ["n_speakers", "like", "classes", "per_class", "used", "coverage", "error", "holds"]
 COLUMNS += [intervals.JACKKNIFE, intervals.BOOTSTRAP, intervals.CLIPS]
@@ -49,7 +50,8 @@ DESIGNS = (
 
 
 def table(study: Study) -> pd.DataFrame:
-    """Coverage of the interval that the study uses at each number of speakers, and of the others (``COLUMNS``)."""
+    """Coverage of the interval that the study uses at each number of speakers, and of the others (``COLUMNS``);
+    ``attrs[LEVEL]`` is what it should be."""
     config = study.config
     key = {
         "designs": [vars(one) for one in DESIGNS],
@@ -61,7 +63,9 @@ def table(study: Study) -> pd.DataFrame:
         "version": VERSION,
     }
     made = study.store.cached("coverage/intervals", key, partial(_rows, config))
-    return made[COLUMNS]
+    made = made[COLUMNS]
+    made.attrs[LEVEL] = config.evaluation.level
+    return made
 
 
 def _rows(config: Config) -> pd.DataFrame:

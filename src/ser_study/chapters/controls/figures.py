@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from ser_study.chapters.controls import encoders, markers, text
+from ser_study.chapters.controls import encoders, markers, shuffled_text, text
 from ser_study.chapters.controls.declare import GLOBAL, group_of
 from ser_study.chapters.controls.shuffled import row_name
 from ser_study.plotting.marks import (
@@ -55,7 +55,7 @@ def shuffled(table: pd.DataFrame, true: pd.DataFrame, chance: Mapping[str, float
     n_rows = [len(part[keys].drop_duplicates()) for _, part in parts]
     ratios = [1.0 + 0.34 * n for n in n_rows]
     figure, axes = canvas(
-        len(parts), 1, height=0.9 + sum(ratios), title=text.shuffled_title(table, chance), sharex=True,
+        len(parts), 1, height=0.9 + sum(ratios), title=shuffled_text.title(table, chance), sharex=True,
         height_ratios=ratios,
     )  # fmt: skip
     for ax, (corpus, part) in zip(axes.flat, parts):
@@ -209,4 +209,5 @@ def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Figure | No
         for kind in kinds
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=4)
+    figure.data = joined
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from ser_study.chapters.controls import declare
@@ -17,6 +19,12 @@ HONEST, LEAKY = "at chance", "above chance"
 COLUMNS = ["corpus", "protocol", "model", "shuffle", "draw", "value"]
 SUMMARY = ["corpus", "protocol", "model", "shuffle", "repeats", "mean", "lowest", "highest", "chance", "difference"]
 SUMMARY += ["expected", "holds"]
+KEYS = ["corpus", "protocol", "model", "shuffle"]
+FEATURE, MODEL, CLIPS = (
+    "feature",
+    "model",
+    "clips",
+)  # in the ``attrs`` of the scores; clips: the most of one corpus, or 0
 IN_WORDS = ["corpus", "split", "mean", "lowest", "highest", "chance", "difference", "expected", "holds", "repeats"]
 
 
@@ -26,13 +34,17 @@ def chance(study: Study) -> dict[str, float]:
 
 
 def scores(study: Study) -> pd.DataFrame:
-    """UAR of every repeat (``COLUMNS``)."""
-    rows = []
-    for one, predictions in study.predict(declare.shuffled(study), read=COUNTS).items():
+    """UAR of every repeat (``COLUMNS``); its ``attrs`` name the system of the ladder that all but networks are, and how
+    many clips of a larger corpus were taken."""
+    rows, declared = [], declare.shuffled(study)
+    for one, predictions in study.predict(declared, read=COUNTS).items():
         head = (one.selection, declare.step_of(one), one.model, one.shuffle)
         for draw, part in predictions[predictions["role"] == "test"].groupby("draw"):
             rows.append((*head, draw, metrics.uar_of(part)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table, ladder = pd.DataFrame(rows, columns=COLUMNS), study.config.ladder
+    most = max((one.clips for one in declared), default=0)
+    table.attrs.update({FEATURE: ladder.feature, MODEL: ladder.model, CLIPS: most})
+    return table
 
 
 def true_scores(study: Study) -> pd.DataFrame:
@@ -56,16 +68,21 @@ def row_name(protocol: str, shuffle: str, model: str) -> str:
 
 
 def summary(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Mean and range of the repeats beside chance, and whether they are where they must be (``SUMMARY``).
+    """Mean and range of the repeats beside chance, and whether they are where they must be (``SUMMARY``)."""
+    return short_of(table, chance(study))
+
+
+def short_of(table: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFrame:
+    """``summary`` where chance is known.
 
     The range holds 95 % of the repeats. A protocol without a leak holds when its mean is within ``TOLERANCE`` of
     chance; a leak shows when its whole range lies above chance.
     """
-    grouped = table.groupby(["corpus", "protocol", "model", "shuffle"], sort=False)["value"]
+    grouped = table.groupby(KEYS, sort=False)["value"]
     short = grouped.agg(
         repeats="size", mean="mean", lowest=lambda v: v.quantile(0.025), highest=lambda v: v.quantile(0.975)
     ).reset_index()
-    short = short.assign(chance=short["corpus"].map(chance(study)).astype(float))
+    short = short.assign(chance=short["corpus"].map(chance).astype(float))
     short = short.assign(difference=short["mean"] - short["chance"])
     leaky = short["protocol"].isin(declare.STEP_OF_LEAK.values())
     holds = (short["difference"].abs() <= TOLERANCE).where(~leaky, short["lowest"] > short["chance"])

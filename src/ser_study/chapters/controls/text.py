@@ -8,9 +8,8 @@ from functools import partial
 import pandas as pd
 
 from ser_study.chapters.controls import coverage as simulated
-from ser_study.chapters.controls import encoders, markers
-from ser_study.chapters.controls.declare import STEP_OF_LEAK, WITHIN
-from ser_study.chapters.controls.shuffled import TOLERANCE, row_name
+from ser_study.chapters.controls import encoders, markers, shuffled_text
+from ser_study.chapters.controls.shuffled import TOLERANCE
 from ser_study.wording import Caption, listed, minus, percent, share, signed, span, word
 
 FEWEST_VECTORS = 4  # of a corpus, for a rank correlation
@@ -18,25 +17,13 @@ NO_LABELS = "No control with shuffled labels in this run: `controls.shuffles` is
 NO_ENCODER = "No encoder in this run, so there are no weights to put random ones in the place of."
 
 
-def shuffled_title(table: pd.DataFrame, chance: Mapping[str, float]) -> str:
-    """How far from chance the mean score on shuffled labels is, without a leak and with one."""
-    off = table["value"] - table["corpus"].map(chance)
-    mean = 100 * off.groupby([table["corpus"], table["protocol"], table["shuffle"]]).mean()
-    leaky = mean.index.get_level_values("protocol").isin(STEP_OF_LEAK.values())
-    honest = mean[~leaky]
-    title = f"On shuffled labels mean scores stay within {minus(honest.abs().max(), 1)} points of chance"
-    if leaky.any():
-        title += f", and rise by {span(mean[leaky])} where copies leak"
-    return title
-
-
 def shuffled(table: pd.DataFrame, chance: Mapping[str, float]) -> Caption:
     """Caption of the figure of shuffled labels."""
     return Caption(
         "shuffled_labels",
         "UAR of repeats with labels permuted within each speaker or, where the row says so, over all clips, beside the "
-        "score with the true labels.",
-        alt=shuffled_title(table, chance) if len(table) else "",
+        f"score with the true labels.{shuffled_text.system(table)}",
+        alt=shuffled_text.title(table, chance) if len(table) else "",
         empty=NO_LABELS,
         lead=True,
     )
@@ -48,36 +35,18 @@ def shuffled_summary(table: pd.DataFrame) -> Caption:
         "shuffled_labels",
         f"UAR on shuffled labels; 95 % of the repeats lie between the two ends. Without a leak the mean must be within "
         f"{share(TOLERANCE, 2)} of chance, with one all of the range must be above it.",
-        finding=_shuffled_finding(table),
+        finding=shuffled_text.finding(table),
         empty=NO_LABELS,
         labels={"difference": "mean − chance", "lowest": "95 % from", "highest": "to", "holds": "as expected"},
     )
 
 
-def _shuffled_finding(table: pd.DataFrame) -> str:
-    if table.empty:
-        return ""
-    leaky = table["protocol"].isin(STEP_OF_LEAK.values())
-    words = []
-    for part, what in ((table[~leaky], "splits without a leak are at chance"), (table[leaky], "leaks show")):
-        if len(part):
-            words.append(f"{int(part['holds'].sum())} of {len(part)} {what}")
-    off = table[~leaky & ~table["holds"]]
-    names = [f"{row_name(row.protocol, row.shuffle, row.model)} on {word(row.corpus)}" for row in off.itertuples()]
-    exceptions = [f"{name} ({signed(100 * far)} points)" for name, far in zip(names, off["difference"])]
-    first = f"{'; '.join(words)}."
-    if not exceptions:
-        return first
-    below = bool((off["difference"] < 0).all())
-    why = (
-        ", all below it, as permuting within a speaker makes them" if below and (off["shuffle"] == WITHIN).all() else ""
-    )
-    return f"{first} Not at chance{why}: {listed(exceptions)}."
-
-
 def matrix_title(table: pd.DataFrame) -> str:
-    """How many cells are as declared."""
-    return f"{int(table['holds'].sum())} of {len(table)} cells are open or blocked as declared"
+    """How many cells are as declared, and what that means where all are."""
+    counted = f"{int(table['holds'].sum())} of {len(table)}"
+    if table["holds"].all():
+        return f"A planted marker helps only where the protocol shares its unit: {counted} cases as declared"
+    return f"{counted} cells are open or blocked as declared"
 
 
 def matrix(table: pd.DataFrame) -> Caption:
@@ -226,15 +195,21 @@ def identification(table: pd.DataFrame, identified: pd.DataFrame) -> Caption:
 def _identification_finding(table: pd.DataFrame, identified: pd.DataFrame) -> str:
     if identified.empty:
         return ""
+    several = table[table["interval"] != simulated.intervals.CLIPS]
+    table, those = (several, " of more than three speakers") if len(several) else (table, "")
     kinds = identified.merge(table[["corpus", "feature", "kind"]], on=["corpus", "feature"])
-    means = kinds.groupby(["what", "kind"], sort=False)["recall"].mean()
+    kinds = kinds.assign(above=encoders.above_chance(kinds["recall"], kinds["classes"]))
+    means = kinds.groupby(["what", "kind"], sort=False)["above"].mean()
     parts = [
         f"{what}: {listed(f'{share(value)} {word(kind)}' for kind, value in means[what].items())}"
         for what in dict.fromkeys(kinds["what"])
     ]
     gaps = table.groupby("kind", sort=False)["gap"].mean()
     words = listed(f"{minus(100 * value)} ({word(kind)})" for kind, value in gaps.items())
-    return f"Mean recall over corpora, {'; '.join(parts)}. There a random split flatters by {words} points."
+    return (
+        f"Recall above chance (0: chance, 1: always right), mean over corpora{those}, {'; '.join(parts)}. There a "
+        f"random split flatters by {words} points."
+    )
 
 
 def corpora(table: pd.DataFrame) -> Caption:
@@ -273,15 +248,18 @@ def training_data() -> Caption:
 
 def coverage(table: pd.DataFrame) -> Caption:
     """Caption of the table of coverage."""
-    off = table[~table["holds"]]
-    where = [f"{share(row.coverage)} with {row.n_speakers} speakers" for row in off.itertuples()]
-    right = int(table["holds"].sum())
+    values, level = table["coverage"], table.attrs.get(simulated.LEVEL)
+    where = [
+        f"{percent(row.coverage, 1)} with {row.n_speakers} speakers" for row in table[~table["holds"]].itertuples()
+    ]
     others = table[[simulated.intervals.CLIPS]].to_numpy(float)
+    below = f", all below {percent(level)}" if level and (values < level).all() else ""
     finding = (
-        f"The intervals that the study uses cover the truth in {percent(simulated.LOW)} to {percent(simulated.HIGH)} "
-        f"of the simulated corpora at {right} of {len(table)} numbers of speakers"
-        + (f"; elsewhere {listed(where)}" if where else "")
-        + f". Intervals over clips would cover it in {percent(others.min())} to {percent(others.max())}."
+        f"The intervals that the study uses cover the truth in {_ends(values, partial(percent, decimals=1))} of the "
+        f"simulated corpora{below} (accepted: {percent(simulated.LOW)} to {percent(simulated.HIGH)}, which holds at "
+        f"{int(table['holds'].sum())} of {len(table)} numbers of speakers"
+        + (f"; not {listed(where)}" if where else "")
+        + f"). Intervals over clips would cover it in {percent(others.min())} to {percent(others.max())}."
     )
     return Caption(
         "coverage",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ser_study.chapters.corpus.tables import emotions_of, others_sharing
+from ser_study.chapters.corpus.tables import emotions_of, others_sharing, spoken
 from ser_study.chapters.corpus.tables import speakers as speakers_of
 from ser_study.corpora.info import CorpusInfo
 from ser_study.experiments import benchmark
@@ -125,7 +125,7 @@ def demographics(clips: pd.DataFrame) -> Caption:
     """Caption of the figure, or that nothing is known of the speakers."""
     title = demographics_title(clips)
     alt = f"Dot plot of the speakers' ages by gender. {title}."
-    return Caption(exhibit(clips, "people"), "Each dot is one speaker.", alt, f"{title}.", lead=True)
+    return Caption(exhibit(clips, "people"), "Each dot is one speaker.", alt, f"{title}.")
 
 
 def demographics_title(clips: pd.DataFrame) -> str:
@@ -153,30 +153,39 @@ def durations(clips: pd.DataFrame, prosody: pd.DataFrame) -> Caption:
     prosody : ``tables.prosody`` of the clips that are analysed
     """
     removed = 1 - prosody["trimmed"].sum() / prosody["duration"].sum()
-    middle = medians(prosody, "trimmed")
+    both = _is_sung_in_part(prosody)
+    middle = medians(spoken(prosody), "trimmed")
     finding = (
         f"Trimming the silent ends removes {percent(removed) if removed >= 0.01 else 'less than 1 %'} of the sound: "
         f"the median clip lasts {prosody['duration'].median():.2f} s as recorded and "
         f"{prosody['trimmed'].median():.2f} s trimmed."
     )
     if len(middle) > 1:
-        trimmed = "What is left is shortest in {} ({} s) and longest in {} ({} s)."
-        finding += " " + extremes(middle, trimmed, "What is left is equally long in every emotion ({} s).", 2)
+        left = "What is left of the spoken clips" if both else "What is left"
+        trimmed = f"{left} is shortest in {{}} ({{}} s) and longest in {{}} ({{}} s)."
+        finding += " " + extremes(middle, trimmed, f"{left} is equally long in every emotion ({{}} s).", 2)
+    together = ", speech and song together; the sentences on emotions speak of speech" if both else ""
     return Caption(
         exhibit(clips, "durations"),
-        "Duration as recorded. Box: middle half; whiskers: 5 to 95 %; dots: clips outside.",
+        f"Duration as recorded{together}. Box: middle half; whiskers: 5 to 95 %; dots: clips outside.",
         alt=f"Box plots of the duration of the clips by emotion. {durations_title(clips)}.",
         finding=finding,
     )
 
 
 def durations_title(clips: pd.DataFrame) -> str:
-    """Which emotion has the shortest and which the longest clips, by the median."""
-    middle = medians(clips, "duration")
+    """Which emotion has the shortest and which the longest clips, by the median; of speech where there is song too."""
+    middle = medians(spoken(clips), "duration")
     if len(middle) < 2:
         return f"The median clip lasts {clips['duration'].median():.1f} s"
-    return sentence(extremes(middle, "{} clips are shortest (median {} s), {} clips longest ({} s)",
-                             "Clips of all emotions last equally long (median {} s)", 1))  # fmt: skip
+    kind = "spoken " if _is_sung_in_part(clips) else ""
+    return sentence(extremes(middle, f"{kind}{{}} clips are shortest (median {{}} s), {{}} clips longest ({{}} s)",
+                             f"{kind}clips of all emotions last equally long (median {{}} s)", 1))  # fmt: skip
+
+
+def _is_sung_in_part(table: pd.DataFrame) -> bool:
+    """Whether clips are spoken and sung: then the medians of emotions that are only spoken are not those of others."""
+    return len(spoken(table)) < len(table)
 
 
 def agreement(info: CorpusInfo, clips: pd.DataFrame) -> Caption:

@@ -40,6 +40,8 @@ RIVALS = tuple(name for name in SYSTEMS if name not in ("flat", "oracle"))  # co
 GENDERS = ("female", "male")
 MISLABELLED = "tess/OAF"  # the older actress, whom E000 labels male
 TESS_OF_E000 = "tess-as-E000"  # name of the TESS clips with that label
+SYSTEM = "system"  # in the ``attrs`` of a table: feature and base model of all its rows
+BASE = "logistic"  # emotion alone, and what predicts gender and emotion in turn
 DIFFERENCE = ["difference", "difference_low", "difference_high", "p", "p_holm", "note"]
 
 
@@ -50,7 +52,7 @@ def declared_emotions(study: Study) -> list[Experiment]:
         Experiment(selection, model=model, scheme=scheme, **row)
         for selection in SELECTIONS
         if selection in study.selections and _both_genders(study, selection)
-        for model, scheme in (("logistic", "8"), ("logistic", "16"), ("gender_first", "16"))
+        for model, scheme in ((BASE, "8"), (BASE, "16"), ("gender_first", "16"))
     ]
 
 
@@ -68,7 +70,10 @@ def _both_genders(study: Study, selection: str) -> bool:
 
 
 def emotions(study: Study) -> pd.DataFrame:
-    """``compare`` for each selection of RAVDESS that is here, column ``corpus`` first; empty without RAVDESS."""
+    """``compare`` for each selection of RAVDESS that is here, column ``corpus`` first; empty without RAVDESS.
+
+    ``attrs[SYSTEM]``: feature and base model.
+    """
     declared, parts = declared_emotions(study), []
     predictions = study.predict(declared)
     for selection in dict.fromkeys(one.selection for one in declared):
@@ -77,7 +82,13 @@ def emotions(study: Study) -> pd.DataFrame:
         clips = study.selections[selection].clips
         part = compare(flat, joint, two_step, clips, evaluation=study.config.evaluation, rng=random)
         parts.append(part.assign(corpus=selection)[["corpus", *part.columns]])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return _about(study, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame())
+
+
+def _about(study: Study, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its feature and base model in ``attrs``."""
+    table.attrs[SYSTEM] = (study.config.ladder.feature, BASE)
+    return table
 
 
 def compare(
@@ -200,7 +211,8 @@ def declared_genders(study: Study) -> list[Experiment]:
 def genders(study: Study) -> pd.DataFrame:
     """What one wrong label costs a gender model: ``gender_row`` of every experiment of ``declared_genders``.
 
-    TESS itself appears twice: its predictions against the true labels, and against those of E000.
+    TESS itself appears twice: its predictions against the true labels, and against those of E000. ``attrs[SYSTEM]``:
+    feature and base model.
     """
     declared = declared_genders(study)
     if not declared:
@@ -215,7 +227,7 @@ def genders(study: Study) -> pd.DataFrame:
         if one.selection == "tess":
             wrong = everything[TESS_OF_E000].clips
             rows.append(facts | {"labels": "as E000"} | gender_row(predictions[one], wrong))
-    return pd.DataFrame(rows)
+    return _about(study, pd.DataFrame(rows))
 
 
 def _title(source: str) -> str:

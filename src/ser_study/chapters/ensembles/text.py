@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ser_study.chapters.ensembles.gender import RIVALS, SYSTEMS
+from ser_study.chapters.ensembles.gender import RIVALS, SYSTEM, SYSTEMS
+from ser_study.chapters.ensembles.votes import TESTED
 from ser_study.wording import Caption, listed, minus, p_text, percent, share, signed, word
 
 NO_VOTES = "No selection here has the four speakers that a vote needs to be decided by."
@@ -78,20 +79,27 @@ def baseline_votes(table: pd.DataFrame) -> Caption:
 
 
 def _baseline_finding(table: pd.DataFrame) -> str:
-    """How many votes are above their best model, and the largest gain."""
+    """How many votes are above their best model, and the largest gain, in clips too."""
     best = table.loc[table["gain"].idxmax()]
     above = int((table["gain"] > 0).sum())
     return (
         f"{above} of {len(table)} votes {'is' if above == 1 else 'are'} above the best rebuilt model of the same list; "
-        f"the largest gain is {signed(100 * best['gain'])} points ({word(best['model'])}, {best['id']})."
+        f"the largest gain is {signed(100 * best['gain'])} points ({word(best['model'])}, {best['id']})"
+        f"{_in_clips(best, table)}. None of these differences is tested."
     )
+
+
+def _in_clips(row: pd.Series, table: pd.DataFrame) -> str:
+    """A gain in clips of the list; empty where their number is not known."""
+    n = table.attrs.get(TESTED, {}).get(row["id"])
+    return f", about {row['gain'] * n:.0f} of the {n:,} clips of its list" if n else ""
 
 
 def emotions(table: pd.DataFrame) -> Caption:
     """Gender first against emotion alone."""
     return Caption(
         "gender_first",
-        "All emotions of a channel on new speakers; the change is against emotion alone.",
+        f"All emotions of a channel on new speakers{_system(table)}; the change is against emotion alone.",
         empty=NO_RAVDESS,
         labels={"value": "UAR", "difference_low": "change from", "difference_high": "change to",
                 "gender_accuracy": "gender, accuracy"},
@@ -103,11 +111,17 @@ def emotions_figure(table: pd.DataFrame) -> Caption:
     rows = [f"{word(row.corpus)}, {SYSTEMS[row.system]} {share(row.value)}" for row in table.itertuples()]
     return Caption(
         "gender_first_scores",
-        "UAR over the emotions (eight in speech, six in song) on new speakers; bars: 95 % intervals over speakers.",
+        f"UAR over the emotions (eight in speech, six in song) on new speakers{_system(table)}; bars: 95 % intervals "
+        "over speakers.",
         alt=f"One panel per selection, one row per system. {'; '.join(rows)}.",
         finding=emotions_finding(table),
         lead=True,
     )
+
+
+def _system(table: pd.DataFrame) -> str:
+    """Feature and model of all rows, after a comma; empty where they are not known."""
+    return ", {} under {}".format(*map(word, table.attrs[SYSTEM])) if SYSTEM in table.attrs else ""
 
 
 def emotions_title(table: pd.DataFrame) -> str:
@@ -140,7 +154,8 @@ def genders(table: pd.DataFrame) -> Caption:
     """What one wrong label costs."""
     return Caption(
         "gender_labels",
-        "Gender recognition with true labels and with those of E000.",
+        f"Gender recognition with true labels and with those of E000{_system(table)}. Clips of emotions that RAVDESS "
+        "lacks are left out.",
         empty="This comparison needs RAVDESS speech and TESS.",
         finding=_genders_finding(table) if len(table) else "",
         labels={"recall_female": "recall, women", "recall_male": "recall, men"},
@@ -148,19 +163,37 @@ def genders(table: pd.DataFrame) -> Caption:
 
 
 def _genders_finding(table: pd.DataFrame) -> str:
-    """Accuracy with true and with wrong labels, corpus by corpus."""
-    parts = []
+    """Accuracy with true and with wrong labels: of one model against both, and of a model for each."""
+    one, two = [], []
     for corpus, rows in table.groupby("corpus", sort=False):
-        by_labels = rows.set_index("labels")["accuracy"]
-        parts.append(
-            f"{word(corpus)} {share(by_labels['true'])} with true labels, {share(by_labels['as E000'])} as E000"
+        by_labels = rows.set_index("labels").apply(_accuracy, axis=1)
+        scores = f"{word(corpus)} {by_labels['true']} and {by_labels['as E000']}"
+        (one if rows["trained_on"].nunique() == 1 else two).append(scores)
+    parts = [
+        f"{how}: {'; '.join(scores)}."
+        for how, scores in (
+            ("One model, scored against the true labels and against those of E000", one),
+            ("A model trained with the true labels and one with those of E000, both scored against the true ones", two),
         )
+        if scores
+    ]
     recalls = table.melt(["corpus", "labels"], ["recall_female", "recall_male"], value_name="recall").dropna()
     worst = recalls.loc[recalls["recall"].astype(float).idxmin()]
     people = {"recall_female": "women", "recall_male": "men"}[worst["variable"]]
     same = recalls[(recalls["corpus"] == worst["corpus"]) & (recalls["variable"] == worst["variable"])]
     both = same.set_index("labels")["recall"].map(lambda value: percent(value, 1))
     return (
-        f"Accuracy of the gender: {listed(parts)}. Fewest are recognised of the {people} of {word(worst['corpus'])}: "
-        f"{both.get('true', '–')} with true labels and {both.get('as E000', '–')} with those of E000."
+        f"Accuracy of the gender, in brackets that of always answering the commoner one. {' '.join(parts)} Fewest are "
+        f"recognised of the {people} of {word(worst['corpus'])}: {both.get('true', '–')} with true labels and "
+        f"{both.get('as E000', '–')} with those of E000."
     )
+
+
+def _accuracy(row: pd.Series) -> str:
+    """Accuracy of a row, and that of always answering the commoner gender, which follows from both recalls."""
+    women, men = row["recall_female"], row["recall_male"]
+    if women == men:
+        return share(row["accuracy"])
+    share_of_women = (row["accuracy"] - men) / (women - men)
+    commoner = max(share_of_women, 1 - share_of_women) if share_of_women == share_of_women else 1.0
+    return f"{share(row['accuracy'])} ({share(commoner)})"

@@ -27,6 +27,7 @@ SINGLE = "best single system"
 COMPARED = ["difference", "low", "high", "p", "p_holm"]
 COLUMNS = ["corpus", "system", "members", "uar_validation", "uar", *COMPARED, "n", "note"]
 MIN_SPEAKERS = 4  # one in test; of three others one can be validation (splits.units.MIN_POOL_SPEAKERS)
+TESTED = "tested"  # in the ``attrs`` of ``rebuilt_votes``: id → test clips of the list
 BASELINE_COLUMNS = ["id", "model", "published", "rebuilt", "sd", "n_seeds", "best_model", "gain"]
 
 
@@ -180,5 +181,14 @@ def baseline_votes(models: pd.DataFrame) -> pd.DataFrame:
 
 
 def rebuilt_votes(study: Study) -> pd.DataFrame:
-    """``baseline_votes`` of the student projects whose clips are here."""
-    return baseline_votes(baseline_results.rebuilt_models(study.baselines, config=study.config, store=study.store))
+    """``baseline_votes`` of the student projects whose clips are here; ``attrs[TESTED]``: test clips of each list."""
+    models = baseline_results.rebuilt_models(study.baselines, config=study.config, store=study.store)
+    table = baseline_votes(models)
+    table.attrs[TESTED] = {name: _n_tested(baselines.BASELINES[name], study) for name in table["id"].unique()}
+    return table
+
+
+def _n_tested(baseline: baselines.Baseline, study: Study) -> int:
+    """Test clips of a project's list."""
+    folds = study.folds(baseline.selection, "baseline_list", scheme=baseline.scheme)
+    return int(folds.loc[folds["role"] == "test", "clip_id"].nunique())

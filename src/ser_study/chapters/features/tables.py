@@ -18,6 +18,7 @@ from ser_study.wording import word
 FeatureSets = Mapping[tuple[str, str], FeatureSet]  # (selection, feature) → values
 DESCRIBED = "summary"  # the feature whose columns are looked at one by one
 SHARES = ["corpus", "feature", "family", "emotion", "speaker", "n_clips", "n_emotions", "n_speakers"]
+REASONS = {"conflict": "with two labels"}  # why clips are left out, where the audit's word for it is no plain one
 PER_FAMILY = 3  # columns of each family whose correlations are shown
 
 
@@ -31,7 +32,7 @@ def counts(study: Study) -> pd.DataFrame:
                 "corpus": name,
                 "found": len(part.clips) + len(part.dropped),
                 "analysed": len(part.clips),
-                "dropped": ", ".join(f"{n} {reason}" for reason, n in reasons.items()) or "–",
+                "dropped": ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in reasons.items()) or "–",
                 "speakers": part.n_speakers,
                 "sentences": part.clips["statement"].nunique(),
                 "classes": part.clips["emotion"].nunique(),

@@ -34,7 +34,7 @@ def searches(table: pd.DataFrame, config: Config) -> Caption:
         "the test clips predicted. A corpus of two speakers leaves none to choose by: its "
         "values are those that the other corpora choose."
     )
-    return Caption("methods_searches", words, finding=finding)
+    return Caption("methods_searches", words, finding=finding, labels={"params": "values"})
 
 
 def class_map(table: pd.DataFrame) -> Caption:

@@ -77,7 +77,7 @@ def regularisation(table: pd.DataFrame) -> Figure | None:
     """
     if table.empty:
         return None
-    need(table, ("changed", "accuracy", "validation_accuracy", "gap"), what="regularisation")
+    need(table, ("changed", "accuracy", "validation_accuracy", "gap", "uar", "difference"), what="regularisation")
     figure, axes = canvas(1, 1, height=1.5 + 0.3 * len(table), title=text.regularisation_title(table))
     ax = axes[0, 0]
     for y, row in enumerate(table.itertuples()):

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from ser_study import splits
+from ser_study import corpora, splits
 from ser_study.chapters.splits import declare
 from ser_study.evaluation import summaries, tables
 from ser_study.experiments import benchmark, folds, selections
@@ -33,12 +33,18 @@ def protocols() -> pd.DataFrame:
 
 
 def left_out(study: Study) -> pd.DataFrame:
-    """What these data do not allow: ``corpus, protocol, reason``; a selection that is not studied at all has no
-    protocol."""
+    """What these data do not allow, and who stands for a corpus of several selections where corpora are crossed:
+    ``corpus, protocol, reason``; a selection that is not studied at all has no protocol."""
     rows = [(name, "–", reason) for name, reason in study.left_out.items()]
     for name, part in study.selections.items():
         reasons = splits.impossible(part.clips, study.config)
         rows += [(name, word(protocol), reason) for protocol, reason in reasons.items() if protocol != "cross_corpus"]
+    crossing = {corpora.corpus_of(one.selection): one.selection for one in _crossed(study)}
+    for name in study.selections:
+        first = crossing.get(corpora.corpus_of(name), name)
+        if first != name:
+            why = f"Where one corpus trains and another is tested, {word(first)} stands for its corpus."
+            rows.append((name, word("cross_corpus"), why))
     few = "In some fold these few training speakers say one emotion."
     rows += [(one.selection, f"{one.train_speakers} training speakers", few) for one in declare.unfed(study)]
     return pd.DataFrame(rows, columns=["corpus", "protocol", "reason"]).drop_duplicates(ignore_index=True)
@@ -144,9 +150,14 @@ def _trained_on(one: Experiment, study: Study) -> tuple[float, int, int]:
     return float(numbers.mean()), int(numbers.min()), int(numbers.max())
 
 
+def _crossed(study: Study) -> list[Experiment]:
+    """The experiments that train on one corpus and test on another, and those within."""
+    return benchmark.cross_corpus(study.config, study.possible)
+
+
 def cross_corpus(study: Study) -> pd.DataFrame:
     """UAR by training corpus (rows) and test corpus (columns); empty with fewer than two corpora."""
-    declared = benchmark.cross_corpus(study.config, study.possible)
+    declared = _crossed(study)
     if not declared:
         return pd.DataFrame()
     scores = summaries.uar(study.scores(declared, read=LABELS))

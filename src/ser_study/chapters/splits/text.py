@@ -10,6 +10,10 @@ from ser_study.study import Study
 from ser_study.wording import Caption, listed, minus, p_text, sentence, share, word
 
 SPEAKER_STEP = ("random", "speaker_independent")
+NOT_TWICE = (
+    "One that would repeat another (takes where nothing was said twice, one speaker left out where every fold tests "
+    "one) is not run twice."
+)
 
 
 def protocols() -> Caption:
@@ -18,12 +22,11 @@ def protocols() -> Caption:
 
 
 def left_out() -> Caption:
-    """Caption of what the data do not allow."""
+    """Caption of the protocols that are left out."""
     return Caption(
         "left_out",
-        "Protocols that these recordings do not allow, and why; a dash stands for all of them.",
-        empty="Every corpus of this run allows every protocol; one that would repeat another (takes where nothing "
-        "was said twice, one speaker left out where every fold tests one) is not run twice.",
+        f"Protocols that are left out, and why; a dash stands for all of them. {NOT_TWICE}",
+        empty=f"Every corpus of this run allows every protocol. {NOT_TWICE}",
     )
 
 
@@ -48,7 +51,8 @@ def fold_scores(scores: pd.DataFrame, selection: str) -> Caption:
             f"`KFold` scores {share(mean['KFold'])} ± {share(sd['KFold'])} (mean and sd over {n} folds), `GroupKFold` "
             f"{share(mean['GroupKFold'])} ± {share(sd['GroupKFold'])}: {minus(lost, 0)} points less. Only the split "
             f"differs. On new speakers the folds range from {share(lowest)} to {share(highest)}: voices differ, and a "
-            "mean without that range says little about the next speaker."
+            "mean without that range says little about the next speaker. The ladder below has other folds and another "
+            "shrinkage and pools the clips of all folds, so its scores differ a little."
         ),
     )
 

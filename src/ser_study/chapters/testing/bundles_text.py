@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ser_study import features
+from ser_study.download import weights
 from ser_study.wording import Caption, interval, listed, percent, share, voices, word
 
 EMPTY = (
@@ -52,16 +54,28 @@ def bundles(table: pd.DataFrame) -> Caption:
 
 
 def finding(table: pd.DataFrame) -> str:
-    """What each file is and scores."""
+    """What each file is, needs besides and scores, and why that is no score of other corpora."""
     each = []
     for row in table.to_dict("records"):
-        what = f"`{row['file']}` ({row['kilobytes']:,.0f} kB) reads {word(row['feature'])} and scores {_score(row)} on"
+        reads = f"{word(row['feature'])}{_weights(row['feature'])}"
+        what = f"`{row['file']}` ({row['kilobytes']:,.0f} kB) reads {reads} and scores {_score(row)} on"
         beside = " beside other corpora" * (row["corpora"] != row["selection"])
         each.append(f"{what} new speakers of {word(row['selection'])}, fitted{beside} on {row['n_train']:,} clips.")
     missing = "" if "large.npz" in set(table["file"]) else (
         " There is no large one: this run has no two encoders to set side by side."
     )  # fmt: skip
-    return " ".join(each) + missing
+    easiest = (
+        " Each corpus was chosen because its validation speakers are recognised best, so it is the easiest one here; "
+        "the section on other corpora and languages says what remains elsewhere."
+    )
+    return " ".join(each) + missing + easiest
+
+
+def _weights(feature: str) -> str:
+    """Which published weights a feature needs beside the file, and how large they are; empty where it needs none."""
+    needed = [features.get(part).weights for part in feature.split("+")]
+    each = [f"`{name}`, {weights.get(name).size / 1e6:.1f} MB" for name in needed if name]
+    return f" (published weights needed besides: {'; '.join(each)})" if each else ""
 
 
 def _score(row: dict) -> str:

@@ -60,7 +60,7 @@ def reliability_title(scores: pd.DataFrame) -> str:
 
 
 def _reliability_finding(bins: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """Whose probabilities have no scale, how many others are surer or less sure than right, and the worst of them."""
+    """Whose probabilities have no scale, how many others are over- or underconfident, and the worst of them."""
     learned = scores[scores["temperature"].notna()]
     text = _unscaled(bins, scores[scores["temperature"].isna()])
     if learned.empty:
@@ -69,12 +69,17 @@ def _reliability_finding(bins: pd.DataFrame, scores: pd.DataFrame) -> str:
     worst = learned.loc[excess.idxmax()]
     over, under = (int((sign * learned["overconfidence"] > 0).sum()) for sign in (1, -1))
     return (
-        f"{text} Of {'the other ' if text else ''}{_systems(len(learned))}, {over or 'none'} {_are(max(over, 1))} "
-        f"surer than right and {under or 'none'} less sure than right. The furthest from calibrated is "
-        f"{worst['system']} on {word(worst['corpus'])}: ECE {share(worst['ece'])} where chance alone would show "
+        f"{text} Of {'the other ' if text else ''}{_systems(len(learned))}, {_count(over, len(learned))} overconfident "
+        f"and {_count(under, len(learned))} underconfident. The furthest from calibrated is {worst['system']} on "
+        f"{word(worst['corpus'])}: ECE {share(worst['ece'])} where chance alone would show "
         f"{share(worst['ece_if_calibrated'])}; confidence minus accuracy {signed(100 * worst['overconfidence'])} "
         "points."
     ).strip()
+
+
+def _count(some: int, every: int) -> str:
+    """How many of all, with the verb: ``none is``, ``3 are``, ``all 12 are``."""
+    return f"{'all ' if some == every > 1 else ''}{some or 'none'} {'are' if some > 1 else 'is'}"
 
 
 def _unscaled(bins: pd.DataFrame, rows: pd.DataFrame) -> str:

@@ -49,14 +49,13 @@ def pareto(table: pd.DataFrame) -> Caption:
 def costs(table: pd.DataFrame) -> Caption:
     """All costs side by side."""
     where = "" if table.empty else (
-        f" {word(table.iloc[0]['corpus'])}, {table.iloc[0]['n_train']:,.0f} training clips; one core of "
-        f"{table.iloc[0]['processor']}."
+        f" {word(table.iloc[0]['corpus'])}, {_training(table)}; one core of {table.iloc[0]['processor']}."
     )  # fmt: skip
     words = (
         "What every system costs: extraction and answer are medians over clips, training is one fit of the first fold, "
         "memory is the peak of a process that reads a clip and answers, the study's own libraries included."
     )
-    if "model" in table and any(registry.get(name).family == "deep" for name in table["model"]):
+    if "model" in table and _is_deep(table).any():
         words += " Networks from scratch were trained on all cores."
     words += where
     labels = {
@@ -71,12 +70,36 @@ def finding(table: pd.DataFrame) -> str:
     """The systems on the front, and which part of the time goes into features."""
     front = table[table["front"]].sort_values("ms")
     each = [f"{system(row)} ({interval(row.uar, row.low, row.high)}, {_ms(row.ms)} ms)" for row in front.itertuples()]
-    least = (table["extract_ms"] / table["ms"]).min()
     slow = table.loc[table["fit_s"].idxmax()]
     return (
-        f"On the Pareto front: {listed(each)}. Of the time of a clip, features take {percent(least)} or more; the "
-        f"longest training is that of {system(slow)} with {number(slow['fit_s'], 1)} s."
+        f"On the Pareto front: {listed(each)}. Of the time of a clip, {_features_take(table)}; the longest training is "
+        f"that of {system(slow)} with {number(slow['fit_s'], 1)} s."
     )
+
+
+def _is_deep(table: pd.DataFrame) -> pd.Series:
+    """Which rows are networks trained from scratch."""
+    return table["model"].map(lambda name: registry.get(name).family == "deep").astype(bool)
+
+
+def _features_take(table: pd.DataFrame) -> str:
+    """The least share of the time that goes into features, networks from scratch apart: theirs goes into answers."""
+    part, deep = table["extract_ms"] / table["ms"], _is_deep(table)
+    if deep.all() or not deep.any():
+        return f"features take {percent(part.min())} or more"
+    each = [
+        f"{percent(part[row.Index])} with a network from scratch ({system(row)})" for row in table[deep].itertuples()
+    ]
+    return f"features take {percent(part[~deep].min())} or more, except {listed(each)}"
+
+
+def _training(table: pd.DataFrame) -> str:
+    """How many clips are trained on; networks from scratch keep some of them to stop by."""
+    every, deep = table.iloc[0]["n_train"], table[_is_deep(table)]
+    fewer = deep.loc[deep["n_train"] < every, "n_train"]
+    counts = listed(f"{n:,.0f}" for n in sorted(set(fewer)))
+    apart = f" (of which a network from scratch learns from {counts} and stops by the others)" if counts else ""
+    return f"{every:,.0f} training clips{apart}"
 
 
 def _ms(value: float) -> str:

@@ -99,12 +99,20 @@ def _of_speakers(table: pd.DataFrame) -> list[str]:
     if tested.empty:
         return []
     kinds = listed(kind for kind in OF_SPEAKERS if kind in set(tested["attribute"]))
-    return [f"- **Groups of speakers** ({kinds}): {beyond_chance(tested, 'tested over all systems')}."]
+    counted = f"{beyond_chance(tested, 'tested over all systems')}{untested(table)}"
+    return [f"- **Groups of speakers** ({kinds}): {counted}."]
 
 
 def between_speakers(table: pd.DataFrame) -> pd.DataFrame:
     """The tested gaps between groups of speakers, of all systems."""
     return table[table["attribute"].isin(OF_SPEAKERS) & table["p_holm"].notna()]
+
+
+def untested(table: pd.DataFrame) -> str:
+    """How many gaps between groups of speakers are too small to be tested; empty without any."""
+    n = int((table["attribute"].isin(OF_SPEAKERS) & table["p_holm"].isna()).sum())
+    are = "is" if n == 1 else "are"
+    return f" ({n} more {are} not tested: a side has fewer than {MIN_SPEAKERS} speakers)" if n else ""
 
 
 def beyond_chance(tested: pd.DataFrame, which: str = "tested") -> str:

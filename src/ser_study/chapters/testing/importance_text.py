@@ -14,6 +14,7 @@ from ser_study.study import Study
 from ser_study.wording import Caption, listed, minus, number, sentence, share, span, word
 
 NOT_TESTED = "No selection of this run allows a test on new speakers, so there is no system to explain."
+SHARED = 3  # selections that an emotion must be in, to be named as the one that loses most
 NO_ENCODER = "The small encoder is not in this run, or no sound is here that it could listen to."
 
 
@@ -47,13 +48,17 @@ def families_figure(table: pd.DataFrame) -> Caption:
 def families_finding(table: pd.DataFrame) -> str:
     """Which families matter surely, and to which emotion most."""
     whole = overall(table)
-    means = table[table["emotion"] != ALL].groupby(["family", "emotion"], sort=False)["drop"].mean()
+    text = f"{_sure(whole)} What two families have in common is lost by neither alone."
+    single = table[table["emotion"] != ALL]
+    least, n_selections = min(SHARED, whole["corpus"].nunique()), single.groupby("emotion")["corpus"].nunique()
+    shared = single[single["emotion"].isin(n_selections.index[n_selections >= least])]
+    if shared.empty:
+        return text
+    means = shared.groupby(["family", "emotion"], sort=False)["drop"].mean()
     each = [f"{family}: {word(part.idxmax()[1])} ({minus(100 * part.max())} points)"
             for family, part in means.groupby("family", sort=False)]  # fmt: skip
-    return (
-        f"{_sure(whole)} What two families have in common is lost by neither alone. The emotion that loses most "
-        f"without each, over the corpora that have it: {listed(each)}."
-    )
+    which = f"of those in {least} selections or more, in their mean" if least > 1 else "of the one selection"
+    return f"{text} The emotion that loses most without each, {which}: {listed(each)}."
 
 
 def _sure(whole: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ EMPTY = (
 )
 SMALL = 1.0  # points; a smaller mean change is called none
 EXAMPLES = (("telephone", 8.0), ("babble", 10.0), ("reverberation", 0.6))  # of the second sentence
+LEVEL = "gain"  # which changes nothing but the level
 SHORT = 1.0  # s
 TINY = 1e-6  # of an interval without width
 LABELS = {
@@ -98,7 +99,17 @@ def finding(means: pd.DataFrame, chance: float) -> str:
     examples = [f"{robustness.title(one)} {_points(changes.loc[one])}" for one in EXAMPLES if one in changes.index]
     if examples:
         lines.append(f"Change in points for {' / '.join(TITLES[name] for name in changes)}: {'; '.join(examples)}.")
-    return " ".join(lines)
+    return " ".join([*lines, *_level(changes)])
+
+
+def _level(changes: pd.DataFrame) -> list[str]:
+    """What a recording that is only louder or quieter costs each system."""
+    own = changes[changes.index.get_level_values("degradation") == LEVEL]
+    if own.empty:
+        return []
+    each = [f"{TITLES[name]} {' / '.join(signed(100 * value) for value in column)}" for name, column in own.items()]
+    levels = " / ".join(robustness.title(condition) for condition in own.index)
+    return [f"A mere change of level ({levels}) changes the mean UAR, in points: {'; '.join(each)}."]
 
 
 def details(means: pd.DataFrame, chance: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ser_study.chapters.testing.groups_text import ALPHA, between_speakers, beyond_chance, pair
+from ser_study.chapters.testing.groups_text import ALPHA, between_speakers, beyond_chance, pair, untested
 from ser_study.chapters.testing.summary import AIM, ALARM, CROWD
 from ser_study.wording import Caption, listed, minus, number, percent, sentence, share, signed, span, word
 
@@ -113,8 +113,9 @@ def _voices(gaps: pd.DataFrame) -> str:
     ends = f"[{signed(100 * widest.low)}, {signed(100 * widest.high)}]"
     unproven = "" if (tested["p_holm"] < ALPHA).any() else " That does not show that there is none."
     return (
-        f"- **Other voices.** Between women and men, ages and origins of speakers, {beyond_chance(tested)}; the widest "
-        f"is {pair(widest)} on {word(widest.corpus)}: {signed(100 * widest.difference)} points {ends}.{unproven}"
+        f"- **Other voices.** Between women and men, ages and origins of speakers, {beyond_chance(tested)}"
+        f"{untested(gaps)}; the widest of the tested is {pair(widest)} on {word(widest.corpus)}: "
+        f"{signed(100 * widest.difference)} points {ends}.{unproven}"
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ser_study.chapters.testing.transfer import between, crosses_language
 from ser_study.evaluation.abstention import ANSWERS_AT
-from ser_study.wording import Caption, listed, percent, sentence, share, signed, word
+from ser_study.wording import Caption, listed, percent, share, signed, word
 
 ONE_CORPUS = (
     "This run holds fewer than two corpora with all six common classes, so none can be tested by a system of another."
@@ -46,11 +46,15 @@ def figure(frame: pd.DataFrame) -> Caption:
 
 
 def title(frame: pd.DataFrame) -> str:
-    """Median UAR between corpora and within."""
-    crossing, within = between(frame), frame[frame["source"] == frame["corpus"]]
-    rest = f", and {_score(within['uar'].median())} on new speakers of their own" if len(within) else ""
-    systems = sentence(listed(dict.fromkeys(crossing["system"])))
-    return f"{systems}: in this run a median UAR of {_score(crossing['uar'].median())} on another corpus{rest}"
+    """Median UAR of each system between corpora and within."""
+    elsewhere = between(frame).groupby("system", sort=False)["uar"].median()
+    within = frame[frame["source"] == frame["corpus"]].groupby("system")["uar"].median()
+    each = [
+        f"{system} {_score(uar)}{f' and {_score(within[system])}' if len(within) else ''}"
+        for system, uar in elsewhere.items()
+    ]
+    own = " and on new speakers of their own" if len(within) else ""
+    return f"Median UAR of this run's systems on another corpus{own}: {'; '.join(each)}"
 
 
 def _score(value: float) -> str:
@@ -102,23 +106,29 @@ def _one_language(frame: pd.DataFrame) -> str:
 
 
 def _calibration_finding(frame: pd.DataFrame) -> str:
-    """How sure the systems are elsewhere, and whether the source's threshold saves them."""
+    """How sure each system is elsewhere, and whether the source's threshold saves it."""
     crossing = between(frame)
-    over = crossing["overconfidence"].median()
-    text = (
-        f"On another corpus mean confidence minus accuracy is {signed(100 * over)} points in the median, and "
-        f"{signed(100 * crossing['overconfidence'].max())} at most."
-    )
+    over = [
+        f"{system} {signed(100 * surplus.median())} points in the median and {signed(100 * surplus.max())} at most"
+        for system, surplus in crossing.groupby("system", sort=False)["overconfidence"]
+    ]
+    text = f"On another corpus, mean confidence minus accuracy: {'; '.join(over)}."
     known = crossing[crossing["coverage"].notna()]
     if known.empty:
         return text
-    answers = known[known["accuracy"].notna()]
-    reached = int((answers["accuracy"] >= ANSWERS_AT).sum())
-    if answers.empty:
+    if known["accuracy"].isna().all():
         return f"{text} At the source's threshold none of them answers anything."
-    given, right, plain = known["coverage"].median(), answers["accuracy"].median(), known["accuracy_of_all"].median()
+    each = [f"{system}: {_answered(rows)}" for system, rows in known.groupby("system", sort=False)]
+    reached = int((known["accuracy"] >= ANSWERS_AT).sum())
     return (
-        f"{text} At the source's threshold for {percent(ANSWERS_AT)} right answers the systems answer {percent(given)} "
-        f"of the clips, of which {percent(right)} are right (medians; {percent(plain)} of all clips are); {reached} of "
-        f"{len(known)} cases (each a pair of corpora and a system) reach the aim."
+        f"{text} In the median, at the source's threshold for {percent(ANSWERS_AT)} right answers, {'; '.join(each)}. "
+        f"{reached} of {len(known)} cases (each a pair of corpora and a system) reach the aim."
     )
+
+
+def _answered(rows: pd.DataFrame) -> str:
+    """What one system answers at the threshold, and how much of that is right."""
+    if rows["accuracy"].isna().all():
+        return "nothing answered"
+    given, right, plain = (percent(rows[name].median()) for name in ("coverage", "accuracy", "accuracy_of_all"))
+    return f"{given} of the clips answered, {right} of these right ({plain} of all clips)"
