@@ -171,7 +171,7 @@ def test_introduction_says_what_is_left_outside_the_studio(run, study):
     transfer.to_csv(study.store.run / "tables" / "transfer.csv", index=False)
     sentence = text.introduction(run, tables.outside(study))
     assert "by −30 points on average" in sentence, "two voices are no average"
-    assert "tested on another, they fall from a median of .850 to .450." in sentence
+    assert "tested on another: large, from .850 to .450 in the median." in sentence
 
 
 def test_tess_is_shown_by_actress(run):

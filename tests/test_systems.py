@@ -168,7 +168,7 @@ def test_text_and_figure_hold_the_scores_and_the_gain(systems):
     gain = 100 * (best["uar"] - better.set_index("system").loc["hand_crafted", "uar"])
     assert f"{gain:.0f} points (synthetic corpus) above" in text.systems_title(better)
     two = pd.concat([better, better.assign(corpus="tess", uar=0.5)])
-    assert f"scores 0 points (TESS) to {gain:.0f} points (synthetic corpus) above" in text.systems_title(two)
+    assert f"scores 0 (TESS) to {gain:.0f} points (synthetic corpus) above" in text.systems_title(two)
     figure = figures.systems(better, tables.levels(study))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["hand-crafted features", "vote over hand-crafted features", "best of all"]

@@ -141,8 +141,9 @@ def baselines(study: Study) -> pd.DataFrame:
 def outside(study: Study) -> pd.DataFrame:
     """What chapter 07 measured of use outside the studio, one row a corpus; empty where it is not in this run.
 
-    Beside the columns of ``in_short.csv``, alike in every row: ``elsewhere`` and ``within``, the median UAR of the best
-    system trained on one corpus and tested on another, and that on new speakers of the tested one.
+    Beside the columns of ``in_short.csv``, alike in every row: ``moved``, the best of the systems that were trained on
+    one corpus and tested on another, ``elsewhere``, their median UAR, and ``within``, that on new speakers of the
+    tested corpus.
     """
     paths = [study.store.run / "tables" / f"{name}.csv" for name in ("in_short", "transfer")]
     if not paths[0].is_file():
@@ -155,5 +156,5 @@ def outside(study: Study) -> pd.DataFrame:
     medians = pairs.groupby("system")[["uar", "uar_within"]].median()
     if medians.empty:
         return table
-    best = medians.loc[medians["uar_within"].idxmax()]
-    return table.assign(elsewhere=best["uar"], within=best["uar_within"])
+    best = medians["uar_within"].idxmax()
+    return table.assign(moved=best, elsewhere=medians.loc[best, "uar"], within=medians.loc[best, "uar_within"])

@@ -83,7 +83,7 @@ def _outside(table: pd.DataFrame) -> list[str]:
     other = ""
     if "elsewhere" in table:
         ends = f"{share(table['within'].iloc[0])} to {share(table['elsewhere'].iloc[0])}"
-        other = f" Trained on one corpus and tested on another, they fall from a median of {ends}."
+        other = f" Trained on one corpus and tested on another: {table['moved'].iloc[0]}, from {ends} in the median."
     return [f"**Outside the studio.** {change}.{other} All of it is acted speech."]
 
 

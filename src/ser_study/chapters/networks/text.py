@@ -10,7 +10,7 @@ from ser_study.config import Config
 from ser_study.evaluation import metrics
 from ser_study.experiments.experiment import Experiment
 from ser_study.experiments.selections import BASELINE
-from ser_study.wording import Caption, duration, listed, minus, share, signed, word
+from ser_study.wording import Caption, listed, minus, share, signed, word
 
 LEARNING = {"head": "the head alone", "block": "the last block with it", "all": "the whole network"}
 VARIED = "8-layer CNN of E002"  # whose settings are changed one at a time
@@ -84,7 +84,7 @@ def sizes(table: pd.DataFrame) -> Caption:
     finding = (
         f"From {int(table['parameters'].min()):,} to {int(large['parameters']):,} parameters "
         f"({word(large['network'])}); {table['seconds_per_epoch'].min():.1f} to {slow['seconds_per_epoch']:.1f} s an "
-        f"epoch ({word(slow['network'])}), {duration(60 * table['minutes'].sum())} of training in all."
+        f"epoch ({word(slow['network'])}), {_minutes(table['minutes'].sum())} of training in all."
     )
     return Caption(
         "network_sizes",
@@ -92,6 +92,11 @@ def sizes(table: pd.DataFrame) -> Caption:
         finding=finding,
         labels={"title": "network"},
     )
+
+
+def _minutes(total: float) -> str:
+    n = round(total)
+    return "less than a minute" if n < 1 else "one minute" if n == 1 else f"{n} minutes"
 
 
 def costs_title(table: pd.DataFrame) -> str:

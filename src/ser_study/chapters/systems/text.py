@@ -29,8 +29,9 @@ def systems_title(table: pd.DataFrame) -> str:
     if not {"hand_crafted", "best_system"} <= set(wide.columns):
         return "Every kind of system on new speakers"
     gain = (100 * (wide["best_system"] - wide["hand_crafted"])).dropna()
-    least, most = (f"{minus(gain[name], 0)} points ({word(name)})" for name in (gain.idxmin(), gain.idxmax()))
-    ends = f"{least} to {most}" if len(gain) > 1 else least
+    least, most = gain.idxmin(), gain.idxmax()
+    from_least = f"{minus(gain[least], 0)} ({word(least)}) to " if len(gain) > 1 else ""
+    ends = f"{from_least}{minus(gain[most], 0)} points ({word(most)})"
     return f"On new speakers the best system scores {ends} above the one chosen on hand-crafted features"
 
 
