@@ -24,7 +24,7 @@ SETTINGS = {
     **{"synthetic.n_speakers": 4, "synthetic.n_statements": 2, "evaluation.n_bootstrap": 100, "run.jobs": 1},
     **{"benchmark.features": ["means184"], "benchmark.models": ["dummy", "lda"]},
 }
-SETUP = """from ser_study.chapters.classical import figures, tables as classical
+SETUP = """from ser_study.chapters.classical import figures, publish, tables as classical
 from ser_study.report.exhibits import Exhibits
 from ser_study.study import Study
 from ser_study.wording import Caption
@@ -36,7 +36,9 @@ CELLS = (  # words and code in turn
     "## Features",
     "shape = study.xy('synthetic', 'means184')[0].describe()\nshow.table(shape, Caption('shape', 'x'))",
     "## Scores",
-    "scores = classical.benchmark_scores(study)\nshow.table(scores, Caption('every_score', 'All.'))",
+    """scores = classical.benchmark_scores(study)
+publish.publish(scores, study)
+show.table(scores, Caption('every_score', 'All.'))""",
     "## Drawing",
     """pairs, levels = classical.split_pairs(scores), classical.levels(study)
 show.figure(figures.inflation(pairs, levels), Caption('pairs', 'Two.', alt='Dots.'))""",
@@ -109,17 +111,20 @@ def test_what_is_published_is_not_computed_over(run):
 def test_a_page_is_written_anew_where_predictions_suffice_and_kept_elsewhere(run, capsys):
     page, before = run / "pages" / "01_all.html", body(run)
     table = run / "tables" / "every_score.csv"
-    known, text = table.read_bytes(), page.read_text("utf-8")
+    known, text, alone = table.read_bytes(), page.read_text("utf-8"), run / "tables" / "scores.csv"
+    on_no_page = alone.read_bytes()
     scores = re.search(r'<figure class="ser-table" id="table-every-score">.*?</figure>', text, re.DOTALL)[0]
     old = text.replace(scores, scores.replace(">All.<", ">Old words.<").replace("LDA", "lda"))
     old = old.replace('<th scope="col">index</th>', '<th scope="col">kept</th>')
     assert old.count("kept") == 1
     page.write_text(old.replace("Drawing", "Picture"), "utf-8")
     table.write_text("old\n")
+    alone.write_text("old\n")
     assert main(["report", "--rewrite", str(run)]) == 0
     assert capsys.readouterr().out == "01_all: 2 steps made anew, 1 kept.\n"
     assert body(run) == before.replace('<th scope="col">index</th>', '<th scope="col">kept</th>')
     assert table.read_bytes() == known
+    assert alone.read_bytes() == on_no_page, "a table that no page shows"
     assert json.loads((run / "run.json").read_text())["rewritten"]["date"]
     assert "Written anew from the predictions" in (run / "pages" / "provenance.html").read_text("utf-8")
 

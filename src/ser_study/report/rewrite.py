@@ -6,7 +6,7 @@ A step of a page is a cell of its notebook: the code, and what it shows. The not
 replays them. A step with tables or figures that follow from the predictions shows them as they are made now, and so do
 the sentences of the front page, which rest on tables; any other keeps the code and the outputs that the page holds.
 Words between the steps are those of the notebook. Tables and drawings of steps that were made anew replace their files
-in the run.
+in the run; so do tables that no page shows.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def rewrite(source: Path) -> dict[str, tuple[int, int]]:
         for one in story:
             parameters = {"preset": about["preset"], "overrides": about["overrides"], "data": "", "corpus": one.corpus}
             counts[one.page] = _fill(one, replay(one.notebook, parameters), steps[one.page], store, run)
+        _publish(_on_no_page(steps, run), run, source)
         for facts in about["chapters"].values():
             facts["files"] = {name: file_hash(source / name) for name in facts["files"] if (source / name).is_file()}
         about["rewritten"] = {"date": provenance.now(), **provenance.commit(project)}
@@ -187,6 +188,13 @@ def _names(outputs: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]], run: 
     known = {path.stem.removeprefix("figure_") for path in (run / "tables").glob("*.csv")}
     known |= {path.stem for path in (run / "figures").glob("*.svg")}
     return [name for name in sorted(known) if slug(name) in anchors]
+
+
+def _on_no_page(steps: Mapping[str, Sequence[Step]], run: Path) -> list[str]:
+    """Names of the tables that follow from the predictions and are files only, such as ``scores.csv``."""
+    anchors = {anchor for each in steps.values() for step in each for anchor in _EXHIBIT.findall(step.outputs)}
+    names = [path.stem for path in sorted((run / "tables").glob("*.csv")) if not path.stem.startswith("figure_")]
+    return [name for name in names if slug(name) not in anchors and not reason(name)]
 
 
 def _publish(names: Iterable[str], run: Path, to: Path) -> None:

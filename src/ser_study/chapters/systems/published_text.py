@@ -91,7 +91,7 @@ def _counted(green: pd.DataFrame, n: int) -> str:
     higher = int((beside["value"] > beside["ours"]).sum())
     return (
         f"{text} Of these, {follow} the same protocol as ours, the best system of the corpus, which is "
-        f"{_places(places)}: the two meet, or one holds the other's score. By the score alone {higher} "
+        f"{_places(places)} (the two intervals meet, or one holds the other's score). By the score alone {higher} "
         f"{'is' if higher == 1 else 'are'} higher than ours. Sources: {listed(dict.fromkeys(beside['source']))}."
     )
 
