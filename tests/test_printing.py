@@ -14,8 +14,6 @@ from report_sample import report
 from ser_study import cli
 from ser_study.report import printing, runs
 
-PROJECT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
@@ -23,7 +21,19 @@ def reports(tmp_path_factory):
         return report(tmp_path_factory.mktemp("study"), patch).parent
 
 
-def test_pages_come_in_the_order_of_the_contents(reports):
+OLDER = """<nav class="contents" aria-label="Contents">
+<details open>
+  <summary>Contents</summary>
+  <ol class="chapters">    <li class="here">
+      <a href="index.html" aria-current="page">
+        <span class="no"></span><span>Overview</span></a>    </li>    <li>
+      <a href="pages/04_traditional_ml.html">
+        <span class="no">4</span><span>Five models, two questions</span></a>    </li>  </ol>
+</details>
+</nav>"""  # as pages of November have it
+
+
+def test_pages_come_in_the_order_of_the_contents(reports, tmp_path):
     (reports / "demo" / "explorer.html").write_text("<p>no text to print</p>")
     listed = printing.contents(reports / "demo")
     assert [(page.name, label) for page, label in listed] == [
@@ -34,7 +44,10 @@ def test_pages_come_in_the_order_of_the_contents(reports):
         ("references.html", "References"),
         ("provenance.html", "Provenance and citation"),
     ]
-    old = printing.contents(PROJECT / "reports" / "complete")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "index.html").write_text(OLDER, "utf-8")
+    (tmp_path / "pages" / "04_traditional_ml.html").write_text("<p>Old.</p>")
+    old = printing.contents(tmp_path)
     assert [(page.name, label) for page, label in old] == [
         ("index.html", "Overview"),
         ("04_traditional_ml.html", "4 Five models, two questions"),
