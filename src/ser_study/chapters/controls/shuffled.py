@@ -20,11 +20,8 @@ COLUMNS = ["corpus", "protocol", "model", "shuffle", "draw", "value"]
 SUMMARY = ["corpus", "protocol", "model", "shuffle", "repeats", "mean", "lowest", "highest", "chance", "difference"]
 SUMMARY += ["expected", "holds"]
 KEYS = ["corpus", "protocol", "model", "shuffle"]
-FEATURE, MODEL, CLIPS = (
-    "feature",
-    "model",
-    "clips",
-)  # in the ``attrs`` of the scores; clips: the most of one corpus, or 0
+# in the ``attrs`` of the scores; clips: the most of one corpus, or 0
+FEATURE, MODEL, CLIPS = "feature", "model", "clips"
 IN_WORDS = ["corpus", "split", "mean", "lowest", "highest", "chance", "difference", "expected", "holds", "repeats"]
 
 

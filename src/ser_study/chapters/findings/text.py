@@ -7,12 +7,11 @@ import pandas as pd
 from ser_study import corpora as corpus_info
 from ser_study.chapters.findings import tables
 from ser_study.chapters.findings.tables import RunTables
+from ser_study.evaluation.intervals import MIN_JACKKNIFE
 from ser_study.experiments.baselines import speaker_disjoint
 from ser_study.plotting import baselines as baseline_plots
 from ser_study.plotting import dots
 from ser_study.wording import Caption, listed, share, signed, span, word
-
-FEW = 3  # speakers; scores of so few say nothing of other people
 
 
 def introduction(run: RunTables, outside: pd.DataFrame) -> str:
@@ -74,7 +73,7 @@ def _scores(table: pd.DataFrame, column: str) -> str:
 def _outside(table: pd.DataFrame) -> list[str]:
     """What changes on the telephone, among people and on another corpus; nothing where it was not measured."""
     places = {"telephone": "on a telephone line", "babble": "with people talking behind"}
-    known = table[table["n_speakers"] > FEW] if "n_speakers" in table else table  # two voices are no average
+    known = table[table["n_speakers"] >= MIN_JACKKNIFE] if "n_speakers" in table else table  # two voices are no average
     changes = known[[name for name in places if name in known]].mean().dropna()
     if changes.empty:
         return []
